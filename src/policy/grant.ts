@@ -1,0 +1,102 @@
+import { hashStruct, numberToHex, type Address, type Hex } from "viem";
+
+/**
+ * What the owner signs and the chain enforces, in full values: amounts in base units, `bucket` in seconds (the rolling
+ * window is six buckets), `expiry` in unix seconds (inclusive), gas in wei. `asset` 0x0 is the native coin.
+ */
+export type Grant = {
+  readonly agent: Address;
+  readonly asset: Address;
+  readonly payees: Hex;
+  readonly perCall: bigint;
+  readonly perWindow: bigint;
+  readonly lifetime: bigint;
+  readonly bucket: bigint;
+  readonly gasBudget: bigint;
+  readonly feeCap: bigint;
+  readonly expiry: bigint;
+  readonly salt: bigint;
+};
+
+/** Powers of ten the counters are kept in: amounts are whole multiples, so a cap can be spent exactly. */
+export type GrantUnits = { readonly exponent: number; readonly gasExponent: number };
+
+/** EIP-712 types of contracts/interfaces/ISpendPolicy.sol. */
+export const grantTypes = {
+  Grant: [
+    { name: "agent", type: "address" },
+    { name: "asset", type: "address" },
+    { name: "payees", type: "bytes32" },
+    { name: "perCall", type: "uint256" },
+    { name: "perWindow", type: "uint256" },
+    { name: "lifetime", type: "uint256" },
+    { name: "bucket", type: "uint256" },
+    { name: "gasBudget", type: "uint256" },
+    { name: "feeCap", type: "uint256" },
+    { name: "expiry", type: "uint256" },
+    { name: "salt", type: "uint256" },
+  ],
+} as const;
+
+export const installTypes = {
+  ...grantTypes,
+  Install: [
+    { name: "grant", type: "Grant" },
+    { name: "epoch", type: "uint256" },
+  ],
+} as const;
+
+export const operationTypes = {
+  Operation: [
+    { name: "userOpHash", type: "bytes32" },
+    { name: "policyId", type: "bytes32" },
+    { name: "validAfter", type: "uint256" },
+    { name: "validUntil", type: "uint256" },
+    { name: "size", type: "uint256" },
+    { name: "root", type: "bytes32" },
+  ],
+} as const;
+
+export const accountDomain = (chainId: number, account: Address) =>
+  ({ name: "Bursar", version: "1", chainId, verifyingContract: account }) as const;
+
+/** EIP-712 hashStruct of the Grant: the policy's id, and the key of its only storage slot. */
+export function policyIdOf(grant: Grant): Hex {
+  return hashStruct({ data: grant, primaryType: "Grant", types: grantTypes });
+}
+
+/** A rolling window is this many buckets. */
+export const bucketsPerWindow = 6n;
+
+/** Bit widths of the packed terms, high to low, as in gas-anchors §8.3. The sum is 24 bytes. */
+const widths = [6, 16, 16, 24, 6, 24, 24, 24, 32, 20] as const;
+
+/** The 24 bytes of terms that travel in every signature of the agent. */
+export function packTerms(grant: Grant, units: GrantUnits): Hex {
+  const unit = 10n ** BigInt(units.exponent);
+  const gasUnit = 10n ** BigInt(units.gasExponent);
+  const values = [
+    BigInt(units.exponent),
+    mantissa(grant.perCall, unit, "perCall"),
+    mantissa(grant.perWindow, unit, "perWindow"),
+    mantissa(grant.lifetime, unit, "lifetime"),
+    BigInt(units.gasExponent),
+    mantissa(grant.gasBudget, gasUnit, "gasBudget"),
+    mantissa(grant.feeCap, gasUnit, "feeCap"),
+    grant.bucket,
+    grant.expiry,
+    grant.salt,
+  ];
+  let packed = 0n;
+  for (const [index, width] of widths.entries()) {
+    const value = values[index]!;
+    if (value < 0n || value >= 1n << BigInt(width)) throw new RangeError(`Term ${index} (${value}) does not fit in ${width} bits.`);
+    packed = (packed << BigInt(width)) | value;
+  }
+  return numberToHex(packed, { size: 24 });
+}
+
+function mantissa(value: bigint, unit: bigint, name: string): bigint {
+  if (value % unit !== 0n) throw new RangeError(`${name} ${value} is not a whole multiple of ${unit}.`);
+  return value / unit;
+}
