@@ -1,0 +1,132 @@
+import { mkdirSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
+
+import { BaseError } from "../core/errors.ts";
+import { JournalLockedError, JournalOpenError, JournalWriteError } from "./errors.ts";
+import { schema, schemaVersion } from "./schema.ts";
+
+export type Row = Readonly<Record<string, string | number | null>>;
+
+/** The database under the journal: prepared statements and one kind of transaction. Owns a native handle and a lock file. */
+export type JournalDatabase = {
+  readonly path: string;
+  all(sql: string, ...values: readonly SQLInputValue[]): readonly Row[];
+  get(sql: string, ...values: readonly SQLInputValue[]): Row | undefined;
+  run(sql: string, ...values: readonly SQLInputValue[]): void;
+  /**
+   * Runs `work` in one transaction: everything or nothing, and durable (fsync) when it returns.
+   *
+   * @throws JournalWriteError when the commit did not become durable. Domain errors of `work` pass through.
+   */
+  atomically<T>(work: () => T): T;
+  close(): void;
+};
+
+/**
+ * Opens (or creates) the journal's SQLite file with the settings durability rests on, and checks that they hold:
+ * WAL, synchronous FULL (2) and an exclusive instance lock.
+ *
+ * @throws JournalOpenError · JournalLockedError
+ */
+export function openJournal(file: string): JournalDatabase {
+  const path = resolve(file);
+  let release: (() => void) | undefined;
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    release = takeLock(`${path}.lock`, path);
+    return open(path, release);
+  } catch (error) {
+    release?.();
+    if (error instanceof BaseError) throw error;
+    throw new JournalOpenError("The journal can't be opened.", {
+      remedy: "Check that the folder is writable and that the file is a Bursar journal on a local disk.",
+      facts: { journal: path, detail: error instanceof Error ? error.message : String(error) },
+      cause: error,
+    });
+  }
+}
+
+function open(path: string, release: () => void): JournalDatabase {
+  const database = new DatabaseSync(path);
+  const statements = new Map<string, StatementSync>();
+  const prepare = (sql: string): StatementSync => {
+    let statement = statements.get(sql);
+    if (!statement) statements.set(sql, (statement = database.prepare(sql)));
+    return statement;
+  };
+  database.exec("pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on; pragma busy_timeout = 5000;");
+  const mode = database.prepare("pragma journal_mode").get()?.["journal_mode"];
+  const sync = database.prepare("pragma synchronous").get()?.["synchronous"];
+  if (mode !== "wal" || sync !== 2) {
+    database.close();
+    throw new JournalOpenError("This disk does not give the journal the durability it needs.", {
+      remedy: "Keep the journal on a local disk; network file systems can't hold it.",
+      facts: { journal: path, journalMode: String(mode), synchronous: String(sync) },
+    });
+  }
+  database.exec(schema);
+  const version = database.prepare("select value from meta where key = 'schema'").get()?.["value"];
+  if (version === undefined) database.prepare("insert into meta values ('schema', ?)").run(schemaVersion);
+  else if (version !== schemaVersion) {
+    database.close();
+    throw new JournalOpenError(`The journal has schema ${String(version)}, this program writes ${schemaVersion}.`, { facts: { journal: path }, remedy: "Use the version of Bursar that wrote it." });
+  }
+  let closed = false;
+  return {
+    path,
+    all: (sql, ...values) => prepare(sql).all(...values) as unknown as readonly Row[],
+    get: (sql, ...values) => prepare(sql).get(...values) as unknown as Row | undefined,
+    run: (sql, ...values) => void prepare(sql).run(...values),
+    atomically(work) {
+      try {
+        database.exec("begin immediate");
+      } catch (error) {
+        throw new JournalWriteError(path, error);
+      }
+      try {
+        const result = work();
+        database.exec("commit");
+        return result;
+      } catch (error) {
+        if (database.isTransaction) database.exec("rollback");
+        throw isStorageError(error) ? new JournalWriteError(path, error) : error;
+      }
+    },
+    close() {
+      if (closed) return;
+      closed = true;
+      statements.clear();
+      database.close();
+      release();
+    },
+  };
+}
+
+/** SQLite's own word for a disk that failed: result codes FULL 13, IOERR 10, READONLY 8, CORRUPT 11, CANTOPEN 14. */
+function isStorageError(error: unknown): boolean {
+  const code = (error as { errcode?: unknown } | null)?.errcode;
+  return typeof code === "number" && [8, 10, 11, 13, 14].includes(code & 0xff);
+}
+
+/**
+ * Holds an exclusive lock on a file beside the journal for as long as the process lives. It is a lock of the operating
+ * system (through a second SQLite handle), so `kill -9` releases it and two starters can't both believe they won.
+ */
+function takeLock(path: string, journal: string): () => void {
+  const lock = new DatabaseSync(path);
+  try {
+    lock.exec("pragma busy_timeout = 0; pragma locking_mode = exclusive; begin exclusive;");
+  } catch (error) {
+    lock.close();
+    if (isBusy(error)) throw new JournalLockedError(journal);
+    throw error;
+  }
+  return () => lock.close();
+}
+
+/** SQLITE_BUSY (5) or SQLITE_LOCKED (6). */
+function isBusy(error: unknown): boolean {
+  const code = (error as { errcode?: unknown } | null)?.errcode;
+  return typeof code === "number" && [5, 6].includes(code & 0xff);
+}
