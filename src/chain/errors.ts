@@ -1,0 +1,93 @@
+import type { Address, Hex } from "viem";
+
+import { BaseError } from "../core/errors.ts";
+
+/** The RPC does not answer, or answers with a failure of its own. */
+export class RpcUnreachableError extends BaseError {
+  override readonly name = "RpcUnreachableError";
+  constructor(url: string, cause: unknown) {
+    super("The chain's RPC does not answer.", {
+      remedy: "Check that the node runs and that the URL in the configuration is right; nothing is lost, the runtime continues where it was.",
+      facts: { rpc: withoutCredentials(url), detail: firstLine(cause) },
+      cause,
+      retry: "safe",
+    });
+  }
+}
+
+/** The RPC serves another chain than the one the policy was granted on. */
+export class WrongChainError extends BaseError {
+  override readonly name = "WrongChainError";
+  constructor(expected: number, actual: number, url: string) {
+    super(`The RPC serves chain ${actual}, but the configuration and the policy are for chain ${expected}.`, {
+      remedy: "Point `rpc` at the right network, or correct `chainId` and the policy together.",
+      facts: { expected, actual, rpc: withoutCredentials(url) },
+    });
+  }
+}
+
+/** A contract that has to be on the chain is not. */
+export class MissingContractError extends BaseError {
+  override readonly name = "MissingContractError";
+  constructor(what: string, address: Address, chainId: number) {
+    super(`There is no ${what} at ${address} on chain ${chainId}.`, { remedy: "Check the address in the configuration, or deploy it first.", facts: { address, chainId } });
+  }
+}
+
+/** A keystore that can't be read or opened. */
+export class KeystoreError extends BaseError {
+  override readonly name = "KeystoreError";
+}
+
+/** The bundler did not take an operation, for a reason that is not a refusal by the chain. */
+export class BundlerError extends BaseError {
+  override readonly name = "BundlerError";
+  constructor(bundler: string, what: string, cause: unknown) {
+    super(`The bundler ${bundler} ${what}.`, {
+      remedy: "Nothing is lost: the signed operation is in the journal and the same bytes are sent again.",
+      facts: { detail: firstLine(cause) },
+      cause,
+      retry: "safe",
+    });
+  }
+}
+
+/** The chain (or a simulation on it) refused an operation; the reason is decoded from its own revert data. */
+export class ChainRefusalError extends BaseError {
+  override readonly name = "ChainRefusalError";
+  readonly refusal: Refusal;
+  constructor(refusal: Refusal) {
+    super(`The chain refuses the operation: ${refusal.words}`, { facts: { error: refusal.error, code: refusal.code ?? undefined } });
+    this.refusal = refusal;
+  }
+}
+
+/** A refusal decoded: EntryPoint code (`AA23`), the contract's own error, and both in words. */
+export type Refusal = {
+  readonly code: string | null;
+  /** Name and arguments of the custom error, e.g. `OverPerCall(2400000000, 500000000)`. */
+  readonly error: string;
+  readonly words: string;
+};
+
+/** The lane's nonce was used by an operation that this journal never signed: a second signer, or a stolen key. */
+export class ForeignOperationError extends BaseError {
+  override readonly name = "ForeignOperationError";
+  constructor(account: Address, nonce: Hex, userOpHash: Hex) {
+    super("Somebody else used this agent's nonce: an operation that this journal never signed is on the chain.", {
+      remedy: "Freeze the account from the owner's wallet now, then find out who else holds the agent's key.",
+      facts: { account, nonce, ours: userOpHash },
+    });
+  }
+}
+
+const firstLine = (cause: unknown) => (cause instanceof Error ? cause.message : String(cause)).split("\n")[0]!.slice(0, 200);
+
+/** URLs may carry an API key: show scheme, host and port only. */
+function withoutCredentials(url: string): string {
+  try {
+    return new URL(url).origin;
+  } catch {
+    return "(not a URL)";
+  }
+}
