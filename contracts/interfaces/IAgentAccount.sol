@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {IERC5267} from "@openzeppelin/contracts/interfaces/IERC5267.sol";
+import {IAccount, PackedUserOperation} from "@openzeppelin/contracts/interfaces/IERC4337.sol";
+import {Grant, ISpendPolicy, Usage} from "./ISpendPolicy.sol";
+
+/// ERC-4337 account of one owner, whose agents spend under policies that the account itself enforces.
+///
+/// Powers. The owner (an ECDSA key) may do everything: by user operation (64 or 65 bytes of signature over the raw
+/// userOpHash), by plain transaction, or by a call of the account to itself. An agent may do one thing: send a user
+/// operation that its grant allows (`ISpendPolicy`), and every such operation commits the agent's decisions to the
+/// DecisionLog during validation, so that the commitment survives even when the payment reverts.
+///
+/// There is no ERC-1271 here: no signature of an agent can ever stand for the account.
+interface IAgentAccount is IAccount, IERC5267, ISpendPolicy {
+    /// A policy was granted, or granted again in a new epoch. `terms` are the grant's numbers (`ISpendPolicy`, "Terms"):
+    /// with them this event holds the whole grant, apart from the list of payees behind the root.
+    event Granted(
+        bytes32 indexed policyId,
+        address indexed agent,
+        address indexed asset,
+        bytes32 payees,
+        bytes24 terms,
+        uint256 epoch
+    );
+
+    /// A policy was revoked for good, in use or not.
+    event Revoked(bytes32 indexed policyId);
+
+    /// Every policy and every signed `Install` of an earlier epoch stopped working.
+    event EpochChanged(uint256 epoch);
+
+    /// The account was frozen: no agent may act.
+    event AccountFrozen();
+
+    /// The account was unfrozen.
+    event AccountUnfrozen();
+
+    /// The owner took out `amount` base units of `asset` (zero: native coin).
+    event Withdrawn(address indexed asset, address indexed to, uint256 amount);
+
+    /// The owner took `amount` wei out of the account's deposit in the EntryPoint.
+    event DepositWithdrawn(address indexed to, uint256 amount);
+
+    /// Only the EntryPoint may call this.
+    error NotEntryPoint(address caller);
+
+    /// Only the owner or the account itself may call this.
+    error NotOwner(address caller);
+
+    /// The account has its owner already, or is the implementation.
+    error AlreadyInitialized();
+
+    /// An account needs an owner.
+    error ZeroOwner();
+
+    /// Two grants asked for the same callData in one bundle, so execution could not tell which one to check again.
+    error AmbiguousCall(bytes32 callHash);
+
+    /// `execute` knows the modes single (0x00…) and batch (0x01 then zeros), both reverting on failure.
+    error ModeNotSupported(bytes32 mode);
+
+    /// The epoch is at its maximum of 65535. Freeze the account instead, and move.
+    error EpochExhausted();
+
+    /// Sets the owner, once. The factory calls this in the transaction that makes the account.
+    function initialize(address owner_) external;
+
+    /// ERC-4337. Owner's signatures (64 or 65 bytes) are compared with the owner; all others are read as an agent's, and
+    /// judged and metered. A breach reverts with an error of `ISpendPolicy`; a wrong signature returns 1
+    /// (SIG_VALIDATION_FAILED) after all the work is done, so that gas can be estimated with a dummy signature.
+    /// @return validationData An agent's claimed time range and the signature's verdict, packed as ERC-4337 says.
+    function validateUserOp(PackedUserOperation calldata userOp, bytes32 userOpHash, uint256 missingAccountFunds)
+        external
+        returns (uint256 validationData);
+
+    /// ERC-7579 execution, for the EntryPoint and the owner. When an agent's operation executes, freeze, epoch and
+    /// revocation are checked again first: an earlier operation of the same bundle may have stopped the agent.
+    ///
+    /// An owner's operation that carries the very callData of an agent's operation in the same bundle (one plain payment,
+    /// then) is checked in the same way, and fails if that agent was stopped in between. Stopping can't be blocked like
+    /// this: no agent's callData can be a call of the account to itself.
+    /// @param mode 0 for a single call, 0x01 followed by zeros for a batch.
+    /// @param executionCalldata Single: target 20 | value 32 | data. Batch: abi.encode((address,uint256,bytes)[]).
+    function execute(bytes32 mode, bytes calldata executionCalldata) external payable;
+
+    /// Grants a policy in the current epoch. Granting again what an older epoch granted keeps all its counters.
+    /// Live policies of one agent add up.
+    /// @return policyId EIP-712 hashStruct of the grant.
+    function grant(Grant calldata terms) external returns (bytes32 policyId);
+
+    /// Ends a policy for good, also one that was never used: a signed `Install` of it becomes worthless. Never fails.
+    function revoke(bytes32 policyId) external;
+
+    /// Ends all policies and all signed `Install`s of the current epoch, by moving to the next.
+    function revokeAll() external;
+
+    /// Stops all agents until `unfreeze`. Grants and counters stay as they are. Never fails.
+    function freeze() external;
+
+    /// Lets the agents act again. Never fails.
+    function unfreeze() external;
+
+    /// Sends an asset of the account to anybody.
+    /// @param asset ERC-20 token, or zero for the native coin.
+    /// @param amount Base units.
+    function withdraw(address asset, address payable to, uint256 amount) external;
+
+    /// Sends some of the account's deposit in the EntryPoint to anybody.
+    /// @param amount Wei.
+    function withdrawDeposit(address payable to, uint256 amount) external;
+
+    /// Who owns the account.
+    function owner() external view returns (address);
+
+    /// Number of times `revokeAll` was called. Grants of other epochs do not work.
+    function epoch() external view returns (uint256);
+
+    /// Whether all agents are stopped.
+    function frozen() external view returns (bool);
+
+    /// What a policy has used so far.
+    function usage(bytes32 policyId) external view returns (Usage memory);
+
+    /// The same as the one packed word that is stored (`Counters`).
+    function counters(bytes32 policyId) external view returns (uint256);
+
+    /// Id of a grant: EIP-712 hashStruct. Does not say that it is granted, or that it could be.
+    function policyIdOf(Grant calldata terms) external pure returns (bytes32);
+
+    /// The 24 bytes of terms of a grant, with the one exponent each that counts.
+    function termsOf(Grant calldata terms) external pure returns (bytes24);
+
+    /// The grant behind 24 bytes of terms.
+    function grantOf(address agent, address asset, bytes32 payees, bytes24 terms) external pure returns (Grant memory);
+
+    /// The EntryPoint whose operations this account accepts.
+    function entryPoint() external view returns (address);
+
+    /// The contract that agents' decisions are committed to.
+    function decisionLog() external view returns (address);
+
+    /// ERC-7579: vendor, account and version.
+    function accountId() external view returns (string memory);
+}

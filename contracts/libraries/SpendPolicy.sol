@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {IERC20} from "@openzeppelin/contracts/interfaces/IERC20.sol";
+import {PackedUserOperation} from "@openzeppelin/contracts/interfaces/IERC4337.sol";
+import {IERC7579Execution} from "@openzeppelin/contracts/interfaces/draft-IERC7579.sol";
+import {Claim, Grant, ISpendPolicy, Status} from "../interfaces/ISpendPolicy.sol";
+import {Counters} from "./Counters.sol";
+import {PayeeTree} from "./PayeeTree.sol";
+
+/// What an agent's operation asks for, and under which grant. Everything in here was read from the operation, and is bound
+/// by the agent's signature: directly, through userOpHash, or through the policy id.
+/// @param kind Kind of the signature (`ISpendPolicy`, "Signature").
+/// @param terms The grant's numbers as they were sent.
+/// @param grant The grant it names.
+/// @param policyId The grant's id.
+/// @param unit Base units of one unit of the counters.
+/// @param gasUnit Wei of one gas unit of the counters.
+/// @param claim Time and tree it claims.
+/// @param payee Who is paid. Zero for an empty operation.
+/// @param amount How much, in base units of the grant's asset. Zero for an empty operation.
+/// @param fee Required prefund in wei.
+struct Request {
+    uint256 kind;
+    bytes24 terms;
+    Grant grant;
+    bytes32 policyId;
+    uint256 unit;
+    uint256 gasUnit;
+    Claim claim;
+    address payee;
+    uint256 amount;
+    uint256 fee;
+}
+
+/// The law, once, for every contract that enforces it: read what an operation asks for, check that its policy is live, meter
+/// it, and say what the agent must have signed. Storage, time and signatures are the caller's.
+library SpendPolicy {
+    using Counters for uint256;
+
+    /// Kinds of an agent's signature.
+    uint256 internal constant STEADY = 1;
+    uint256 internal constant GRANT_INSIDE = 2;
+    uint256 internal constant EMPTY = 3;
+
+    /// Longest claim, and therefore shortest bucket, in seconds.
+    uint256 internal constant MAX_CLAIM = 300;
+
+    bytes32 internal constant GRANT_TYPEHASH = keccak256(
+        "Grant(address agent,address asset,bytes32 payees,uint256 perCall,uint256 perWindow,uint256 lifetime,uint256 bucket,uint256 gasBudget,uint256 feeCap,uint256 expiry,uint256 salt)"
+    );
+    bytes32 internal constant INSTALL_TYPEHASH = keccak256(
+        "Install(Grant grant,uint256 epoch)Grant(address agent,address asset,bytes32 payees,uint256 perCall,uint256 perWindow,uint256 lifetime,uint256 bucket,uint256 gasBudget,uint256 feeCap,uint256 expiry,uint256 salt)"
+    );
+    bytes32 internal constant OPERATION_TYPEHASH = keccak256(
+        "Operation(bytes32 userOpHash,bytes32 policyId,uint256 validAfter,uint256 validUntil,uint256 size,bytes32 root)"
+    );
+
+    /// Offsets in an agent's signature.
+    uint256 private constant AGENT_AT = 1;
+    uint256 private constant SIGNED_AT = 21;
+    uint256 private constant CLAIM_AT = 85;
+    uint256 private constant ROOT_AT = 95;
+    uint256 private constant TERMS_AT = 127;
+    uint256 private constant TAIL_AT = 151;
+    uint256 private constant EMPTY_LENGTH = TAIL_AT + 52;
+
+    /// Offsets in the callData of a payment, and its two possible lengths: selector 4 | mode 32 | offset 32 | length 32, then
+    /// target 20 | value 32 | data, padded to words.
+    uint256 private constant TARGET_AT = 100;
+    uint256 private constant VALUE_AT = 120;
+    uint256 private constant DATA_AT = 152;
+    uint256 private constant NATIVE_LENGTH = 52;
+    uint256 private constant NATIVE_PADDED = TARGET_AT + 64;
+    uint256 private constant ERC20_LENGTH = 120;
+    uint256 private constant ERC20_PADDED = TARGET_AT + 128;
+
+    /// Reads an agent's operation. Every byte of the signature is used, so none can be changed without changing what the
+    /// agent signed.
+    function read(PackedUserOperation calldata userOp) internal pure returns (Request memory request) {
+        bytes calldata signature = userOp.signature;
+        if (userOp.paymasterAndData.length != 0) revert ISpendPolicy.PaymasterNotAllowed();
+        if (signature.length < TAIL_AT) revert ISpendPolicy.MalformedSignature(signature.length);
+
+        request.kind = uint8(signature[0]);
+        request.fee = requiredPrefund(userOp);
+        request.claim = _readClaim(signature);
+        address agent = address(bytes20(signature[AGENT_AT:]));
+        bytes24 terms = bytes24(signature[TERMS_AT:]);
+        request.terms = terms;
+
+        if (request.kind == EMPTY) {
+            if (signature.length != EMPTY_LENGTH) revert ISpendPolicy.MalformedSignature(signature.length);
+            if (userOp.callData.length != 0) revert ISpendPolicy.CallNotAllowed();
+            address asset = address(bytes20(signature[TAIL_AT:]));
+            bytes32 payees = bytes32(signature[TAIL_AT + 20:]);
+            (request.grant, request.unit, request.gasUnit) = unpackTerms(agent, asset, payees, terms);
+        } else {
+            address asset;
+            (asset, request.payee, request.amount) = readPayment(userOp.callData);
+            bytes32 payees = PayeeTree.rootFrom(request.payee, _payeeProof(signature, request.kind));
+            (request.grant, request.unit, request.gasUnit) = unpackTerms(agent, asset, payees, terms);
+        }
+        request.policyId = policyIdOf(request.grant);
+    }
+
+    /// Charges an operation to the counters of its policy, or reverts with the limit it breaks. An empty operation pays gas
+    /// and grows the tree, but leaves the window alone.
+    /// @param word Counters of `request.policyId`, live: so its bucket is at least `MAX_CLAIM`.
+    function meter(uint256 word, Request memory request) internal pure returns (uint256) {
+        Grant memory terms = request.grant;
+        Claim memory claim = request.claim;
+        if (claim.validUntil > terms.expiry) revert ISpendPolicy.Expired(claim.validUntil, terms.expiry);
+        if (request.fee > terms.feeCap) revert ISpendPolicy.OverFeeCap(request.fee, terms.feeCap);
+
+        // Caps are whole multiples of their unit, so rounding a charge up never refuses what spends a cap exactly. All
+        // divisions here are by powers of ten and all sums far below 2^256: fee and amount are at most their cap.
+        unchecked {
+            uint256 unit = request.gasUnit;
+            word = word.growTree(claim.size);
+            word = word.chargeGas((request.fee + unit - 1) / unit, terms.gasBudget / unit, unit);
+            if (request.kind == EMPTY) return word;
+
+            if (request.amount > terms.perCall) revert ISpendPolicy.OverPerCall(request.amount, terms.perCall);
+            unit = request.unit;
+            uint256 charge = (request.amount + unit - 1) / unit;
+            word = word.chargeLifetime(charge, terms.lifetime / unit, unit);
+            return word.chargeWindow(
+                claim.validAfter, claim.validUntil, terms.bucket, charge, terms.perWindow / unit, unit
+            );
+        }
+    }
+
+    /// The counters with the grant in force in `epoch`, kept as they were, or an error if it can't be.
+    function install(uint256 word, Grant memory terms, bytes32 policyId, uint256 epoch)
+        internal
+        pure
+        returns (uint256)
+    {
+        if (terms.agent == address(0)) revert ISpendPolicy.ZeroAgent();
+        if (terms.bucket < MAX_CLAIM) revert ISpendPolicy.BucketTooShort(terms.bucket, MAX_CLAIM);
+        if (word.statusOf() == Status.Revoked) revert ISpendPolicy.AlreadyRevoked(policyId);
+        if (word.isLive(epoch)) revert ISpendPolicy.AlreadyGranted(policyId);
+        return word.granted(epoch);
+    }
+
+    /// Reads a call that a policy can allow, or reverts: default deny.
+    /// @return asset Token, or zero for the native coin.
+    /// @return payee Who would be paid.
+    /// @return amount Base units.
+    function readPayment(bytes calldata callData)
+        internal
+        pure
+        returns (address asset, address payee, uint256 amount)
+    {
+        if (
+            callData.length < NATIVE_PADDED || bytes4(callData) != IERC7579Execution.execute.selector
+                || bytes32(callData[4:]) != 0 || uint256(bytes32(callData[36:])) != 64
+        ) revert ISpendPolicy.CallNotAllowed();
+
+        uint256 length = uint256(bytes32(callData[68:]));
+        address target = address(bytes20(callData[TARGET_AT:]));
+        uint256 value = uint256(bytes32(callData[VALUE_AT:]));
+
+        if (length == NATIVE_LENGTH && callData.length == NATIVE_PADDED) {
+            if (bytes12(callData[DATA_AT:]) != 0) revert ISpendPolicy.CallNotAllowed();
+            return (address(0), target, value);
+        }
+        if (
+            length != ERC20_LENGTH || callData.length != ERC20_PADDED || target == address(0) || value != 0
+                || bytes16(callData[DATA_AT:]) != bytes16(IERC20.transfer.selector)
+                || bytes8(callData[ERC20_PADDED - 8:]) != 0
+        ) revert ISpendPolicy.CallNotAllowed();
+        // The 16 bytes above: selector and the 12 zeros before the payee.
+        return (target, address(bytes20(callData[DATA_AT + 16:])), uint256(bytes32(callData[DATA_AT + 36:])));
+    }
+
+    /// What the EntryPoint takes for an operation at most, in wei: with no paymaster, all gas limits at the highest price.
+    function requiredPrefund(PackedUserOperation calldata userOp) internal pure returns (uint256) {
+        uint256 limits = uint256(userOp.accountGasLimits);
+        uint256 gas = (limits >> 128) + uint128(limits) + userOp.preVerificationGas;
+        return gas * uint128(uint256(userOp.gasFees));
+    }
+
+    /// The agent's 64 bytes of signature (EIP-2098).
+    function agentSignature(bytes calldata signature) internal pure returns (bytes32 r, bytes32 vs) {
+        return (bytes32(signature[SIGNED_AT:]), bytes32(signature[SIGNED_AT + 32:]));
+    }
+
+    /// The owner's 64 bytes of signature (EIP-2098) at the end of a signature of kind 2.
+    function ownerSignature(bytes calldata signature) internal pure returns (bytes32 r, bytes32 vs) {
+        return (bytes32(signature[signature.length - 64:]), bytes32(signature[signature.length - 32:]));
+    }
+
+    /// EIP-712 hashStruct(Grant).
+    function policyIdOf(Grant memory terms) internal pure returns (bytes32) {
+        return keccak256(abi.encode(GRANT_TYPEHASH, terms));
+    }
+
+    /// EIP-712 hashStruct(Install).
+    function installHash(bytes32 policyId, uint256 epoch) internal pure returns (bytes32) {
+        return keccak256(abi.encode(INSTALL_TYPEHASH, policyId, epoch));
+    }
+
+    /// EIP-712 hashStruct(Operation).
+    function operationHash(bytes32 userOpHash, bytes32 policyId, Claim memory claim) internal pure returns (bytes32) {
+        return keccak256(abi.encode(OPERATION_TYPEHASH, userOpHash, policyId, claim));
+    }
+
+    /// The grant that 24 bytes of terms stand for, and its units. Refuses exponents larger than need be: each grant has exactly
+    /// one encoding, so its counters have one unit.
+    function unpackTerms(address agent, address asset, bytes32 payees, bytes24 packed)
+        internal
+        pure
+        returns (Grant memory terms, uint256 unit, uint256 gasUnit)
+    {
+        uint256 bits = uint192(packed);
+        uint256 perCall = uint16(bits >> 170);
+        uint256 perWindow = uint16(bits >> 154);
+        uint256 lifetime = uint24(bits >> 130);
+        uint256 gasBudget = uint24(bits >> 100);
+        uint256 feeCap = uint24(bits >> 76);
+        // 10^63 times 24 bits is below 2^234.
+        unchecked {
+            unit = 10 ** (bits >> 186);
+            gasUnit = 10 ** (bits >> 124 & 0x3f);
+            if (unit > 1 && _fits(perCall * 10, perWindow * 10, lifetime * 10)) {
+                revert ISpendPolicy.TermsNotCanonical(packed);
+            }
+            if (gasUnit > 1 && _gasFits(gasBudget * 10, feeCap * 10)) revert ISpendPolicy.TermsNotCanonical(packed);
+            terms.agent = agent;
+            terms.asset = asset;
+            terms.payees = payees;
+            terms.perCall = perCall * unit;
+            terms.perWindow = perWindow * unit;
+            terms.lifetime = lifetime * unit;
+            terms.bucket = uint24(bits >> 52);
+            terms.gasBudget = gasBudget * gasUnit;
+            terms.feeCap = feeCap * gasUnit;
+            terms.expiry = uint32(bits >> 20);
+            terms.salt = bits & 0xfffff;
+        }
+    }
+
+    /// The 24 bytes of terms of a grant, with the smallest exponents that fit; reverts if none does without rounding.
+    function packTerms(Grant memory terms) internal pure returns (bytes24) {
+        uint256 exponent = 0;
+        uint256 unit = 1;
+        while (!_fits(terms.perCall / unit, terms.perWindow / unit, terms.lifetime / unit)) {
+            (exponent, unit) = (exponent + 1, unit * 10);
+        }
+        uint256 gasExponent = 0;
+        uint256 gasUnit = 1;
+        while (!_gasFits(terms.gasBudget / gasUnit, terms.feeCap / gasUnit)) {
+            (gasExponent, gasUnit) = (gasExponent + 1, gasUnit * 10);
+        }
+        if (
+            exponent > 63 || gasExponent > 63 || terms.perCall % unit != 0 || terms.perWindow % unit != 0
+                || terms.lifetime % unit != 0 || terms.gasBudget % gasUnit != 0 || terms.feeCap % gasUnit != 0
+                || terms.bucket > type(uint24).max || terms.expiry > type(uint32).max || terms.salt > 0xfffff
+        ) revert ISpendPolicy.TermsNotRepresentable();
+        uint256 amounts = terms.perCall / unit << 170 | terms.perWindow / unit << 154 | terms.lifetime / unit << 130;
+        uint256 gas = terms.gasBudget / gasUnit << 100 | terms.feeCap / gasUnit << 76;
+        uint256 rest = terms.bucket << 52 | terms.expiry << 20 | terms.salt;
+        return bytes24(uint192(exponent << 186 | amounts | gasExponent << 124 | gas | rest));
+    }
+
+    /// validAfter 4 | span 2 | size 4 | root 32.
+    function _readClaim(bytes calldata signature) private pure returns (Claim memory claim) {
+        uint256 bits = uint80(bytes10(signature[CLAIM_AT:]));
+        uint256 span = uint16(bits >> 32);
+        if (span > MAX_CLAIM) revert ISpendPolicy.ClaimTooLong(span, MAX_CLAIM);
+        claim.validAfter = bits >> 48;
+        claim.validUntil = claim.validAfter + span;
+        if (claim.validUntil == 0) revert ISpendPolicy.ClaimWithoutEnd();
+        claim.size = uint32(bits);
+        claim.root = bytes32(signature[ROOT_AT:]);
+    }
+
+    /// The tail of kinds 1 and 2, without the owner's signature.
+    function _payeeProof(bytes calldata signature, uint256 kind) private pure returns (bytes calldata) {
+        uint256 end = signature.length;
+        if (kind == GRANT_INSIDE) end -= 64;
+        else if (kind != STEADY) revert ISpendPolicy.MalformedSignature(signature.length);
+        if (end < TAIL_AT || (end - TAIL_AT) % 32 != 0) revert ISpendPolicy.MalformedSignature(signature.length);
+        return signature[TAIL_AT:end];
+    }
+
+    function _fits(uint256 perCall, uint256 perWindow, uint256 lifetime) private pure returns (bool) {
+        return perCall <= type(uint16).max && perWindow <= type(uint16).max && lifetime <= type(uint24).max;
+    }
+
+    function _gasFits(uint256 gasBudget, uint256 feeCap) private pure returns (bool) {
+        return gasBudget <= type(uint24).max && feeCap <= type(uint24).max;
+    }
+}

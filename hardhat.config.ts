@@ -1,0 +1,30 @@
+import { createRequire } from "node:module";
+import { defineConfig } from "hardhat/config";
+
+const require = createRequire(import.meta.url);
+
+/** The npm compiler: same bytes for everybody, nothing to download. Spelled out for each profile, or settings get lost. */
+const compiler = {
+  version: "0.8.37",
+  path: require.resolve("solc/soljson.js"),
+  settings: {
+    viaIR: true,
+    optimizer: { enabled: true, runs: 1_000_000 },
+    evmVersion: "cancun",
+    metadata: { bytecodeHash: "none", appendCBOR: false },
+  },
+};
+
+export default defineConfig({
+  solidity: { profiles: { default: compiler, production: compiler } },
+  paths: { sources: "contracts", tests: { solidity: "test/contracts" } },
+  test: {
+    solidity: {
+      // The real EntryPoint is deployed from its npm package.
+      fsPermissions: { readDirectory: ["node_modules/@account-abstraction/contracts/artifacts", "test/vectors"] },
+      // Every call of a test is a transaction of its own: transient storage ends with it, and gas is a receipt's.
+      isolate: true,
+      fuzz: { runs: 256 },
+    },
+  },
+});
