@@ -1,0 +1,78 @@
+import type { Inference, ReExecution, RuntimeIdentity, StopReason } from "../core/inference.ts";
+
+/** What a repetition has to equal. */
+export type RepeatedRun = {
+  readonly outputTokens: readonly number[];
+  readonly text: string;
+  readonly stopReason: StopReason;
+};
+
+/**
+ * EXACT when every output token, the reason to stop and the text are the recorded ones. `differences` (see
+ * `runtimeDifferences`) is only ever an explanation: equal tokens are equal wherever they were computed.
+ */
+export function compareRuns(
+  recorded: Pick<Inference, "outputTokens" | "text" | "stopReason">,
+  actual: RepeatedRun,
+  differences: readonly string[],
+): ReExecution {
+  const tokens = recorded.outputTokens.length;
+  const index = firstDifference(recorded.outputTokens, actual.outputTokens);
+  if (index !== null)
+    return mismatch(recorded.outputTokens, actual.outputTokens, index, `tokens: output token ${index} differs`, differences);
+  const end = { index: tokens, recorded: null, actual: null };
+  if (recorded.stopReason !== actual.stopReason)
+    return Object.freeze({
+      verdict: "MISMATCH",
+      tokens,
+      firstDivergence: end,
+      why: `stop: recorded "${recorded.stopReason}", actual "${actual.stopReason}"`,
+    });
+  // The text is what gets parsed into an action; a record whose text is not its tokens is a forgery.
+  if (recorded.text !== actual.text)
+    return Object.freeze({
+      verdict: "MISMATCH",
+      tokens,
+      firstDivergence: end,
+      why: "text: the recorded text is not what the recorded tokens spell",
+    });
+  return Object.freeze({ verdict: "EXACT", tokens });
+}
+
+/** A MISMATCH at `index` of two token lists. */
+export function mismatch(
+  recorded: readonly number[],
+  actual: readonly number[],
+  index: number,
+  why: string,
+  differences: readonly string[] = [],
+): ReExecution {
+  return Object.freeze({
+    verdict: "MISMATCH",
+    tokens: recorded.length,
+    firstDivergence: Object.freeze({ index, recorded: recorded[index] ?? null, actual: actual[index] ?? null }),
+    why: [why, ...differences].join("; "),
+  });
+}
+
+/** Index of the first place where two lists differ (the end of the shorter one counts), or null when they are equal. */
+export function firstDifference(a: readonly number[], b: readonly number[]): number | null {
+  for (let index = 0; index < Math.max(a.length, b.length); index++) if (a[index] !== b[index]) return index;
+  return null;
+}
+
+/** In words, what of the recorded program is another one here: where to look when the tokens differ. */
+export function runtimeDifferences(recorded: RuntimeIdentity, here: RuntimeIdentity): readonly string[] {
+  const differences: string[] = [];
+  for (const key of ["binding", "llamaCpp", "backend", "platform"] as const)
+    if (recorded[key] !== here[key]) differences.push(`${key} ${recorded[key]} then, ${here[key]} now`);
+  const then = new Map(recorded.libraries.map(({ name, sha256 }) => [name, sha256]));
+  const now = new Map(here.libraries.map(({ name, sha256 }) => [name, sha256]));
+  const gone = [...then.keys()].filter((name) => !now.has(name));
+  const come = [...now.keys()].filter((name) => !then.has(name));
+  if (gone.length + come.length > 0)
+    differences.push(`loaded then: ${gone.join(", ") || "nothing more"}, loaded now: ${come.join(", ") || "nothing more"}`);
+  for (const [name, sha256] of then)
+    if (now.has(name) && now.get(name) !== sha256) differences.push(`${name} is another build`);
+  return differences;
+}

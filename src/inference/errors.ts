@@ -1,0 +1,112 @@
+import { BaseError } from "../core/errors.ts";
+
+/** The file is not the one that was asked for. Nothing of it was loaded. */
+export class ModelHashMismatchError extends BaseError {
+  override readonly name = "ModelHashMismatchError";
+  constructor(file: string, expected: string, actual: string) {
+    super("The model file is not the one that was asked for: its sha256 differs.", {
+      remedy:
+        "Fetch the file again, or, when the change was intended, put the new sha256 into the agent's configuration.",
+      facts: { file, expected, actual },
+    });
+  }
+}
+
+/** The file cannot be read, is no GGUF, or llama.cpp refuses it. */
+export class ModelFileError extends BaseError {
+  override readonly name = "ModelFileError";
+  constructor(why: string, facts: Readonly<Record<string, string>> = {}) {
+    super(`The model file cannot be used: ${why}.`, {
+      remedy: "Give the path of one whole GGUF file (not a split one) and compare its size and sha256 with its source.",
+      facts,
+    });
+  }
+}
+
+/** The model or its context does not fit into memory. */
+export class ModelTooLargeError extends BaseError {
+  override readonly name = "ModelTooLargeError";
+  constructor(facts: Readonly<Record<string, string>> = {}) {
+    super("The model with this context does not fit into the free memory.", {
+      remedy: "Take a smaller context or a smaller quantisation, or free memory.",
+      facts,
+      retry: "ask",
+    });
+  }
+}
+
+/** Prompt and answer together do not fit. Found before anything was evaluated; nothing is ever cut off silently. */
+export class PromptTooLongError extends BaseError {
+  override readonly name = "PromptTooLongError";
+  constructor(tokens: number, maxTokens: number, contextSize: number) {
+    super("The prompt is too long for the context.", {
+      remedy: "Shorten the prompt, ask for fewer tokens, or open the engine with a larger context.",
+      facts: { tokens, budget: contextSize - maxTokens, maxTokens, contextSize },
+    });
+  }
+}
+
+/** The caller asked for something no run can be made of. */
+export class InvalidRequestError extends BaseError {
+  override readonly name = "InvalidRequestError";
+  constructor(why: string, facts: Readonly<Record<string, string | number>> = {}) {
+    super(`The inference cannot be asked for like this: ${why}.`, {
+      remedy: "Correct the prompt, the grammar, the sampling or the option named here.",
+      facts,
+    });
+  }
+}
+
+export type Phase = "start" | "hashing" | "loading" | "prefill" | "generation";
+
+/** A phase took longer than its deadline. The worker was stopped or replaced, the same call may be made again. */
+export class InferenceTimeoutError extends BaseError {
+  override readonly name = "InferenceTimeoutError";
+  constructor(phase: Phase, deadlineMs: number | undefined, cause?: unknown) {
+    super(`The model took too long (${phase}).`, {
+      remedy: "Try again, shorten the prompt, or give the engine longer deadlines.",
+      facts: { phase, deadlineMs },
+      retry: "safe",
+      cause,
+    });
+  }
+}
+
+/** The caller's own signal stopped the call. */
+export class InferenceAbortedError extends BaseError {
+  override readonly name = "InferenceAbortedError";
+  constructor(phase: Phase | "queue", cause: unknown) {
+    super(`The inference was aborted by its caller (${phase}).`, { facts: { phase }, retry: "safe", cause });
+  }
+}
+
+/** The worker process died: a native fault, or the kernel took its memory. This process is unharmed. */
+export class InferenceCrashedError extends BaseError {
+  override readonly name = "InferenceCrashedError";
+  constructor(phase: Phase, how: string, lastOutput: string) {
+    super(`The process that runs the model died (${how}).`, {
+      remedy: "Try again; the next call starts a new one. SIGKILL usually means that memory ran out.",
+      facts: { phase, lastOutput: lastOutput || undefined },
+      retry: "safe",
+    });
+  }
+}
+
+/** The worker failed too often in a row, or came back as something else. The engine takes no more calls. */
+export class ModelUnusableError extends BaseError {
+  override readonly name = "ModelUnusableError";
+  constructor(why: string, cause?: unknown) {
+    super(`The model is unusable: ${why}.`, {
+      remedy: "Check the free memory and the model file, then open a new engine.",
+      cause,
+    });
+  }
+}
+
+/** The engine was closed, before the call or while it ran. */
+export class EngineClosedError extends BaseError {
+  override readonly name = "EngineClosedError";
+  constructor() {
+    super("The engine is closed.", { remedy: "Open a new engine." });
+  }
+}

@@ -1,0 +1,61 @@
+import { InvalidRequestError } from "./errors.ts";
+
+export type ActionGrammarOptions = {
+  /** Whom the agent may name. With none, the only answer is to hold. */
+  readonly payees: readonly string[];
+  readonly tokens: readonly string[];
+  readonly holdReasons: readonly string[];
+};
+
+/**
+ * What may stand in a name without any escaping, in GBNF and in JSON: printable ASCII but `"` and `\`. A name that
+ * needs escaping could be written in two ways, and two writings of one payee are one too many.
+ */
+const PLAIN = /^[\x20-\x21\x23-\x5b\x5d-\x7e]{1,64}$/;
+
+/** Most names in one list; llama.cpp tries every alternative for every token. */
+const MOST_NAMES = 256;
+
+/**
+ * GBNF for exactly the answers of an action model: compact JSON, one order of keys, no white space, one of the given
+ * payees, a decimal amount. It shapes the output; whether the action is allowed, or sensible, is judged in code.
+ *
+ * @example
+ * {"action":"transfer","to":"acme","amount":"42.50","token":"USDC","reference":"INV-1042"}
+ * {"action":"hold","reason":"unclear"}
+ */
+export function actionGrammar(options: ActionGrammarOptions): string {
+  const payees = names("payee", options.payees);
+  const tokens = names("token", options.tokens);
+  const reasons = names("hold reason", options.holdReasons);
+  if (reasons.length === 0) throw new InvalidRequestError("without a hold reason the model could not refuse");
+  const transfers = payees.length > 0 && tokens.length > 0;
+  const lines = [
+    transfers ? "root ::= transfer | hold" : "root ::= hold",
+    ...(transfers
+      ? [
+          // Digits as in the MODEL_CARD: amounts are decimal strings, at most 18 decimals as ether has.
+          String.raw`transfer ::= "{\"action\":\"transfer\",\"to\":\"" payee "\",\"amount\":\"" amount "\",\"token\":\"" token "\",\"reference\":\"" reference "\"}"`,
+          `payee ::= ${alternatives(payees)}`,
+          `token ::= ${alternatives(tokens)}`,
+          `amount ::= [0-9]{1,12} ("." [0-9]{1,18})?`,
+          String.raw`reference ::= [\x20-\x21\x23-\x5B\x5D-\x7E]{0,32}`,
+        ]
+      : []),
+    String.raw`hold ::= "{\"action\":\"hold\",\"reason\":\"" reason "\"}"`,
+    `reason ::= ${alternatives(reasons)}`,
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+function names(kind: string, list: readonly string[]): readonly string[] {
+  if (list.length > MOST_NAMES) throw new InvalidRequestError(`more than ${MOST_NAMES} ${kind}s`, { count: list.length });
+  for (const name of list)
+    if (!PLAIN.test(name))
+      throw new InvalidRequestError(`the ${kind} is not 1 to 64 printable ASCII characters without " and \\`, { name });
+  return [...new Set(list)];
+}
+
+function alternatives(list: readonly string[]): string {
+  return list.map((name) => `"${name}"`).join(" | ");
+}

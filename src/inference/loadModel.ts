@@ -1,0 +1,151 @@
+import type { BigIntStats } from "node:fs";
+import { stat } from "node:fs/promises";
+import { arch, platform } from "node:process";
+import type { ChatWrapper, Llama, LlamaContext, LlamaContextSequence, LlamaModel } from "node-llama-cpp";
+import {
+  getLlama,
+  getModuleVersion,
+  InsufficientMemoryError,
+  LlamaLogLevel,
+  NoBinaryFoundError,
+  readGgufFileInfo,
+} from "node-llama-cpp";
+import type { EngineSettings } from "../core/inference.ts";
+import { hashFile } from "./hashFile.ts";
+import type { FromWorker, OpenRequest, ReadyMessage } from "./messages.ts";
+import { modelIdentity } from "./modelIdentity.ts";
+import { nativeLibraries } from "./nativeLibraries.ts";
+import { chatWrapperOf } from "./renderPrompt.ts";
+import { WorkerFailure } from "./workerFailure.ts";
+
+/** Tokens evaluated at once. At least 4, or other kernels compute other bits (measured); fixed, so that all agree. */
+const BATCH_SIZE = 512;
+
+export type OpenedContext = { readonly context: LlamaContext; readonly sequence: LlamaContextSequence };
+
+export type LoadedModel = OpenedContext & {
+  readonly llama: Llama;
+  readonly model: LlamaModel;
+  readonly wrapper: ChatWrapper;
+  readonly ready: ReadyMessage;
+  /** Throws when the file is no longer the one that was hashed: llama.cpp reads it through a memory map. */
+  readonly checkUnchanged: () => Promise<void>;
+};
+
+/** Checks the hash, then loads, then says exactly what was loaded. */
+export async function loadModel(request: OpenRequest, send: (message: FromWorker) => void): Promise<LoadedModel> {
+  const { modelPath } = request;
+  const before = await statOf(modelPath);
+  if (!before.isFile()) throw new WorkerFailure("file", "it is no regular file");
+  const actual = await hashFile(modelPath, (permille) => send({ type: "progress", phase: "hashing", permille })).catch(
+    (error: unknown) => refuse(error, []),
+  );
+  if (actual !== request.sha256)
+    throw new WorkerFailure("hash", "the sha256 differs", { expected: request.sha256, actual });
+
+  const log: string[] = [];
+  try {
+    // First, because the native loader follows the parts of a split model by itself, and only this part was hashed.
+    const info = await readGgufFileInfo(modelPath, { readTensorInfo: false, logWarnings: false, sourceType: "filesystem" });
+    const parts = Number((info.metadata as { split?: { count?: unknown } }).split?.count ?? 1);
+    if (parts > 1) throw new WorkerFailure("file", `it is one of ${parts} parts; merge them into one file`);
+
+    const llama = await getLlama({
+      gpu: request.mode === "canonical" ? false : "auto",
+      build: "never",
+      maxThreads: request.threads,
+      progressLogs: false,
+      logLevel: LlamaLogLevel.warn,
+      logger: (_level, message) => void (log.push(message.trim()) > 20 && log.shift()),
+    });
+    const mode = request.mode === "auto" ? (llama.gpu === false ? "canonical" : "fast") : request.mode;
+    let told = -1;
+    const model = await llama.loadModel({
+      modelPath,
+      checkTensors: true,
+      gpuLayers: mode === "canonical" ? 0 : "auto",
+      onLoadProgress(fraction) {
+        const permille = Math.min(1000, Math.max(0, Math.floor(fraction * 1000)));
+        if (permille - told >= 10) send({ type: "progress", phase: "loading", permille: (told = permille) });
+      },
+    });
+    const contextSize = Math.min(request.contextSize, model.trainContextSize);
+    const wished: EngineSettings = {
+      contextSize,
+      batchSize: Math.min(BATCH_SIZE, contextSize),
+      threads: request.threads,
+      flashAttention: mode === "fast" && model.flashAttentionSupported,
+      gpuLayers: model.gpuLayers,
+      sequences: 1,
+    };
+    const opened = await openContext(model, wished);
+    const settings = { ...wished, flashAttention: opened.context.flashAttention === true };
+    const checkUnchanged = async () => {
+      if (fingerprint(await statOf(modelPath)) !== fingerprint(before))
+        throw new WorkerFailure("file", "it was changed after its hash had been checked");
+    };
+    // Between hashing and loading the path could have been pointed at another file.
+    await checkUnchanged();
+    const ready: ReadyMessage = {
+      type: "ready",
+      mode,
+      model: modelIdentity(modelPath, actual, Number(before.size), model.fileInfo, {
+        contextLength: model.trainContextSize,
+        parameters: model.fileInsights.totalParameters,
+      }),
+      runtime: {
+        binding: `node-llama-cpp@${await getModuleVersion()}`,
+        llamaCpp: llama.llamaCppRelease.release,
+        backend: llama.gpu === false ? "cpu" : llama.gpu,
+        devices: llama.gpu === false ? [] : await llama.getGpuDeviceNames(),
+        libraries: [...(await nativeLibraries())],
+        platform: `${platform}-${arch}`,
+      },
+      settings,
+    };
+    return { llama, model, ...opened, wrapper: chatWrapperOf(model), ready, checkUnchanged };
+  } catch (error) {
+    return refuse(error, log);
+  }
+}
+
+/** A context of exactly these settings, whose sequence refuses to forget: a shifted run could not be run again. */
+export async function openContext(model: LlamaModel, settings: EngineSettings): Promise<OpenedContext> {
+  const context = await model.createContext({
+    contextSize: settings.contextSize,
+    batchSize: settings.batchSize,
+    threads: settings.threads,
+    sequences: settings.sequences,
+    flashAttention: settings.flashAttention,
+  });
+  const sequence = context.getSequence({
+    contextShift: {
+      strategy() {
+        throw new WorkerFailure("request", "the run outgrew its context");
+      },
+    },
+  });
+  return { context, sequence };
+}
+
+async function statOf(path: string): Promise<BigIntStats> {
+  return await stat(path, { bigint: true }).catch((error: unknown) => refuse(error, []));
+}
+
+function fingerprint({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
+  return [dev, ino, size, mtimeNs, ctimeNs].join(":");
+}
+
+/** What the binding, llama.cpp or the file system threw, as a failure with a name. */
+function refuse(error: unknown, log: readonly string[]): never {
+  if (error instanceof WorkerFailure) throw error;
+  const said = error instanceof Error ? error.message || error.name : String(error);
+  const facts = { reason: said, ...(log.length > 0 && { log: log.slice(-3).join(" | ").slice(0, 400) }) };
+  if (error instanceof InsufficientMemoryError) throw new WorkerFailure("memory", said, facts);
+  if (error instanceof NoBinaryFoundError)
+    throw new WorkerFailure("file", "there is no llama.cpp binary for this machine, and none is ever built here", facts);
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  if (code === "ENOENT") throw new WorkerFailure("file", "there is no such file", facts);
+  if (code === "EACCES" || code === "EPERM") throw new WorkerFailure("file", "this process may not read it", facts);
+  throw new WorkerFailure("file", "it is damaged or no GGUF that llama.cpp knows", facts);
+}

@@ -1,0 +1,144 @@
+import { z } from "zod";
+import type { EngineSettings, ModelIdentity, Prompt, RuntimeIdentity, Sampling } from "../core/inference.ts";
+
+// What supervisor and worker say to each other. Both sides validate every message they receive: the worker runs
+// native code over foreign files, so the process with the keys does not trust its words.
+
+/** llama.cpp token ids are int32; the bound only keeps a broken peer from filling the memory. */
+const MAX_TOKENS = 1 << 20;
+/** Longest text in a message, in UTF-16 units. */
+const MAX_TEXT = 1 << 22;
+
+const natural = z.int().min(0);
+const positive = z.int().min(1);
+const text = z.string().max(MAX_TEXT);
+const hex = z.templateLiteral(["0x", z.string()]).refine((value) => /^0x[0-9a-f]{64}$/.test(value), "not a sha256");
+const tokens = z.array(natural).max(MAX_TOKENS);
+
+export const promptSchema = z.strictObject({
+  messages: z
+    .array(z.strictObject({ role: z.enum(["system", "user", "assistant"]), content: text }))
+    .min(1)
+    .max(4096),
+  grammar: z.string().max(MAX_TEXT).nullable(),
+  maxTokens: positive.max(MAX_TOKENS),
+}) satisfies z.ZodType<Prompt>;
+
+export const samplingSchema = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("greedy") }),
+  z.strictObject({
+    kind: z.literal("sampled"),
+    temperatureMilli: positive.max(100_000),
+    topK: positive.max(MAX_TOKENS),
+    topPMilli: positive.max(1000),
+    seed: natural.max(0xffff_ffff),
+  }),
+]) satisfies z.ZodType<Sampling>;
+
+export const settingsSchema = z.strictObject({
+  contextSize: positive,
+  batchSize: positive,
+  threads: positive,
+  flashAttention: z.boolean(),
+  gpuLayers: natural,
+  sequences: positive,
+}) satisfies z.ZodType<EngineSettings>;
+
+const modelSchema = z.strictObject({
+  file: text,
+  sha256: hex,
+  sizeBytes: natural,
+  architecture: text,
+  quantization: text,
+  parameters: natural,
+  contextLength: positive,
+  templateSha256: hex.nullable(),
+  tokenizerSha256: hex,
+}) satisfies z.ZodType<ModelIdentity>;
+
+const runtimeSchema = z.strictObject({
+  binding: text,
+  llamaCpp: text,
+  backend: text,
+  devices: z.array(text),
+  libraries: z.array(z.strictObject({ name: text, sha256: hex })),
+  platform: text,
+}) satisfies z.ZodType<RuntimeIdentity>;
+
+const openSchema = z.strictObject({
+  type: z.literal("open"),
+  modelPath: text,
+  sha256: hex,
+  mode: z.enum(["auto", "canonical", "fast"]),
+  contextSize: positive,
+  threads: positive,
+});
+
+const inferSchema = z.strictObject({
+  type: z.literal("infer"),
+  id: natural,
+  prompt: promptSchema,
+  sampling: samplingSchema,
+});
+
+/** Runs a record again: refused with `rendered` when the messages no longer give the recorded ids. */
+const repeatSchema = z.strictObject({
+  type: z.literal("repeat"),
+  id: natural,
+  prompt: promptSchema,
+  promptTokens: tokens,
+  sampling: samplingSchema,
+  settings: settingsSchema,
+});
+
+export const toWorkerSchema = z.discriminatedUnion("type", [
+  openSchema,
+  inferSchema,
+  repeatSchema,
+  z.strictObject({ type: z.literal("cancel"), id: natural }),
+]);
+
+export const fromWorkerSchema = z.discriminatedUnion("type", [
+  /** The worker listens. Sent once, before anything heavy is imported. */
+  z.strictObject({ type: z.literal("booted") }),
+  z.strictObject({
+    type: z.literal("progress"),
+    phase: z.enum(["hashing", "loading"]),
+    permille: natural.max(1000),
+  }),
+  z.strictObject({
+    type: z.literal("ready"),
+    mode: z.enum(["canonical", "fast"]),
+    model: modelSchema,
+    runtime: runtimeSchema,
+    settings: settingsSchema,
+  }),
+  z.strictObject({ type: z.literal("phase"), id: natural, phase: z.enum(["prefill", "generation"]) }),
+  z.strictObject({
+    type: z.literal("result"),
+    id: natural,
+    promptTokens: tokens,
+    outputTokens: tokens,
+    text,
+    stopReason: z.enum(["end", "maxTokens", "grammar"]),
+    prefillMs: natural,
+    generationMs: natural,
+  }),
+  z.strictObject({ type: z.literal("rendered"), id: natural, promptTokens: tokens }),
+  z.strictObject({
+    type: z.literal("failed"),
+    /** null: the opening failed. */
+    id: natural.nullable(),
+    code: z.enum(["hash", "file", "memory", "promptTooLong", "request", "cancelled"]),
+    message: text,
+    facts: z.record(z.string(), z.string()),
+  }),
+]);
+
+export type ToWorker = z.infer<typeof toWorkerSchema>;
+export type FromWorker = z.infer<typeof fromWorkerSchema>;
+export type OpenRequest = z.infer<typeof openSchema>;
+export type WorkRequest = z.infer<typeof inferSchema> | z.infer<typeof repeatSchema>;
+export type ReadyMessage = Extract<FromWorker, { type: "ready" }>;
+export type Answer = Extract<FromWorker, { type: "result" | "rendered" }>;
+export type Failure = Extract<FromWorker, { type: "failed" }>;

@@ -1,0 +1,159 @@
+import { fileURLToPath } from "node:url";
+import { resolve } from "node:path";
+import type { Hex } from "viem";
+import type {
+  Inference,
+  InferenceEngine,
+  ModelIdentity,
+  Prompt,
+  ReExecution,
+  Sampling,
+  RuntimeIdentity,
+} from "../core/inference.ts";
+import { compareRuns, firstDifference, mismatch, runtimeDifferences } from "./compareRuns.ts";
+import { InvalidRequestError } from "./errors.ts";
+import { promptSchema, samplingSchema, settingsSchema } from "./messages.ts";
+import type { EngineProgress } from "./superviseWorker.ts";
+import { superviseWorker } from "./superviseWorker.ts";
+
+export type OpenEngineOptions = {
+  /** A GGUF file. */
+  readonly modelPath: string;
+  /** What the file must hash to. There is no way around it: caches and downloads check nothing. */
+  readonly sha256: Hex;
+  /**
+   * canonical: CPU, byte-exact, greedy only. fast: GPU where there is one, flash attention.
+   * auto: fast when there is a usable GPU, else canonical.
+   */
+  readonly mode: "auto" | "canonical" | "fast";
+  /** Tokens of prompt and answer together; at most what the file declares. 1024 when not given. */
+  readonly contextSize?: number;
+  /** CPU threads. 1 when not given: threads that spin on shared cores are slower than one. */
+  readonly threads?: number;
+  /** In milliseconds. Loading includes hashing; inferring is prompt and answer together, the queue not counted. */
+  readonly deadlines?: { readonly loadMs?: number; readonly inferMs?: number };
+  readonly onProgress?: (event: EngineProgress) => void;
+  /** Aborts the opening. */
+  readonly signal?: AbortSignal;
+};
+
+/**
+ * Opens a model in a child process of its own and returns the engine that talks to it. This process stays free of
+ * native code: it may hold keys.
+ *
+ * @throws ModelHashMismatchError, ModelFileError, ModelTooLargeError, InferenceTimeoutError, InferenceCrashedError
+ */
+export async function openEngine(options: OpenEngineOptions): Promise<InferenceEngine> {
+  const { contextSize = 1024, threads = 1, deadlines = {} } = options;
+  const { loadMs = 120_000, inferMs = 60_000 } = deadlines;
+  const sha256 = options.sha256.toLowerCase() as Hex;
+  if (!/^0x[0-9a-f]{64}$/.test(sha256)) throw new InvalidRequestError("the expected sha256 is not 0x and 64 hex digits");
+  for (const [name, value] of Object.entries({ contextSize, threads, loadMs, inferMs }))
+    if (!Number.isSafeInteger(value) || value < 1)
+      throw new InvalidRequestError(`${name} is not a positive integer`, { [name]: value });
+
+  const supervisor = await superviseWorker({
+    workerPath: workerPath(),
+    open: { type: "open", modelPath: resolve(options.modelPath), sha256, mode: options.mode, contextSize, threads },
+    loadMs,
+    inferMs,
+    onProgress: options.onProgress,
+    signal: options.signal,
+  });
+  const { mode, settings } = deepFreeze(supervisor.opened);
+  const model: ModelIdentity = supervisor.opened.model;
+  const runtime: RuntimeIdentity = supervisor.opened.runtime;
+  let nextId = 0;
+
+  async function infer(
+    prompt: Prompt,
+    sampling: Sampling,
+    { signal }: { readonly signal?: AbortSignal } = {},
+  ): Promise<Inference> {
+    const asked = parseRequest(prompt, sampling);
+    if (mode === "canonical" && sampling.kind !== "greedy")
+      throw new InvalidRequestError("canonical mode is greedy; sampling needs an engine in fast mode");
+    const answer = await supervisor.run({ type: "infer", id: nextId++, ...asked }, signal);
+    if (answer.type !== "result") throw new InvalidRequestError("the worker answered another question");
+    const { promptTokens, outputTokens, text, stopReason, prefillMs, generationMs } = answer;
+    return deepFreeze({
+      mode,
+      model,
+      runtime,
+      settings,
+      ...asked,
+      promptTokens,
+      outputTokens,
+      text,
+      stopReason,
+      timing: { prefillMs, generationMs },
+    });
+  }
+
+  async function reExecute(
+    recorded: Inference,
+    { signal }: { readonly signal?: AbortSignal } = {},
+  ): Promise<ReExecution> {
+    if (recorded.model.sha256 !== model.sha256)
+      return mismatch(
+        recorded.outputTokens,
+        [],
+        0,
+        `model: recorded with ${recorded.model.sha256}, this engine holds ${model.sha256}`,
+      );
+    const asked = parseRequest(recorded.prompt, recorded.sampling);
+    const recordedSettings = settingsSchema.safeParse(recorded.settings);
+    if (!recordedSettings.success) throw new InvalidRequestError("the recorded settings are not settings");
+    const promptTokens = tokensOf(recorded.promptTokens);
+    tokensOf(recorded.outputTokens);
+    const answer = await supervisor.run(
+      { type: "repeat", id: nextId++, ...asked, promptTokens, settings: recordedSettings.data },
+      signal,
+    );
+    const differences = [
+      ...(recorded.mode === "canonical" ? [] : [`recorded in ${recorded.mode} mode, which promises no equal bytes`]),
+      ...(recorded.settings.gpuLayers === settings.gpuLayers ? [] : ["another number of layers on the GPU"]),
+      ...runtimeDifferences(recorded.runtime, runtime),
+    ];
+    if (answer.type === "result") return compareRuns(recorded, answer, differences);
+    const index = firstDifference(promptTokens, answer.promptTokens) ?? 0;
+    return mismatch(
+      promptTokens,
+      answer.promptTokens,
+      index,
+      `template: the recorded messages do not render to the recorded prompt (prompt token ${index})`,
+      differences,
+    );
+  }
+
+  return Object.freeze({ mode, model, runtime, settings, infer, reExecute, close: supervisor.close });
+}
+
+/** The worker's program lies beside this file: `.ts` in the sources, `.js` in the package. */
+function workerPath(): string {
+  return fileURLToPath(new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js", import.meta.url));
+}
+
+function parseRequest(prompt: Prompt, sampling: Sampling) {
+  const parsedPrompt = promptSchema.safeParse(prompt);
+  const parsedSampling = samplingSchema.safeParse(sampling);
+  if (!parsedPrompt.success || !parsedSampling.success) {
+    const issue = (parsedPrompt.error ?? parsedSampling.error)?.issues[0];
+    throw new InvalidRequestError(issue?.message ?? "it follows no schema", { path: issue?.path.join(".") ?? "" });
+  }
+  return { prompt: parsedPrompt.data, sampling: parsedSampling.data };
+}
+
+function tokensOf(tokens: readonly number[]): number[] {
+  if (!tokens.every((token) => Number.isSafeInteger(token) && token >= 0))
+    throw new InvalidRequestError("a recorded token is not a natural number");
+  return [...tokens];
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === "object" && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const item of Object.values(value)) deepFreeze(item);
+  }
+  return value;
+}

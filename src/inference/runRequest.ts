@@ -1,0 +1,88 @@
+import type { EngineSettings } from "../core/inference.ts";
+import type { Generation } from "./generate.ts";
+import { generate } from "./generate.ts";
+import type { LoadedModel, OpenedContext } from "./loadModel.ts";
+import { openContext } from "./loadModel.ts";
+import type { Answer, FromWorker, WorkRequest } from "./messages.ts";
+import { renderPrompt } from "./renderPrompt.ts";
+import { WorkerFailure } from "./workerFailure.ts";
+
+/** One request, in the worker: render, refuse or evaluate, answer. */
+export async function runRequest(
+  loaded: LoadedModel,
+  request: WorkRequest,
+  send: (message: FromWorker) => void,
+  cancelled: () => boolean,
+): Promise<Answer> {
+  const { id, prompt, sampling } = request;
+  await loaded.checkUnchanged();
+  const rendered: readonly number[] = renderPrompt(loaded.model, loaded.wrapper, prompt.messages);
+  // Also keeps ids that are in no vocabulary away from native code: a record may come from anybody.
+  if (request.type === "repeat" && !sameTokens(rendered, request.promptTokens))
+    return { type: "rendered", id, promptTokens: [...rendered] };
+
+  const settings = request.type === "repeat" ? request.settings : loaded.ready.settings;
+  const run = (opened: OpenedContext): Promise<Generation> =>
+    generate(
+      { llama: loaded.llama, model: loaded.model, sequence: opened.sequence },
+      { promptTokens: rendered, grammar: prompt.grammar, maxTokens: prompt.maxTokens, sampling, contextSize: settings.contextSize },
+      { cancelled, onFirstToken: () => send({ type: "phase", id, phase: "generation" }) },
+    );
+  const generation = sameArithmetic(settings, loaded.ready.settings)
+    ? await run(loaded)
+    : await inOwnContext(loaded, settings, run);
+  const { outputTokens, text, stopReason, prefillMs, generationMs } = generation;
+  return {
+    type: "result",
+    id,
+    promptTokens: [...rendered],
+    outputTokens: [...outputTokens],
+    text,
+    stopReason,
+    prefillMs,
+    generationMs,
+  };
+}
+
+/**
+ * Whether two settings compute the same bits on the same machine (measured): threads count only with flash attention.
+ * Layers on the GPU belong to the loaded model and can't be changed here.
+ */
+export function sameArithmetic(a: EngineSettings, b: EngineSettings): boolean {
+  return (
+    a.contextSize === b.contextSize &&
+    a.batchSize === b.batchSize &&
+    a.sequences === b.sequences &&
+    a.flashAttention === b.flashAttention &&
+    (!a.flashAttention || a.threads === b.threads)
+  );
+}
+
+/** Most parallel sequences a recorded context may ask for; each costs a whole context of memory. */
+const MOST_SEQUENCES = 16;
+
+async function inOwnContext(
+  loaded: LoadedModel,
+  settings: EngineSettings,
+  run: (opened: OpenedContext) => Promise<Generation>,
+): Promise<Generation> {
+  const { contextSize, batchSize, sequences } = settings;
+  if (contextSize > loaded.model.trainContextSize || batchSize > contextSize || sequences > MOST_SEQUENCES)
+    throw new WorkerFailure("request", "the recorded settings are none this engine would have used", {
+      contextSize,
+      batchSize,
+      sequences,
+    });
+  const opened = await openContext(loaded.model, settings).catch((error: unknown) => {
+    throw new WorkerFailure("memory", error instanceof Error ? error.message : String(error), { contextSize, sequences });
+  });
+  try {
+    return await run(opened);
+  } finally {
+    await opened.context.dispose();
+  }
+}
+
+function sameTokens(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((token, index) => token === b[index]);
+}
