@@ -19,7 +19,7 @@ export async function npm(node, args, cwd, lock) {
   });
   lock.note(child.pid);
   let output = "";
-  const keep = (chunk) => (output = (output + chunk).slice(-8000));
+  const keep = (chunk) => (output = (output + chunk).slice(-30000));
   child.stdout.on("data", keep);
   child.stderr.on("data", keep);
 
@@ -40,7 +40,8 @@ export async function npm(node, args, cwd, lock) {
 }
 
 function npmFailure(command, code, output) {
-  const lines = output.split("\n").filter((line) => line.trim() !== "");
+  const [withoutUsage] = output.split(/^.*Clean install a project$/m);
+  const lines = withoutUsage.split("\n").filter((line) => line.replace("npm error", "").trim() !== "");
   const causes = [
     [/ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|ERR_SOCKET/, "npm could not reach its registry. Is this machine offline, or behind a proxy npm does not know?"],
     [/ENOSPC/, "The disk is full. The packages need about 1.5 GB."],
