@@ -1,0 +1,108 @@
+import { keccak256, type Address, type Hex } from "viem";
+
+/** One frame of geth's native `erc7562Tracer` (also in EDR), the fields that the rules need. */
+export type ValidationFrame = {
+  readonly type: string;
+  readonly to: string;
+  readonly input: string;
+  readonly value?: string;
+  readonly gasUsed?: string;
+  readonly outOfGas?: boolean;
+  readonly error?: string;
+  readonly output?: string;
+  readonly usedOpcodes?: Readonly<Record<string, number>>;
+  readonly accessedSlots?: {
+    readonly reads?: Readonly<Record<string, unknown>>;
+    readonly writes?: Readonly<Record<string, number>>;
+    readonly transientReads?: Readonly<Record<string, unknown>>;
+    readonly transientWrites?: Readonly<Record<string, number>>;
+  };
+  readonly extCodeAccessInfo?: readonly string[];
+  readonly keccak?: readonly Hex[];
+  readonly calls?: readonly ValidationFrame[];
+};
+
+/** One rule of ERC-7562 that an operation's validation breaks. */
+export type Violation = { readonly rule: string; readonly words: string };
+
+/** ERC-7562 OP-011 and OP-080: opcodes whose result may differ between validation and inclusion. */
+const bannedOpcodes: Readonly<Record<string, string>> = {
+  "0x31": "BALANCE",
+  "0x32": "ORIGIN",
+  "0x3a": "GASPRICE",
+  "0x40": "BLOCKHASH",
+  "0x41": "COINBASE",
+  "0x42": "TIMESTAMP",
+  "0x43": "NUMBER",
+  "0x44": "PREVRANDAO",
+  "0x45": "GASLIMIT",
+  "0x47": "SELFBALANCE",
+  "0x48": "BASEFEE",
+  "0x49": "BLOBHASH",
+  "0x4a": "BLOBBASEFEE",
+  "0xf0": "CREATE",
+  "0xf5": "CREATE2",
+  "0xfe": "INVALID",
+  "0xff": "SELFDESTRUCT",
+};
+
+const validateUserOp = "0x19822f7c";
+const depositTo = "0xb760faf9";
+
+/** The validateUserOp frame of a traced `handleOps` with one operation. */
+export function validationFrame(trace: ValidationFrame, sender: Address): ValidationFrame | undefined {
+  return trace.calls?.find((frame) => frame.to === sender.toLowerCase() && frame.input.startsWith(validateUserOp));
+}
+
+/**
+ * ERC-7562 rules over the trace of `EntryPoint.handleOps` with one operation of an unstaked, deployed account without
+ * factory or paymaster: banned opcodes (OP-011, OP-080), out of gas (OP-020), gas introspection (OP-012), EntryPoint methods
+ * (OP-052…054), value (OP-061), storage (STO-010, STO-021; transient storage counts, OP-070).
+ */
+export function checkValidation(trace: ValidationFrame, options: { readonly entryPoint: Address; readonly sender: Address }): readonly Violation[] {
+  const entryPoint = options.entryPoint.toLowerCase();
+  const sender = options.sender.toLowerCase();
+  const frame = validationFrame(trace, options.sender);
+  if (!frame) return [{ rule: "ERC-4337", words: "The EntryPoint did not call validateUserOp of the sender." }];
+  const associated = associatedSlots(trace, sender);
+  const violations: Violation[] = [];
+  const walk = (at: ValidationFrame, storageOwner: string) => {
+    if (at.to !== entryPoint) violations.push(...opcodeViolations(at));
+    for (const kind of ["reads", "writes", "transientReads", "transientWrites"] as const)
+      for (const slot of Object.keys(at.accessedSlots?.[kind] ?? {}))
+        if (storageOwner !== sender && storageOwner !== entryPoint && !associated(BigInt(slot)))
+          violations.push({ rule: "STO-021", words: `${kind} of slot ${slot} in ${storageOwner}, which is not associated with the sender` });
+    for (const call of at.calls ?? []) {
+      if (call.type === "CALL" && BigInt(call.value ?? 0) > 0n && call.to !== entryPoint) violations.push({ rule: "OP-061", words: `value sent to ${call.to}` });
+      if (call.to === entryPoint && call.input !== "0x" && !call.input.startsWith(depositTo)) violations.push({ rule: "OP-053", words: `call of EntryPoint method ${call.input.slice(0, 10)}` });
+      // The code of a DELEGATECALL works on its caller's storage.
+      walk(call, call.type === "DELEGATECALL" ? storageOwner : call.to);
+    }
+  };
+  walk(frame, sender);
+  return violations;
+}
+
+function opcodeViolations(frame: ValidationFrame): readonly Violation[] {
+  const used = frame.usedOpcodes ?? {};
+  const violations: Violation[] = [];
+  for (const [opcode, name] of Object.entries(bannedOpcodes)) if (used[opcode]) violations.push({ rule: "OP-011", words: `${name} in ${frame.to}` });
+  if (frame.outOfGas) violations.push({ rule: "OP-020", words: `out of gas in ${frame.to}` });
+  // The tracer also counts a GAS right before a call, which is allowed: so no more GAS than calls (OP-012).
+  const calls = ["0xf1", "0xf2", "0xf4", "0xfa"].reduce((sum, opcode) => sum + (used[opcode] ?? 0), 0);
+  if ((used["0x5a"] ?? 0) > calls) violations.push({ rule: "OP-012", words: `GAS outside a call in ${frame.to}` });
+  return violations;
+}
+
+/** STO-021: slots keccak(sender ‖ x) + 0…128, known from the preimages that the tracer saw. */
+function associatedSlots(trace: ValidationFrame, sender: string): (slot: bigint) => boolean {
+  const bases: bigint[] = [];
+  const prefix = sender.slice(2).padStart(64, "0");
+  const collect = (frame: ValidationFrame) => {
+    // EDR hangs the preimages on each frame, geth on the root only.
+    for (const preimage of frame.keccak ?? []) if (preimage.slice(2).startsWith(prefix)) bases.push(BigInt(keccak256(preimage)));
+    frame.calls?.forEach(collect);
+  };
+  collect(trace);
+  return (slot) => slot === BigInt(sender) || bases.some((base) => slot >= base && slot - base <= 128n);
+}

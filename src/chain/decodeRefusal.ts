@@ -1,0 +1,81 @@
+import { decodeErrorResult, isHex, type Abi, type Hex } from "viem";
+
+import { agentAccountAbi } from "./abi/agentAccount.ts";
+import { entryPointAbi } from "./abi/entryPoint.ts";
+import type { Refusal } from "./errors.ts";
+
+/** What an ERC-4337 code says, for the codes that people meet. */
+const codes: Readonly<Record<string, string>> = {
+  AA10: "the account exists already",
+  AA13: "the account could not be deployed",
+  AA20: "the account is not deployed",
+  AA21: "the account can't pay the gas of the operation",
+  AA22: "the operation's time has passed or has not come",
+  AA23: "the account refused the operation",
+  AA24: "the signature is not one the account accepts",
+  AA25: "the nonce was used before",
+  AA26: "validation took more gas than its limit",
+  AA95: "the bundle ran out of gas",
+};
+
+/** What the account's own errors say. Arguments are (actual, allowed) where there are two. */
+const words: Readonly<Record<string, string>> = {
+  OverPerCall: "the payment is over the limit per payment",
+  OverWindow: "the payment would cross the rolling window's limit",
+  OverLifetime: "the payment would cross the lifetime limit",
+  OverGasBudget: "the operation would cross the gas budget",
+  OverFeeCap: "the operation costs more gas than one operation may",
+  WindowTooOld: "the claim lies too far in the past",
+  Expired: "the policy has expired",
+  ClaimTooLong: "the claim spans more than five minutes",
+  ClaimWithoutEnd: "the claim has no end",
+  StaleSize: "it carries no new decision: the committed decision tree did not grow",
+  NotGranted: "the policy does not allow it: not granted, revoked, or another payee, asset or term than was granted",
+  Frozen: "the account is frozen",
+  CallNotAllowed: "it is a call that no policy allows",
+  PayeeNotAllowed: "nobody may be paid under this address",
+  PaymasterNotAllowed: "an agent pays its own gas",
+  MalformedSignature: "the signature field carries no policy terms and no decision commitment",
+};
+
+const abi = [...entryPointAbi, ...agentAccountAbi, { type: "error", name: "Error", inputs: [{ type: "string", name: "message" }] }] as Abi;
+
+/** Revert data → who refused and why. Unknown data is shown as it is, never dropped. */
+export function decodeRefusal(data: Hex): Refusal {
+  let decoded: { errorName: string; args?: readonly unknown[] };
+  try {
+    decoded = decodeErrorResult({ abi, data }) as typeof decoded;
+  } catch {
+    return { code: null, error: data === "0x" ? "(no reason given)" : data.slice(0, 138), words: "a contract reverted without a reason this program knows" };
+  }
+  const args = decoded.args ?? [];
+  if (decoded.errorName === "FailedOpWithRevert") {
+    const code = String(args[1]).slice(0, 4);
+    const inner = decodeRefusal(args[2] as Hex);
+    return { code, error: inner.error, words: inner.words };
+  }
+  if (decoded.errorName === "FailedOp") {
+    const code = String(args[1]).slice(0, 4);
+    return { code, error: String(args[1]), words: codes[code] ?? String(args[1]) };
+  }
+  return {
+    code: null,
+    error: `${decoded.errorName}(${args.map(String).join(", ")})`,
+    words: words[decoded.errorName] ?? `the contract says ${decoded.errorName}`,
+  };
+}
+
+/** The revert data inside an RPC error, wherever the node put it. */
+export function revertDataOf(error: unknown): Hex | undefined {
+  const seen = new Set<unknown>();
+  const queue: unknown[] = [error];
+  while (queue.length > 0 && seen.size < 64) {
+    const value = queue.shift();
+    if (value === null || typeof value !== "object" || seen.has(value)) continue;
+    seen.add(value);
+    const { data, cause, error: nested } = value as { data?: unknown; cause?: unknown; error?: unknown };
+    if (typeof data === "string" && isHex(data) && data.length >= 10) return data;
+    queue.push(data, cause, nested);
+  }
+  return undefined;
+}
