@@ -4,11 +4,11 @@
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
-const source = fileURLToPath(new URL("../src/cli/main.ts", import.meta.url));
+const inPackage = (path) => fileURLToPath(new URL(path, import.meta.url));
 
-if (existsSync(source)) {
+if (existsSync(inPackage("../scripts/setUp.mjs"))) {
   const { runNode, fail } = await import("../scripts/setUp.mjs");
-  await runNode([source, ...process.argv.slice(2)]).catch(fail);
+  await runNode([inPackage("../src/cli/main.ts"), ...process.argv.slice(2)]).catch(fail);
 } else if (Number(process.versions.node.split(".")[0]) >= 24) {
   await import("../dist/cli/main.js");
 } else {

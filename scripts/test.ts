@@ -1,0 +1,114 @@
+// Runs suites one after the other and ends with one plain line that counts them all:
+//
+//   node scripts/setUp.mjs run scripts/test.ts [suite …] [filter …]
+//
+// A suite that runs nothing, crashes or outlives its time counts as a failure. Everything runs under this Node.
+import { spawn, type StdioOptions } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+
+type Counts = { readonly passed: number; readonly failed: number; readonly skipped: number };
+type Exit = { readonly ok: boolean; readonly output: string; readonly note: string };
+type VitestReport = {
+  readonly numPassedTests: number;
+  readonly numFailedTests: number;
+  readonly numPendingTests: number;
+  readonly numTodoTests: number;
+  readonly testResults: readonly { readonly status: string; readonly assertionResults: readonly { readonly status: string }[] }[];
+};
+
+/** Suites and the minutes each may take; the first five are `npm test`. */
+const minutesOf = { unit: 5, architecture: 1, integration: 8, model: 5, contracts: 6, bundler: 8, setup: 12 };
+type Suite = keyof typeof minutesOf;
+const everyday: readonly Suite[] = ["unit", "architecture", "integration", "model", "contracts"];
+
+const isSuite = (word: string): word is Suite => Object.hasOwn(minutesOf, word);
+const words = process.argv.slice(2);
+const named = words.filter(isSuite);
+const filters = words.filter((word) => !isSuite(word));
+const suites = named.length > 0 ? named : everyday;
+
+const scratch = mkdtempSync(path.join(tmpdir(), "bursar-test-"));
+process.on("exit", () => rmSync(scratch, { recursive: true, force: true }));
+
+const lines: string[] = [];
+const sum = { passed: 0, failed: 0, skipped: 0 };
+for (const suite of suites) {
+  const started = performance.now();
+  const { counts, note } = await (suite === "contracts" ? runContracts() : runVitest(suite));
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  lines.push(`  ${suite.padEnd(13)} ${tell(counts)} (${seconds} s)${note}`);
+  sum.passed += counts.passed;
+  sum.failed += counts.failed;
+  sum.skipped += counts.skipped;
+}
+const nothing = sum.passed + sum.failed === 0;
+process.stdout.write(`\n${lines.join("\n")}\n${nothing ? "Nothing ran.\n" : ""}\n${tell(sum)}\n`);
+process.exitCode = nothing || sum.failed > 0 ? 1 : 0;
+
+function tell({ passed, failed, skipped }: Counts): string {
+  return `${passed} passed, ${failed} failed, ${skipped} skipped`;
+}
+
+async function runVitest(suite: Suite) {
+  const file = path.join(scratch, `${suite}.json`);
+  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${file}`];
+  const exit = await runTool(suite, "vitest", ["run", "--project", suite, ...reporters, ...filters], "inherit");
+  const report = readReport(file);
+  const brokenFiles = report.testResults.filter(
+    (result) => result.status === "failed" && !result.assertionResults.some((test) => test.status === "failed"),
+  );
+  return settle(exit, {
+    passed: report.numPassedTests,
+    failed: report.numFailedTests + brokenFiles.length,
+    skipped: report.numPendingTests + report.numTodoTests,
+  });
+}
+
+async function runContracts() {
+  const exit = await runTool("contracts", "hardhat", ["test", "solidity", ...filters], ["inherit", "pipe", "inherit"]);
+  const last = (word: string) => Number([...exit.output.matchAll(new RegExp(`^\\s*(\\d+) ${word}`, "gm"))].at(-1)?.[1] ?? 0);
+  return settle(exit, { passed: last("passing"), failed: last("failing"), skipped: last("skipped") });
+}
+
+/** Failures that no test stands for: a crash, a time-out, an empty suite. */
+function settle({ ok, note }: Exit, counts: Counts): { readonly counts: Counts; readonly note: string } {
+  const ranNothing = counts.passed + counts.failed === 0;
+  if (ranNothing && filters.length > 0 && note === "") return { counts, note: " nothing matches the filter" };
+  if (ranNothing) return { counts: { ...counts, failed: 1 }, note: note || " no test ran" };
+  if (!ok && counts.failed === 0) return { counts: { ...counts, failed: 1 }, note: note || " failed outside of a test" };
+  return { counts, note };
+}
+
+function runTool(suite: Suite, tool: string, args: readonly string[], stdio: StdioOptions): Promise<Exit> {
+  const colour = process.stdout.isTTY ? { FORCE_COLOR: "1" } : {};
+  const child = spawn(tool, args, { stdio, env: { ...process.env, ...colour }, shell: process.platform === "win32" });
+  let output = "";
+  child.stdout?.on("data", (chunk: Buffer) => {
+    process.stdout.write(chunk);
+    output += chunk.toString();
+  });
+  let late = false;
+  const stop = setTimeout(() => {
+    late = true;
+    child.kill("SIGTERM");
+    setTimeout(() => child.kill("SIGKILL"), 5000).unref();
+  }, minutesOf[suite] * 60_000);
+  return new Promise((resolve) => {
+    child.on("error", (error) => resolve({ ok: false, output, note: ` ${error.message}` }));
+    child.on("close", (code) => {
+      clearTimeout(stop);
+      const plain = output.replaceAll(/\u001b\[[0-9;]*m/g, "");
+      resolve({ ok: code === 0, output: plain, note: late ? ` stopped after ${minutesOf[suite]} minutes` : "" });
+    });
+  });
+}
+
+function readReport(file: string): VitestReport {
+  try {
+    return JSON.parse(readFileSync(file, "utf8")) as VitestReport;
+  } catch {
+    return { numPassedTests: 0, numFailedTests: 0, numPendingTests: 0, numTodoTests: 0, testResults: [] };
+  }
+}
