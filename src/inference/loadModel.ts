@@ -21,6 +21,9 @@ import { WorkerFailure } from "./workerFailure.ts";
 /** Tokens evaluated at once. At least 4, or other kernels compute other bits (measured); fixed, so that all agree. */
 const BATCH_SIZE = 512;
 
+/** Lines of llama.cpp's log kept for the error; it says there, and only there, why a file will not load. */
+const LOG_LINES = 20;
+
 export type OpenedContext = { readonly context: LlamaContext; readonly sequence: LlamaContextSequence };
 
 export type LoadedModel = OpenedContext & {
@@ -37,27 +40,30 @@ export async function loadModel(request: OpenRequest, send: (message: FromWorker
   const { modelPath } = request;
   const before = await statOf(modelPath);
   if (!before.isFile()) throw new WorkerFailure("file", "it is no regular file");
+  const log: string[] = [];
+  // The binding first tries its library in a process of its own; the hash is computed meanwhile. It sees no model yet.
+  const starting = getLlama({
+    gpu: request.mode === "canonical" ? false : "auto",
+    build: "never",
+    maxThreads: request.threads,
+    progressLogs: false,
+    logLevel: LlamaLogLevel.warn,
+    logger: (_level, message) => void (log.push(message.trim()) > LOG_LINES && log.shift()),
+  });
+  starting.catch(() => {});
   const actual = await hashFile(modelPath, (permille) => send({ type: "progress", phase: "hashing", permille })).catch(
     (error: unknown) => refuse(error, []),
   );
   if (actual !== request.sha256)
     throw new WorkerFailure("hash", "the sha256 differs", { expected: request.sha256, actual });
 
-  const log: string[] = [];
   try {
     // First, because the native loader follows the parts of a split model by itself, and only this part was hashed.
     const info = await readGgufFileInfo(modelPath, { readTensorInfo: false, logWarnings: false, sourceType: "filesystem" });
     const parts = Number((info.metadata as { split?: { count?: unknown } }).split?.count ?? 1);
     if (parts > 1) throw new WorkerFailure("file", `it is one of ${parts} parts; merge them into one file`);
 
-    const llama = await getLlama({
-      gpu: request.mode === "canonical" ? false : "auto",
-      build: "never",
-      maxThreads: request.threads,
-      progressLogs: false,
-      logLevel: LlamaLogLevel.warn,
-      logger: (_level, message) => void (log.push(message.trim()) > 20 && log.shift()),
-    });
+    const llama = await starting;
     const mode = request.mode === "auto" ? (llama.gpu === false ? "canonical" : "fast") : request.mode;
     let told = -1;
     const model = await llama.loadModel({

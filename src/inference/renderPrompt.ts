@@ -16,6 +16,7 @@ const TEMPLATE_DATE = new Date("2024-07-26T12:00:00Z");
  */
 export function chatWrapperOf(model: LlamaModel): ChatWrapper {
   const todayDate = TEMPLATE_DATE;
+  const template: unknown = (model.fileInfo.metadata.tokenizer as { chat_template?: unknown } | undefined)?.chat_template;
   return (
     resolveChatWrapper({
       type: "auto",
@@ -23,6 +24,9 @@ export function chatWrapperOf(model: LlamaModel): ChatWrapper {
       fileInfo: model.fileInfo,
       tokenizer: model.tokenizer,
       llama: model.llama,
+      // Not the file's name but a hint from its template: the binding tries its wrappers against the template one by
+      // one, 15 ms each, and starts with those named here. The model's own name in the metadata weighs more.
+      ...(typeof template === "string" && template.includes("<|im_start|>") && { filename: "chatML.gguf" }),
       warningLogs: false,
       customWrapperSettings: {
         "llama3.1": { todayDate },

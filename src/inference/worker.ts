@@ -1,6 +1,7 @@
 // The child process that runs the model. It holds no key, reads no environment, opens no socket, and lives no longer
 // than the process that started it.
 
+import { Worker as Thread } from "node:worker_threads";
 import type { FromWorker, ToWorker, WorkRequest } from "./messages.ts";
 import type { LoadedModel } from "./loadModel.ts";
 
@@ -51,6 +52,9 @@ async function work(request: WorkRequest): Promise<void> {
 }
 
 process.on("message", (raw) => void obey(raw));
+const watch = new URL(import.meta.url.endsWith(".ts") ? "./watchParent.ts" : "./watchParent.js", import.meta.url);
+// Without the flags of the worker's own command line; they are not for this thread.
+new Thread(watch, { workerData: { parent: process.ppid }, env: {}, execArgv: [] }).unref();
 // The parent may have died before the listener above was there.
 if (process.connected) send({ type: "booted" });
 else die();
