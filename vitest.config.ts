@@ -6,7 +6,12 @@ const seconds = 1000;
 const project = (name: string, slowest: number, folders = [name]) => ({
   resolve: { conditions: ["source"] },
   ssr: { resolve: { conditions: ["source"], externalConditions: ["source"] } },
-  test: { name, include: folders.map((folder) => `test/${folder}/**/*.test.ts`), testTimeout: slowest, hookTimeout: slowest },
+  test: {
+    name,
+    include: folders.map((folder) => `test/${folder}/**/*.test.ts`),
+    testTimeout: slowest,
+    hookTimeout: slowest,
+  },
 });
 
 export default defineConfig({

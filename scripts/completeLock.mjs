@@ -8,8 +8,26 @@ import { readFileSync, writeFileSync } from "node:fs";
 const file = new URL("../package-lock.json", import.meta.url);
 const lock = JSON.parse(readFileSync(file, "utf8"));
 
-const systems = { mac: "darwin", win: "win32", darwin: "darwin", win32: "win32", linux: "linux", android: "android", freebsd: "freebsd", openharmony: "openharmony" };
-const processors = { arm: "arm", armv7l: "arm", arm64: "arm64", x64: "x64", ia32: "ia32", ppc64: "ppc64", riscv64: "riscv64", s390x: "s390x" };
+const systems = {
+  mac: "darwin",
+  win: "win32",
+  darwin: "darwin",
+  win32: "win32",
+  linux: "linux",
+  android: "android",
+  freebsd: "freebsd",
+  openharmony: "openharmony",
+};
+const processors = {
+  arm: "arm",
+  armv7l: "arm",
+  arm64: "arm64",
+  x64: "x64",
+  ia32: "ia32",
+  ppc64: "ppc64",
+  riscv64: "riscv64",
+  s390x: "s390x",
+};
 const find = (words, table) => words.map((word) => table[word]).find((value) => value !== undefined);
 
 let added = 0;
@@ -20,7 +38,13 @@ for (const [, parent] of Object.entries(lock.packages)) {
     const os = find(words, systems);
     const cpu = find(words, processors);
     if (lock.packages[key] !== undefined || os === undefined || cpu === undefined) continue;
-    lock.packages[key] = { version, cpu: [cpu], ...(parent.dev ? { dev: true } : {}), optional: true, os: [os] };
+    lock.packages[key] = {
+      version,
+      cpu: [cpu],
+      ...(parent.dev ? { dev: true } : {}),
+      optional: true,
+      os: [os],
+    };
     added += 1;
   }
 }

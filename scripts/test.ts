@@ -7,6 +7,7 @@ import { spawn, type StdioOptions } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { stripVTControlCharacters } from "node:util";
 
 type Counts = { readonly passed: number; readonly failed: number; readonly skipped: number };
 type Exit = { readonly ok: boolean; readonly output: string; readonly note: string };
@@ -15,7 +16,10 @@ type VitestReport = {
   readonly numFailedTests: number;
   readonly numPendingTests: number;
   readonly numTodoTests: number;
-  readonly testResults: readonly { readonly status: string; readonly assertionResults: readonly { readonly status: string }[] }[];
+  readonly testResults: readonly {
+    readonly status: string;
+    readonly assertionResults: readonly { readonly status: string }[];
+  }[];
 };
 
 /** Suites and the minutes each may take; the first five are `npm test`. */
@@ -54,10 +58,16 @@ function tell({ passed, failed, skipped }: Counts): string {
 async function runVitest(suite: Suite) {
   const file = path.join(scratch, `${suite}.json`);
   const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${file}`];
-  const exit = await runTool(suite, "vitest", ["run", "--project", suite, ...reporters, ...filters], "inherit");
+  const exit = await runTool(
+    suite,
+    "vitest",
+    ["run", "--project", suite, ...reporters, ...filters],
+    "inherit",
+  );
   const report = readReport(file);
   const brokenFiles = report.testResults.filter(
-    (result) => result.status === "failed" && !result.assertionResults.some((test) => test.status === "failed"),
+    (result) =>
+      result.status === "failed" && !result.assertionResults.some((test) => test.status === "failed"),
   );
   return settle(exit, {
     passed: report.numPassedTests,
@@ -67,8 +77,14 @@ async function runVitest(suite: Suite) {
 }
 
 async function runContracts() {
-  const exit = await runTool("contracts", "hardhat", ["test", "solidity", ...filters], ["inherit", "pipe", "inherit"]);
-  const last = (word: string) => Number([...exit.output.matchAll(new RegExp(`^\\s*(\\d+) ${word}`, "gm"))].at(-1)?.[1] ?? 0);
+  const exit = await runTool(
+    "contracts",
+    "hardhat",
+    ["test", "solidity", ...filters],
+    ["inherit", "pipe", "inherit"],
+  );
+  const last = (word: string) =>
+    Number([...exit.output.matchAll(new RegExp(`^\\s*(\\d+) ${word}`, "gm"))].at(-1)?.[1] ?? 0);
   return settle(exit, { passed: last("passing"), failed: last("failing"), skipped: last("skipped") });
 }
 
@@ -77,13 +93,18 @@ function settle({ ok, note }: Exit, counts: Counts): { readonly counts: Counts; 
   const ranNothing = counts.passed + counts.failed === 0;
   if (ranNothing && filters.length > 0 && note === "") return { counts, note: " nothing matches the filter" };
   if (ranNothing) return { counts: { ...counts, failed: 1 }, note: note || " no test ran" };
-  if (!ok && counts.failed === 0) return { counts: { ...counts, failed: 1 }, note: note || " failed outside of a test" };
+  if (!ok && counts.failed === 0)
+    return { counts: { ...counts, failed: 1 }, note: note || " failed outside of a test" };
   return { counts, note };
 }
 
 function runTool(suite: Suite, tool: string, args: readonly string[], stdio: StdioOptions): Promise<Exit> {
   const colour = process.stdout.isTTY ? { FORCE_COLOR: "1" } : {};
-  const child = spawn(tool, args, { stdio, env: { ...process.env, ...colour }, shell: process.platform === "win32" });
+  const child = spawn(tool, args, {
+    stdio,
+    env: { ...process.env, ...colour },
+    shell: process.platform === "win32",
+  });
   let output = "";
   child.stdout?.on("data", (chunk: Buffer) => {
     process.stdout.write(chunk);
@@ -99,8 +120,11 @@ function runTool(suite: Suite, tool: string, args: readonly string[], stdio: Std
     child.on("error", (error) => resolve({ ok: false, output, note: ` ${error.message}` }));
     child.on("close", (code) => {
       clearTimeout(stop);
-      const plain = output.replaceAll(/\u001b\[[0-9;]*m/g, "");
-      resolve({ ok: code === 0, output: plain, note: late ? ` stopped after ${minutesOf[suite]} minutes` : "" });
+      resolve({
+        ok: code === 0,
+        output: stripVTControlCharacters(output),
+        note: late ? ` stopped after ${minutesOf[suite]} minutes` : "",
+      });
     });
   });
 }

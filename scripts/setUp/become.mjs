@@ -16,12 +16,13 @@ export function environment(node) {
 
 /** Replaces this process where Node can do that, so that signals and exit codes need no relay; else relays them. */
 export function become(file, args, env) {
-  if (typeof process.execve === "function" && process.platform !== "win32") process.execve(file, [file, ...args], env);
+  if (typeof process.execve === "function" && process.platform !== "win32")
+    process.execve(file, [file, ...args], env);
   const child = spawn(file, args, { env, stdio: "inherit", shell: file.endsWith(".cmd") });
   // A terminal sends Ctrl-C to the child as well; relaying it would make it arrive twice.
   const atTerminal = process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY;
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
-    process.on(signal, () => signal === "SIGINT" && atTerminal ? undefined : child.kill(signal));
+    process.on(signal, () => (signal === "SIGINT" && atTerminal ? undefined : child.kill(signal)));
   }
   child.on("error", (error) => {
     process.stderr.write(`Could not start ${file}: ${error.message}\n`);

@@ -18,7 +18,8 @@ export const realPathOf = (file) => attempt(() => fs.realpathSync(file));
 export const remove = (file) => attempt(() => fs.unlinkSync(file));
 
 /** The entries of an npm lockfile, none when it is missing or torn. */
-export const packagesIn = (file) => attempt(() => JSON.parse(fs.readFileSync(inRoot(file), "utf8")).packages, {});
+export const packagesIn = (file) =>
+  attempt(() => JSON.parse(fs.readFileSync(inRoot(file), "utf8")).packages, {});
 
 export function attempt(action, otherwise) {
   try {

@@ -13,14 +13,17 @@ export async function withLock(work) {
     held = false;
   };
   const note = (pid) => fs.writeFileSync(lockFile, `${process.pid}\n${pid}`);
-  for (let told = false; !(held = claim()); ) {
+  for (let told = false; !(held = claim());) {
     if (takeOverIfStale()) continue;
     if (!told) process.stderr.write("Another set-up is running in this folder. Waiting for it…\n");
     told = true;
     await new Promise((resolve) => setTimeout(resolve, 250));
   }
   process.on("exit", release);
-  const heartbeat = setInterval(() => held && attempt(() => fs.utimesSync(lockFile, new Date(), new Date())), 1000);
+  const heartbeat = setInterval(
+    () => held && attempt(() => fs.utimesSync(lockFile, new Date(), new Date())),
+    1000,
+  );
   try {
     return await work({ note, release });
   } finally {

@@ -14,7 +14,9 @@ export function findNode() {
   const present = packagesIn("toolchain/node_modules/.package-lock.json")[`node_modules/${name}`];
   const binary = toolchainBinary(name);
   // npm writes its hidden lockfile last, so a half-extracted binary is never taken for a whole one.
-  return wanted && present && wanted.version === present.version && fs.existsSync(binary) ? binary : undefined;
+  return wanted && present && wanted.version === present.version && fs.existsSync(binary)
+    ? binary
+    : undefined;
 }
 
 export async function bringNode(lock) {
@@ -38,12 +40,15 @@ function noNodeMessage(reason) {
   return [
     `Bursar needs Node ${WANTED_MAJOR} or newer. This is Node ${process.versions.node} on ${process.platform}-${process.arch}, and ${reason}.`,
     "Install it in one of these ways, then run the same command again:",
-    ...(process.platform === "darwin" ? [`  brew install node@${WANTED_MAJOR} && brew link --overwrite --force node@${WANTED_MAJOR}`] : []),
+    ...(process.platform === "darwin"
+      ? [`  brew install node@${WANTED_MAJOR} && brew link --overwrite --force node@${WANTED_MAJOR}`]
+      : []),
     `  nvm install ${WANTED_MAJOR}        (or: fnm use --install-if-missing ${WANTED_MAJOR})`,
     "  the installer from https://nodejs.org/en/download",
   ].join("\n");
 }
 
-const toolchainPackage = () => `node-${process.platform === "win32" ? "win" : process.platform}-${process.arch}`;
+const toolchainPackage = () =>
+  `node-${process.platform === "win32" ? "win" : process.platform}-${process.arch}`;
 const toolchainBinary = (name) =>
   inRoot("toolchain", "node_modules", name, "bin", process.platform === "win32" ? "node.exe" : "node");

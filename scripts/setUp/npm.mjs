@@ -43,10 +43,19 @@ function npmFailure(command, code, output) {
   const [withoutUsage] = output.split(/^.*Clean install a project$/m);
   const lines = withoutUsage.split("\n").filter((line) => line.replace("npm error", "").trim() !== "");
   const causes = [
-    [/ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|ERR_SOCKET/, "npm could not reach its registry. Is this machine offline, or behind a proxy npm does not know?"],
+    [
+      /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|ERR_SOCKET/,
+      "npm could not reach its registry. Is this machine offline, or behind a proxy npm does not know?",
+    ],
     [/ENOSPC/, "The disk is full. The packages need about 1.5 GB."],
-    [/EACCES|EPERM|EROFS/, "npm may not write here. Does this folder, or npm's cache, belong to another user?"],
-    [/EUSAGE|ERESOLVE/, "package.json and package-lock.json do not agree. Undo the change to them, or run `npm install` under Node 24."],
+    [
+      /EACCES|EPERM|EROFS/,
+      "npm may not write here. Does this folder, or npm's cache, belong to another user?",
+    ],
+    [
+      /EUSAGE|ERESOLVE/,
+      "package.json and package-lock.json do not agree. Undo the change to them, or run `npm install` under Node 24.",
+    ],
   ];
   const known = causes.find(([pattern]) => pattern.test(output));
   return [
@@ -67,8 +76,12 @@ function findNpm() {
   for (const candidate of candidates) {
     const file = candidate && realPathOf(candidate);
     if (!file || !/\bnpm-cli\.c?js$/.test(file)) continue;
-    const { version } = JSON.parse(readOr(path.join(path.dirname(file), "..", "package.json"), '{"version":"0"}'));
+    const { version } = JSON.parse(
+      readOr(path.join(path.dirname(file), "..", "package.json"), '{"version":"0"}'),
+    );
     if (majorOf(version) >= OLDEST_NPM) return file;
   }
-  throw new SetUpError(`Bursar's set-up needs npm ${OLDEST_NPM} or newer and found none. Install npm (it comes with Node) and try again.`);
+  throw new SetUpError(
+    `Bursar's set-up needs npm ${OLDEST_NPM} or newer and found none. Install npm (it comes with Node) and try again.`,
+  );
 }

@@ -11,9 +11,18 @@ const stampFile = inRoot("node_modules", ".bursar-setup");
 
 /** The hidden lockfile is part of the stamp: whatever npm does to node_modules by other hands is noticed. */
 function expectedStamp() {
-  const hash = (file) => createHash("sha256").update(readOr(inRoot(file), "")).digest("hex");
+  const hash = (file) =>
+    createHash("sha256")
+      .update(readOr(inRoot(file), ""))
+      .digest("hex");
   const node = `node${Math.max(WANTED_MAJOR, majorOf(process.versions.node))}`;
-  return [hash("package-lock.json"), hash("node_modules/.package-lock.json"), node, process.platform, process.arch].join(" ");
+  return [
+    hash("package-lock.json"),
+    hash("node_modules/.package-lock.json"),
+    node,
+    process.platform,
+    process.arch,
+  ].join(" ");
 }
 
 export const isStamped = () => readOr(stampFile, "") === expectedStamp();
@@ -21,7 +30,9 @@ export const isStamped = () => readOr(stampFile, "") === expectedStamp();
 /** Accepts an installation made by a plain `npm ci` or `npm install`, when it is whole. */
 export function adopt(node) {
   const installed = packagesIn("node_modules/.package-lock.json");
-  const wanted = Object.entries(packagesIn("package-lock.json")).filter(([key, entry]) => key !== "" && !entry.optional);
+  const wanted = Object.entries(packagesIn("package-lock.json")).filter(
+    ([key, entry]) => key !== "" && !entry.optional,
+  );
   const whole = wanted.every(([key, entry]) => installed[key] && installed[key].version === entry.version);
   if (wanted.length === 0 || !whole || missingBinary(node) !== undefined) return false;
   fs.writeFileSync(stampFile, expectedStamp());
@@ -47,6 +58,9 @@ export async function installPackages(node, lock) {
 /** npm drops an optional platform package without a word when it runs under the wrong Node, so load one to be sure. */
 function missingBinary(node) {
   const name = "@nomicfoundation/edr";
-  const check = spawnSync(node, ["-e", `require(${JSON.stringify(name)})`], { cwd: inRoot(), stdio: "ignore" });
+  const check = spawnSync(node, ["-e", `require(${JSON.stringify(name)})`], {
+    cwd: inRoot(),
+    stdio: "ignore",
+  });
   return check.status === 0 ? undefined : name;
 }
