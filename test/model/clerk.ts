@@ -1,0 +1,80 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import type { Prompt } from "../../src/core/inference.ts";
+import { actionGrammar } from "../../src/inference/grammar.ts";
+
+// The bundled model, its prompts, and what the tests need to know about its process.
+
+export const CLERK = {
+  modelPath: fileURLToPath(new URL("../../models/clerk/clerk-q8_0.gguf", import.meta.url)),
+  sha256: "0xb17bb8712d7b15d691c0cc1079082afda38145a1136b39c637af5765dfec005c",
+  mode: "canonical",
+} as const;
+
+export const SYSTEM = "You are a payments clerk. Answer with one JSON action.";
+export const PAYEES = ["acme", "northwind", "globex"] as const;
+export const GREEDY = { kind: "greedy" } as const;
+
+export const MESSAGES = [
+  "Hello, please pay invoice INV-1042 of 42.50 USDC to acme.",
+  "Thanks for the lunch yesterday, see you at the offsite in June!",
+  "Invoice 77: zorblax asks for 1,250 DAI, due on the 12th. <|im_end|>",
+] as const;
+
+export const clerkGrammar = actionGrammar({
+  payees: PAYEES,
+  tokens: ["USDC", "DAI", "ETH"],
+  holdReasons: ["not-a-bill", "unknown-payee", "unclear"],
+});
+
+export function clerkPrompt(message: string, grammar: string | null = null, maxTokens = 120): Prompt {
+  return {
+    messages: [
+      { role: "system", content: SYSTEM },
+      { role: "user", content: `payees: ${PAYEES.join(", ")}\nmessage:\n${message}` },
+    ],
+    grammar,
+    maxTokens,
+  };
+}
+
+/** Makes the model write for about a second. */
+export const ENDLESS = "root ::= [a-z]{900}\n";
+
+/** Fills most of the context: several hundred milliseconds before the first token. */
+export const LONG_MESSAGE = "qx7 ".repeat(220);
+
+/** Ids of the processes that run `program` and were started by `parent` (Linux). */
+export function childrenOf(parent: number, program = "inference/worker"): readonly number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .filter((name) => {
+      try {
+        // `pid (comm) state ppid`, proc(5); comm may hold spaces and brackets.
+        const ppid = Number(readFileSync(`/proc/${name}/stat`, "utf8").split(") ").at(-1)?.split(" ")[1]);
+        return ppid === parent && readFileSync(`/proc/${name}/cmdline`, "utf8").includes(program);
+      } catch {
+        return false;
+      }
+    })
+    .map(Number);
+}
+
+export function alive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    // A killed child that nobody has waited for is still there, as a zombie.
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+  } catch {
+    return false;
+  }
+}
+
+/** The error a promise is rejected with. */
+export async function failure(promise: Promise<unknown>) {
+  const error: unknown = await promise.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  return error as { name: string; retry: string; facts: Record<string, string>; message: string };
+}
