@@ -22,8 +22,8 @@ const holdSchema = z.strictObject({ action: z.literal("hold"), reason: z.enum(ho
 export const actionSchema = z.discriminatedUnion("action", [transferSchema, holdSchema]);
 
 export type Transfer = z.infer<typeof transferSchema>;
-/** `unparsable`: the model wrote something else than an action. It is recorded with the decision. */
-export type Hold = { readonly action: "hold"; readonly reason: (typeof holdReasons)[number] | "unparsable" };
+/** `unparsable`: the model wrote something else than an action. `too-long`: its context can't hold the prompt. */
+export type Hold = { readonly action: "hold"; readonly reason: (typeof holdReasons)[number] | "unparsable" | "too-long" };
 export type Action = Transfer | Hold;
 
 /**

@@ -8,6 +8,8 @@ export type TriggerSource = {
   readonly folder: string;
   /** Operator's mail settings (trusted servers, pinned DKIM keys), relative to the agent's file. */
   readonly settings: string;
+  /** Longest excerpt of a mail that the model reads, in characters. */
+  readonly excerptCharacters: number;
 };
 
 /** An agent is a declaration: what wakes it and what its model reads. It holds no client, no key, no state. */

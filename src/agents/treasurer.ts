@@ -1,0 +1,48 @@
+import type { Agent } from "../core/agent.ts";
+import type { Prompt } from "../core/inference.ts";
+import type { Observation } from "../core/observation.ts";
+import { defineAgent } from "./defineAgent.ts";
+
+export type TreasurerOptions = {
+  readonly name?: string;
+  /** Folder of mails to watch, relative to the agent's file. */
+  readonly inbox: string;
+  /** Whom to believe about senders, relative to the agent's file (docs/mail.md). */
+  readonly mailSettings: string;
+  /**
+   * Longest excerpt of a mail that the model reads, in characters. The bundled clerk was trained on user messages of
+   * about 420 characters, of which the list of payees takes a part.
+   */
+  readonly excerptCharacters?: number;
+};
+
+/** Tokens that an action needs at most: the clerk spells names and numbers byte by byte. */
+const maxTokens = 160;
+
+/**
+ * An agent that reads bills in a mail folder and proposes to pay them. It extracts and classifies; what may be paid is
+ * the policy's business. The prompt is the one the bundled clerk was trained on.
+ */
+export function treasurer(options: TreasurerOptions): Agent {
+  return defineAgent({
+    name: options.name ?? "treasurer",
+    purpose: "Reads bills that arrive by mail and pays those the policy allows.",
+    triggers: [
+      { kind: "mailFolder", folder: options.inbox, settings: options.mailSettings, excerptCharacters: options.excerptCharacters ?? 340 },
+    ],
+    prompt: treasurerPrompt,
+  });
+}
+
+export function treasurerPrompt(observation: Observation): Prompt {
+  const payees = observation.facts["payees"]?.value as readonly string[];
+  const message = observation.facts["mail.text"]?.value as string;
+  return {
+    messages: [
+      { role: "system", content: "You are a payments clerk. Answer with one JSON action." },
+      { role: "user", content: `payees: ${payees.join(", ")}\nmessage:\n${message}` },
+    ],
+    grammar: null,
+    maxTokens,
+  };
+}

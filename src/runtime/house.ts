@@ -1,0 +1,56 @@
+import type { Address } from "viem";
+import type { PrivateKeyAccount } from "viem/accounts";
+
+import type { Bundler } from "../chain/bundler/bundler.ts";
+import type { Chain } from "../chain/connectChain.ts";
+import type { Agent } from "../core/agent.ts";
+import type { InferenceEngine } from "../core/inference.ts";
+import type { Json, JsonObject } from "../core/json.ts";
+import type { RandomSecret } from "../core/ports.ts";
+import type { Trigger } from "../core/trigger.ts";
+import type { JournalDatabase } from "../journal/openJournal.ts";
+import type { CompiledPolicy } from "../policy/compile.ts";
+import type { StepSignal } from "./decisionMachine.ts";
+
+/** Everything that a running agent's steps may use. Assembled once by `createRuntime`. */
+export type House = {
+  readonly agent: Agent;
+  readonly policy: CompiledPolicy;
+  readonly account: Address;
+  /** The agent's key. Only `sign` uses it. */
+  readonly signer: PrivateKeyAccount;
+  readonly chain: Chain;
+  readonly bundler: Bundler;
+  readonly engine: InferenceEngine;
+  readonly journal: JournalDatabase;
+  readonly randomSecret: RandomSecret;
+  readonly sleep: (milliseconds: number, signal?: AbortSignal) => Promise<void>;
+};
+
+/** What one run of one step knows. */
+export type StepContext = {
+  readonly house: House;
+  readonly decision: string;
+  readonly trigger: Trigger;
+  readonly signal: AbortSignal;
+  /** What an earlier step handed on. */
+  output(step: string): Json;
+  maybeOutput(step: string): Json | undefined;
+};
+
+/** What a step hands on: `value` to later steps, `signal` to the machine, `entry` to the audit log, `rows` to the tables. */
+export type StepResult = {
+  readonly value: Json;
+  readonly signal?: StepSignal;
+  readonly entry: { readonly kind: string; readonly body: JsonObject };
+  /** Further rows of the same transaction. */
+  readonly rows?: () => void;
+};
+
+/**
+ * A step of a decision. `now` steps are pure and run inside the transaction that triggered them; `later` steps reach
+ * outside, may be cut off at any instant, and are run again until their result is recorded: each is safe to repeat.
+ */
+export type Step =
+  | { readonly when: "now"; run(context: StepContext): StepResult }
+  | { readonly when: "later"; run(context: StepContext): Promise<StepResult> };

@@ -1,0 +1,90 @@
+import { hexToBigInt, type Hex } from "viem";
+
+import type { Action } from "../../core/action.ts";
+import type { Json } from "../../core/json.ts";
+import type { Observation } from "../../core/observation.ts";
+import type { Reason, Verdict } from "../../core/verdict.ts";
+import { standingPayments } from "../../journal/payments.ts";
+import { findEarlier } from "../../policy/duplicates.ts";
+import { judge as judgePayment, type Circumstances } from "../../policy/judge.ts";
+import { isReason, resolveTransfer, type Payment } from "../../policy/resolve.ts";
+import { decodeCounters } from "../../policy/usage.ts";
+import { longestClaimSeconds } from "../../chain/signOperation.ts";
+import type { House, Step } from "../house.ts";
+
+/** Gas of one payment, generously: what the judge multiplies by the fee to foresee the chain's own fee check. */
+const expectedGas = 260_000n;
+
+/** What a hold means, for people. */
+const holdWords: Readonly<Record<string, string>> = {
+  "not-a-bill": "The model read no bill in it.",
+  "unknown-payee": "The model read a bill from somebody who is not a payee.",
+  unclear: "The model could not tell what to pay.",
+  unparsable: "The model did not answer with an action.",
+  "too-long": "The message is longer than the model's context.",
+};
+
+/** Step 4. Action + policy + usage → Verdict. The chain decides in the end; this foresees it and adds what it can't see. */
+export const judge: Step = {
+  when: "now",
+  run({ house, output }) {
+    const observation = output("observe") as unknown as Observation;
+    const verdict = verdictOf(house, output("parse") as unknown as Action, observation);
+    return {
+      value: verdict as unknown as Json,
+      entry: { kind: "judged", body: { verdict: verdict.kind, reasons: verdict.reasons.map((reason) => reason.code), policy: house.policy.documentHash } },
+    };
+  },
+};
+
+export function verdictOf(house: House, action: Action, observation: Observation): Verdict {
+  if (action.action === "hold") {
+    const reason: Reason = { code: action.reason, words: holdWords[action.reason] ?? action.reason, enforcedBy: "advisory" };
+    return { kind: "allow", reasons: [reason] };
+  }
+  const payment = resolveTransfer(house.policy, action);
+  if (isReason(payment)) return { kind: "deny", reasons: [payment] };
+  const fact = (name: string) => observation.facts[name]?.value;
+  const symbol = payment.limit.token.symbol;
+  return judgePayment({
+    policy: house.policy,
+    payment,
+    usage: {
+      counters: decodeCounters(hexToBigInt(fact(`limit.${symbol}.counters`) as Hex)),
+      epoch: fact("account.epoch") as number,
+      frozen: fact("account.frozen") as boolean,
+    },
+    claim: claimAt(observation.blockTimestamp),
+    balanceUnits: BigInt(fact(`limit.${symbol}.balanceUnits`) as string),
+    expectedFeeWei: BigInt(fact("gas.maxFeePerGasWei") as string) * expectedGas,
+    circumstances: circumstancesOf(house, payment, observation),
+  });
+}
+
+/** Seconds before the newest block at which a claim begins: block clocks may lag a little behind each other. */
+const claimLeadSeconds = 30;
+
+/** The longest claim the account accepts, around a block's own time. Never from this machine's clock. */
+export function claimAt(blockTimestamp: number): { readonly validAfter: bigint; readonly validUntil: bigint } {
+  const validAfter = BigInt(blockTimestamp - claimLeadSeconds);
+  return { validAfter, validUntil: validAfter + BigInt(longestClaimSeconds) };
+}
+
+function circumstancesOf(house: House, payment: Payment, observation: Observation): Circumstances {
+  const fact = (name: string) => observation.facts[name]?.value;
+  const earlier = standingPayments(house.journal, house.agent.name, payment.payee.name);
+  const bill = { payee: payment.payee.name, reference: payment.reference, amountUnits: payment.amountUnits.toString(), asset: payment.limit.grant.asset };
+  const source = fact("mail.text");
+  return {
+    sender:
+      source === undefined
+        ? null
+        : {
+            authenticated: fact("mail.authenticated") === true,
+            domain: (fact("mail.domain") as string | null | undefined) ?? null,
+            detail: String(fact("mail.authentication") ?? "Nobody vouches for the sender."),
+          },
+    source: typeof source === "string" ? source : null,
+    earlier: findEarlier(bill, earlier),
+  };
+}

@@ -1,0 +1,50 @@
+import { numberToHex } from "viem";
+
+import type { JsonObject } from "../../core/json.ts";
+import { observationDigest, type Fact, type Observation } from "../../core/observation.ts";
+import { readAccount } from "../../chain/readAccount.ts";
+import type { Step } from "../house.ts";
+
+/** Step 1. Trigger → Observation: the mail and the account's state, frozen at one block, each fact with who stands behind it. */
+export const observe: Step = {
+  when: "later",
+  async run({ house, trigger }) {
+    const { account, agent, bundler, chain, policy } = house;
+    const [state, fees] = await Promise.all([readAccount(chain, account, policy), bundler.gasPrice()]);
+    const operator = (value: Fact["value"]): Fact => ({ value, provenance: "operator" });
+    const onChain = (value: Fact["value"]): Fact => ({ value, provenance: "chain" });
+    const facts: Record<string, Fact> = {
+      "trigger.kind": operator(trigger.kind),
+      "trigger.id": operator(trigger.dedupeId),
+      payees: operator(policy.payees.map((payee) => payee.name)),
+      tokens: operator(policy.limits.map((limit) => limit.token.symbol)),
+      "account.frozen": onChain(state.frozen),
+      "account.epoch": onChain(state.epoch),
+      "account.nonce": onChain(numberToHex(state.nonce)),
+      "account.depositWei": onChain(state.depositWei.toString()),
+      "account.nativeWei": onChain(state.nativeWei.toString()),
+      "gas.maxFeePerGasWei": onChain(fees.maxFeePerGasWei.toString()),
+    };
+    for (const [index, limit] of policy.limits.entries()) {
+      facts[`limit.${limit.token.symbol}.counters`] = onChain(numberToHex(state.limits[index]!.countersWord, { size: 32 }));
+      facts[`limit.${limit.token.symbol}.balanceUnits`] = onChain(state.limits[index]!.balanceUnits.toString());
+    }
+    for (const [name, fact] of Object.entries(factsOf(trigger.payload))) facts[name] = fact;
+    const observation: Observation = {
+      chainId: chain.chainId,
+      blockNumber: state.blockNumber.toString(),
+      blockHash: state.blockHash,
+      blockTimestamp: Number(state.blockTimestamp),
+      facts,
+    };
+    return {
+      value: observation as unknown as JsonObject,
+      entry: { kind: "observed", body: { agent: agent.name, block: observation.blockNumber, digest: observationDigest(observation) } },
+    };
+  },
+};
+
+/** What a trigger carries becomes facts: its own `facts`, already marked with their provenance by its source. */
+function factsOf(payload: JsonObject): Readonly<Record<string, Fact>> {
+  return (payload["facts"] ?? {}) as unknown as Readonly<Record<string, Fact>>;
+}

@@ -1,0 +1,65 @@
+import { hexToBigInt, type Hex } from "viem";
+
+import type { Action } from "../../core/action.ts";
+import type { JsonObject } from "../../core/json.ts";
+import type { Observation } from "../../core/observation.ts";
+import type { Verdict } from "../../core/verdict.ts";
+import { ask } from "../../chain/connectChain.ts";
+import { ChainRefusalError } from "../../chain/errors.ts";
+import { signOperation } from "../../chain/signOperation.ts";
+import { putOperation } from "../../journal/operations.ts";
+import { payeeProof } from "../../policy/payeeTree.ts";
+import type { Step } from "../house.ts";
+import { claimAt } from "./judge.ts";
+import { callOf, paymentOf, type Sealed } from "./seal.ts";
+
+/**
+ * Step 6, first half. Calls + leaf → a complete signed operation, committed to the journal before its first byte
+ * leaves. Cut off before the commit, it is signed anew: nobody has seen the other one.
+ */
+export const sign: Step = {
+  when: "later",
+  async run(context) {
+    const { house } = context;
+    const observation = context.output("observe") as unknown as Observation;
+    const sealed = context.output("seal") as unknown as Sealed;
+    const payment = paymentOf(house, context.output("parse") as unknown as Action, context.output("judge") as unknown as Verdict);
+    if (!payment) throw new Error("A decision without a payment has nothing to sign.");
+    const block = await ask(house.chain, () => house.chain.client.getBlock({ blockTag: "latest" }));
+    const claim = claimAt(Number(block.timestamp));
+    try {
+      const operation = await signOperation({
+        chainId: house.chain.chainId,
+        account: house.account,
+        signer: house.signer,
+        limit: payment.limit,
+        call: callOf(payment),
+        payeeProof: payeeProof(house.policy.payeeTree, payment.to)!,
+        // The record names this nonce; the lane's next one is the same, because a lane has one operation at a time.
+        nonce: hexToBigInt(observation.facts["account.nonce"]!.value as Hex),
+        commitment: {
+          validAfter: Number(claim.validAfter),
+          validUntil: Number(claim.validUntil),
+          treeSize: sealed.treeSize,
+          treeRoot: sealed.treeRoot,
+        },
+        bundler: house.bundler,
+      });
+      const lane = `${house.account.toLowerCase()}/${house.policy.agent.toLowerCase()}`;
+      return {
+        value: { operation: operation as unknown as JsonObject, fromBlock: block.number.toString() },
+        entry: { kind: "signed", body: { userOpHash: operation.userOpHash, nonce: operation.userOp.nonce, validUntil: operation.validUntil } },
+        rows: () => putOperation(house.journal, context.decision, lane, operation),
+      };
+    } catch (error) {
+      // The chain refuses already in the simulation: nothing was signed, nothing is sent.
+      if (!(error instanceof ChainRefusalError)) throw error;
+      const { refusal } = error;
+      return {
+        value: { refusal: { code: refusal.code, error: refusal.error, words: refusal.words } },
+        signal: { next: "end", outcome: "refused" },
+        entry: { kind: "refused", body: { by: "chain", error: refusal.error, words: refusal.words } },
+      };
+    }
+  },
+};
