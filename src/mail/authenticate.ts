@@ -46,8 +46,10 @@ function judgeServer(header: Header, fromDomain: string, trusted: readonly strin
     const domain = vouchedDomain(result);
     if (domain === undefined) continue;
     // A DMARC pass is about the From domain by definition (RFC 7489 §11.2); when it names one, it must be this one.
-    const covers = result.method === "dmarc" ? domain === "" || domain === fromDomain : isAligned(fromDomain, domain);
-    if (covers) return { believed: true, detail: `${report.server} reports ${result.method}=pass for ${fromDomain}.` };
+    const covers =
+      result.method === "dmarc" ? domain === "" || domain === fromDomain : isAligned(fromDomain, domain);
+    if (covers)
+      return { believed: true, detail: `${report.server} reports ${result.method}=pass for ${fromDomain}.` };
   }
   return doubt(`${report.server} reports nothing that passes for ${fromDomain}`);
 }
@@ -70,7 +72,11 @@ function printable(name: string): string {
   return name.replace(/[^a-z0-9.-]/g, "?").slice(0, 100);
 }
 
-function authenticated(by: "dkim" | "authentication-results", domain: string, detail: string): Authentication {
+function authenticated(
+  by: "dkim" | "authentication-results",
+  domain: string,
+  detail: string,
+): Authentication {
   return Object.freeze({ state: "authenticated", by, domain, detail });
 }
 

@@ -16,12 +16,16 @@ export function parseAuthenticationResults(value: string): AuthenticationResults
   const parts = split(value);
   const head = parts?.[0]?.trim().split(/\s+/) ?? [];
   // The version is optional; a reader must not guess at one it doesn't know.
-  if (parts === undefined || !head[0] || head.length > 2 || (head[1] !== undefined && head[1] !== "1")) return undefined;
+  if (parts === undefined || !head[0] || head.length > 2 || (head[1] !== undefined && head[1] !== "1"))
+    return undefined;
   if (parts.length > maxResults) return undefined;
   const results: MethodResult[] = [];
   for (const part of parts.slice(1)) {
     if (part.trim() === "" || part.trim().toLowerCase() === "none") continue;
-    const words = part.replace(/\s*=\s*/g, "=").trim().split(/\s+/);
+    const words = part
+      .replace(/\s*=\s*/g, "=")
+      .trim()
+      .split(/\s+/);
     const [, method, result] = /^([a-z0-9-]+)(?:\/\d+)?=([a-z]+)$/i.exec(words[0] ?? "") ?? [];
     if (method === undefined || result === undefined) return undefined;
     const properties: Record<string, string> = {};

@@ -25,11 +25,18 @@ const minKeyBits = 1024;
 const decisive = ["from", "subject", "content-type", "content-transfer-encoding", "content-disposition"];
 
 /** DKIM (RFC 6376, 8301, 8463) against pinned keys. Nothing is looked up on a network. */
-export async function verifyDkim(raw: Uint8Array, header: Header, options: DkimOptions): Promise<DkimFinding> {
+export async function verifyDkim(
+  raw: Uint8Array,
+  header: Header,
+  options: DkimOptions,
+): Promise<DkimFinding> {
   const signatures = header.fields.filter(({ name }) => name === "dkim-signature");
   if (signatures.length === 0) return { state: "none", detail: "it carries no DKIM signature" };
   if (signatures.length > maxSignatures)
-    return { state: "none", detail: `it carries ${signatures.length} DKIM signatures, more than any real mail` };
+    return {
+      state: "none",
+      detail: `it carries ${signatures.length} DKIM signatures, more than any real mail`,
+    };
 
   const { results } = await dkimVerify(withCrlf(raw), {
     strict: true,
@@ -40,11 +47,19 @@ export async function verifyDkim(raw: Uint8Array, header: Header, options: DkimO
 
   const reasons: string[] = [];
   let broken: string | undefined;
-  for (const { status, signingDomain = "", selector = "", signingHeaders, canonBodyLengthLimited } of results) {
+  for (const {
+    status,
+    signingDomain = "",
+    selector = "",
+    signingHeaders,
+    canonBodyLengthLimited,
+  } of results) {
     const domain = asciiDomain(signingDomain);
     const record = `${selector}._domainkey.${domain}`.toLowerCase();
     if (!isAligned(options.fromDomain, domain)) {
-      reasons.push(`the signature of ${domain || "an unnamed domain"} says nothing about ${options.fromDomain}`);
+      reasons.push(
+        `the signature of ${domain || "an unnamed domain"} says nothing about ${options.fromDomain}`,
+      );
       continue;
     }
     if (canonBodyLengthLimited) {

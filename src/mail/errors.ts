@@ -6,7 +6,8 @@ export class MailTooLargeError extends BaseError {
 
   constructor(facts: { readonly sizeBytes: number; readonly maxBytes: number; readonly path?: string }) {
     super(`The mail is ${facts.sizeBytes} bytes long; at most ${facts.maxBytes} are read.`, {
-      remedy: 'Ask the sender for a mail without large attachments, or raise "maxBytes" in the mail settings.',
+      remedy:
+        'Ask the sender for a mail without large attachments, or raise "maxBytes" in the mail settings.',
       facts,
     });
   }
@@ -31,7 +32,10 @@ export class MailUnreadableError extends BaseError {
 export class MailFileError extends BaseError {
   override readonly name = "MailFileError";
 
-  constructor(why: string, options: { readonly path: string; readonly remedy: string; readonly cause?: unknown }) {
+  constructor(
+    why: string,
+    options: { readonly path: string; readonly remedy: string; readonly cause?: unknown },
+  ) {
     super(`The mail file can't be used: ${why}.`, {
       remedy: options.remedy,
       facts: { path: options.path },
@@ -46,7 +50,8 @@ export class MailSettingsError extends BaseError {
 
   constructor(issues: readonly string[]) {
     super(`The mail settings are wrong: ${issues.join("; ")}.`, {
-      remedy: "Correct them as docs/mail.md describes; unknown fields are refused so that a typo can't weaken them.",
+      remedy:
+        "Correct them as docs/mail.md describes; unknown fields are refused so that a typo can't weaken them.",
     });
   }
 }

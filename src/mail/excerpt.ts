@@ -20,14 +20,18 @@ const maxRead = 32 * 1024;
 const amount = /[$€£]\s?\d|\b(?:USDC?|DAI|ETH|EUR)\s?\d|\d\s?(?:USDC?|DAI|ETH|EUR|dollars|bucks)\b/i;
 const due =
   /\b(?:due|payable|pay|paid|payment|invoice|invoiced|bill|billed|total|balance|owed?|outstanding|remit|settle|overdue|receipt|refund|fee|charge|amount)\b/i;
-const reference = /(?:\b(?:ref|reference|order|invoice|inv|po|no|number|quote|job|policy)\b\.?:?\s*)?(?:[A-Z]{2,12}[-/ ]?\d|#\s?\d)/;
+const reference =
+  /(?:\b(?:ref|reference|order|invoice|inv|po|no|number|quote|job|policy)\b\.?:?\s*)?(?:[A-Z]{2,12}[-/ ]?\d|#\s?\d)/;
 
 /** What a model with little context reads of a mail: the rule of docs/mail.md, a pure function of its arguments. */
 export function excerptMail(
   mail: { readonly subject: string; readonly text: string },
   maxCharacters: number,
 ): Excerpt {
-  const subject = mail.subject.replace(/^(?:\s*(?:re|fwd?|aw|wg|tr|sv|vs|vb)\s*:)+/i, "").replace(/\s+/g, " ").trim();
+  const subject = mail.subject
+    .replace(/^(?:\s*(?:re|fwd?|aw|wg|tr|sv|vs|vb)\s*:)+/i, "")
+    .replace(/\s+/g, " ")
+    .trim();
   const read = mail.text.slice(0, maxRead);
   const { paragraphs, stripped } = ownWords(read, mail.subject);
   const sentences = paragraphs.flatMap(toSentences);
@@ -38,20 +42,32 @@ export function excerptMail(
   return Object.freeze({ ...choose(subject, sentences, maxCharacters), cut: true });
 }
 
-function choose(subject: string, sentences: readonly string[], budget: number): { text: string; rule: ExcerptRule } {
+function choose(
+  subject: string,
+  sentences: readonly string[],
+  budget: number,
+): { text: string; rule: ExcerptRule } {
   // Half of the budget at most: a subject is written by anybody and can be as long as a mail.
   const head = subject.length <= budget / 2 ? subject : words(subject, Math.floor(budget / 2));
   let left = budget - head.length;
   const scores = sentences.map(score);
-  const best = sentences.map((_, at) => at).toSorted((a, b) => (scores[b] ?? 0) - (scores[a] ?? 0) || a - b);
+  const byScore = sentences
+    .map((_, at) => at)
+    .toSorted((a, b) => (scores[b] ?? 0) - (scores[a] ?? 0) || a - b);
   const chosen = new Set<number>();
-  for (const at of best) {
+  const take = (at: number, share = 1): boolean => {
     const cost = (sentences[at]?.length ?? 0) + 1;
-    if (cost > left) continue;
+    if (chosen.has(at) || cost > left * share) return chosen.has(at);
     chosen.add(at);
     left -= cost;
-  }
-  const top = best[0];
+    return true;
+  };
+  // How a mail opens says what kind of mail it is; prices in a newsletter are no bill.
+  take(0, 1 / 3);
+  for (const at of byScore) if ((scores[at] ?? 0) > 0) take(at);
+  // What is left goes to the other sentences from the top on, without gaps.
+  sentences.every((_, at) => (scores[at] ?? 0) > 0 || take(at));
+  const top = byScore[0];
   if (top !== undefined && !chosen.has(top) && (scores[top] ?? 0) >= 4) {
     const around = words(sentences[top] ?? "", budget - head.length - 1);
     if (around !== "") return { text: join([head, around]), rule: "payment-words" };
@@ -63,7 +79,11 @@ function choose(subject: string, sentences: readonly string[], budget: number): 
 function join(sentences: readonly string[]): string {
   return sentences
     .filter((sentence) => sentence !== "")
-    .reduce((text, next) => (text === "" ? next : `${text}${/[.!?,;:]["')\]]?$/.test(text.slice(-2)) ? " " : "\n"}${next}`), "");
+    .reduce(
+      (text, next) =>
+        text === "" ? next : `${text}${/[.!?,;:]["')\]]?$/.test(text.slice(-2)) ? " " : "\n"}${next}`,
+      "",
+    );
 }
 
 /** An amount outweighs everything else; ties go to the earlier sentence. */
@@ -75,11 +95,14 @@ function score(sentence: string): number {
 function words(text: string, budget: number): string {
   if (text.length <= budget) return text;
   const pieces = text.split(/(?<![$€£\d.,])\s|\s(?!\d|USDC?\b|DAI\b|ETH\b|EUR\b|dollars\b)(?<=[\d.,]\s)/i);
-  const middle = Math.max(0, pieces.findIndex((piece) => amount.test(piece)));
+  const middle = Math.max(
+    0,
+    pieces.findIndex((piece) => amount.test(piece)),
+  );
   let [first, last] = [middle, middle];
   let size = pieces[middle]?.length ?? 0;
   if (size > budget) return "";
-  for (let grown = true; grown; ) {
+  for (let grown = true; grown;) {
     grown = false;
     const after = pieces[last + 1];
     if (after !== undefined && size + after.length + 1 <= budget) {
@@ -98,7 +121,7 @@ function words(text: string, budget: number): string {
 }
 
 const abbreviation =
-  /(?:^|[\s(])(?:mr|mrs|ms|dr|st|no|nos|inv|ref|inc|ltd|llc|co|corp|approx|incl|excl|e\.g|i\.e|vs|etc|a\.m|p\.m|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|[a-z])\.$/i;
+  /(?:^|[\s(])(?:mr|mrs|ms|dr|st|no|nos|inv|ref|inc|ltd|llc|co|corp|approx|incl|excl|tel|e\.g|i\.e|vs|etc|a\.m|p\.m|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|[a-z])\.$/i;
 
 /** Sentences of a paragraph. A short line, or one that ends a sentence, ends it; a long one is only wrapped. */
 function toSentences(paragraph: readonly string[]): readonly string[] {
@@ -114,7 +137,8 @@ function toSentences(paragraph: readonly string[]): readonly string[] {
       open = "";
     }
     // Wrapped by a mail program: the next word would not have fitted. Anything shorter was ended by the writer.
-    const wrapped = next !== undefined && width >= 50 && line.length + 1 + (next.split(" ")[0]?.length ?? 0) > width;
+    const wrapped =
+      next !== undefined && width >= 50 && line.length + 1 + (next.split(" ")[0]?.length ?? 0) > width;
     if (open !== "" && !wrapped) {
       sentences.push(open);
       open = "";

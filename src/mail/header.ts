@@ -73,7 +73,9 @@ function headerLines(raw: Uint8Array): string[] {
       throw new MailUnreadableError("its header is larger than any real one", {
         facts: { maxHeaderBytes, maxHeaderLines },
       });
-    const line = Buffer.from(raw.buffer, raw.byteOffset + start, end - start).toString("latin1").replace(/\r$/, "");
+    const line = Buffer.from(raw.buffer, raw.byteOffset + start, end - start)
+      .toString("latin1")
+      .replace(/\r$/, "");
     if (line === "") return lines;
     lines.push(line);
     if (feed < 0) return lines;

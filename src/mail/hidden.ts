@@ -18,12 +18,17 @@ export function isHidden(element: StyledElement, classes: ReadonlySet<string>): 
     for (const name of attributes["class"]?.split(/\s+/) ?? []) if (classes.has(`.${name}`)) return true;
   }
   const style = declarations(attributes["style"]);
-  if (style.get("display") === "none" || /^(?:hidden|collapse)$/.test(style.get("visibility") ?? "")) return true;
+  if (style.get("display") === "none" || /^(?:hidden|collapse)$/.test(style.get("visibility") ?? ""))
+    return true;
   if (isTiny(style.get("font-size")) || isZero(style.get("opacity"))) return true;
   const clipped = style.get("overflow")?.includes("hidden") === true;
-  if (clipped && ["height", "max-height", "width", "max-width"].some((name) => isTiny(style.get(name)))) return true;
+  if (clipped && ["height", "max-height", "width", "max-width"].some((name) => isTiny(style.get(name))))
+    return true;
   if (isFarAway(style.get("text-indent")) || isFarAway(style.get("margin-left"))) return true;
-  if (/absolute|fixed/.test(style.get("position") ?? "") && ["left", "top"].some((name) => isFarAway(style.get(name))))
+  if (
+    /absolute|fixed/.test(style.get("position") ?? "") &&
+    ["left", "top"].some((name) => isFarAway(style.get(name)))
+  )
     return true;
   if (/^rect\(0|^inset\((?:50|100)%/.test(style.get("clip") ?? style.get("clip-path") ?? "")) return true;
   const ink = colour(style.get("color") ?? attributes["color"]);
@@ -39,7 +44,11 @@ function declarations(style: string | undefined): ReadonlyMap<string, string> {
   for (const part of (style ?? "").replace(/\/\*.*?\*\//gs, "").split(";")) {
     const colon = part.indexOf(":");
     if (colon < 0) continue;
-    const value = part.slice(colon + 1).replace(/!\s*important/i, "").trim().toLowerCase();
+    const value = part
+      .slice(colon + 1)
+      .replace(/!\s*important/i, "")
+      .trim()
+      .toLowerCase();
     found.set(part.slice(0, colon).trim().toLowerCase(), value);
   }
   return found;
@@ -62,7 +71,12 @@ function isFarAway(length: string | undefined): boolean {
   return Number.parseFloat(length ?? "0") <= -500;
 }
 
-const names: Readonly<Record<string, string>> = { white: "ffffff", black: "000000", snow: "fffafa", ivory: "fffff0" };
+const names: Readonly<Record<string, string>> = {
+  white: "ffffff",
+  black: "000000",
+  snow: "fffafa",
+  ivory: "fffff0",
+};
 
 /** Six hex digits, "transparent", or undefined where it isn't written as one of the usual forms. */
 function colour(value: string | undefined): string | undefined {
@@ -73,11 +87,18 @@ function colour(value: string | undefined): string | undefined {
   const long = /^#?([0-9a-f]{6})(?:[0-9a-f]{2})?\b/.exec(text)?.[1];
   if (long) return long;
   const short = /^#([0-9a-f])([0-9a-f])([0-9a-f])\b/.exec(text);
-  if (short) return short.slice(1).map((digit) => digit + digit).join("");
+  if (short)
+    return short
+      .slice(1)
+      .map((digit) => digit + digit)
+      .join("");
   const rgb = /^rgba?\(\s*(\d{1,3})[\s,]+(\d{1,3})[\s,]+(\d{1,3})(?:[\s,/]+([\d.]+))?/.exec(text);
   if (!rgb) return undefined;
   if (rgb[4] !== undefined && isZero(rgb[4])) return "transparent";
-  return rgb.slice(1, 4).map((part) => Math.min(255, Number(part)).toString(16).padStart(2, "0")).join("");
+  return rgb
+    .slice(1, 4)
+    .map((part) => Math.min(255, Number(part)).toString(16).padStart(2, "0"))
+    .join("");
 }
 
 /** The nearest background that is said; a mail without one is read on white. */

@@ -31,7 +31,9 @@ export function htmlText(html: string): HtmlText {
     const { color: _color, ...rest } = element.attribs;
     element.seen = element.attribs;
     element.attribs = Object.fromEntries(
-      Object.entries(rest).filter(([name]) => !["style", "hidden", "class", "id", "width", "height"].includes(name)),
+      Object.entries(rest).filter(
+        ([name]) => !["style", "hidden", "class", "id", "width", "height"].includes(name),
+      ),
     );
     walk([element], builder);
   }
@@ -47,16 +49,32 @@ export function htmlText(html: string): HtmlText {
     limits: { maxDepth, maxChildNodes, maxInputLength: 1 << 26 },
     formatters: { visible: visible as never, cell: cell as never },
     selectors: [
-      ...["[style]", "[hidden]", "[class]", "[id]", "[color]"].map((selector) => ({ selector, format: "visible" })),
-      ...["script", "style", "template", "noscript", "head", "title", "object", "svg", "img", "video", "audio"].map(
-        (selector) => ({ selector, format: "skip" }),
-      ),
+      ...["[style]", "[hidden]", "[class]", "[id]", "[color]"].map((selector) => ({
+        selector,
+        format: "visible",
+      })),
+      ...[
+        "script",
+        "style",
+        "template",
+        "noscript",
+        "head",
+        "title",
+        "object",
+        "svg",
+        "img",
+        "video",
+        "audio",
+      ].map((selector) => ({ selector, format: "skip" })),
       { selector: "a", options: { ignoreHref: true } },
       { selector: "tr", format: "block", options: { leadingLineBreaks: 1, trailingLineBreaks: 1 } },
       { selector: "td", format: "cell" },
       { selector: "th", format: "cell" },
       { selector: "hr", options: { length: 3 } },
-      ...["h1", "h2", "h3", "h4", "h5", "h6"].map((selector) => ({ selector, options: { uppercase: false } })),
+      ...["h1", "h2", "h3", "h4", "h5", "h6"].map((selector) => ({
+        selector,
+        options: { uppercase: false },
+      })),
     ],
   });
   const text = convert(html);
@@ -95,7 +113,7 @@ function styleSheets(html: string): string {
   // ASCII only: full lower-casing may change the length, and with it every position.
   const lower = html.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
   let sheets = "";
-  for (let at = lower.indexOf("<style"); at >= 0 && sheets.length < maxStyleLength; ) {
+  for (let at = lower.indexOf("<style"); at >= 0 && sheets.length < maxStyleLength;) {
     const open = lower.indexOf(">", at);
     if (open < 0) break;
     const close = lower.indexOf("</style", open);
@@ -108,7 +126,7 @@ function styleSheets(html: string): string {
 
 function withoutComments(css: string): string {
   let kept = "";
-  for (let at = 0; at < css.length; ) {
+  for (let at = 0; at < css.length;) {
     const open = css.indexOf("/*", at);
     kept += css.slice(at, open < 0 ? css.length : open);
     const close = open < 0 ? -1 : css.indexOf("*/", open + 2);

@@ -12,7 +12,10 @@ export type MailFile = Usability & { readonly name: string; readonly path: strin
  * The mails of a folder in the order of their names (by code unit, the same on every machine). Only `*.eml`; hidden and
  * half-written files (`.…`, `*.tmp`) are somebody else's. A file that can't be used says so itself and stops no other.
  */
-export async function listMail(folder: string, settings: { readonly maxBytes: number }): Promise<readonly MailFile[]> {
+export async function listMail(
+  folder: string,
+  settings: { readonly maxBytes: number },
+): Promise<readonly MailFile[]> {
   let names: readonly string[];
   try {
     names = await readdir(folder);
@@ -37,7 +40,10 @@ async function inspect(path: string, settings: { readonly maxBytes: number }): P
     // lstat, not stat: a link may lead out of the folder.
     const found = await lstat(path);
     if (!found.isFile())
-      return { state: "unusable", error: notRegular(path, found.isSymbolicLink() ? "a link" : "no regular file") };
+      return {
+        state: "unusable",
+        error: notRegular(path, found.isSymbolicLink() ? "a link" : "no regular file"),
+      };
     if (found.size > settings.maxBytes)
       return {
         state: "unusable",
@@ -51,7 +57,10 @@ async function inspect(path: string, settings: { readonly maxBytes: number }): P
 }
 
 function notRegular(path: string, what: string): MailFileError {
-  return new MailFileError(`it is ${what}`, { path, remedy: "Put the mail itself into the folder, as a regular file." });
+  return new MailFileError(`it is ${what}`, {
+    path,
+    remedy: "Put the mail itself into the folder, as a regular file.",
+  });
 }
 
 function byCodeUnit(left: string, right: string): number {

@@ -15,7 +15,8 @@ const quote = /^\s*>/;
 const signatureMark = /^--\s*$/;
 const greeting =
   /^\s*(?:hi|hello|hey|dear|greetings|good (?:morning|afternoon|evening|day)|to whom it may concern)\b(?:[ ,]+(?!and\b|just\b|we\b|i\b|please\b|the\b|this\b|your\b)[\p{L}.'’&/-]+){0,5}\s*[,:!.–-]?\s*$/iu;
-const greetingLead = /^\s*(?:hi|hello|hey|dear|good (?:morning|afternoon|evening))(?: [\p{Lu}][\p{L}.'’-]*){0,3},\s+/u;
+const greetingLead =
+  /^\s*(?:hi|hello|hey|dear|good (?:morning|afternoon|evening))(?: [\p{Lu}][\p{L}.'’-]*){0,3},\s+/u;
 const footer = new RegExp(
   [
     "unsubscribe|opt[ -]out|manage (?:your |email )?preferences|update your preferences|view (?:this|it)?.{0,20}in (?:your |a )?browser",
@@ -39,11 +40,21 @@ export function ownWords(text: string, subject: string): OwnWords {
   const own =
     forwarded === undefined
       ? withoutHistory(lines)
-      : [...withoutHistory(lines.slice(0, forwarded)), "", ...withoutHistory(opened(lines.slice(forwarded + 1)))];
+      : [
+          ...withoutHistory(lines.slice(0, forwarded)),
+          "",
+          ...withoutHistory(opened(lines.slice(forwarded + 1))),
+        ];
   // Nothing but quotes: then the quotes are what was sent.
-  const kept = own.some((line) => line.trim() !== "") ? own : lines.map((line) => line.replace(/^[>\s]+/, ""));
+  const kept = own.some((line) => line.trim() !== "")
+    ? own
+    : lines.map((line) => line.replace(/^[>\s]+/, ""));
   const paragraphs = withoutFooters(withoutGreeting(toParagraphs(kept)));
-  const count = (all: readonly string[]): number => all.filter((line) => line.trim() !== "").join("").replace(/\s/g, "").length;
+  const count = (all: readonly string[]): number =>
+    all
+      .filter((line) => line.trim() !== "")
+      .join("")
+      .replace(/\s/g, "").length;
   return { paragraphs, stripped: count(paragraphs.flat()) !== count(lines) };
 }
 
@@ -75,7 +86,10 @@ function opened(lines: readonly string[]): readonly string[] {
 
 /** Three or more mail header lines in a row, as Outlook sets above what it quotes. */
 function isHeaderBlock(lines: readonly string[], at: number): boolean {
-  return /^\s*\*?from\s*:/i.test(lines[at] ?? "") && [1, 2].every((next) => headerLine.test(lines[at + next] ?? ""));
+  return (
+    /^\s*\*?from\s*:/i.test(lines[at] ?? "") &&
+    [1, 2].every((next) => headerLine.test(lines[at + next] ?? ""))
+  );
 }
 
 function withoutHistory(lines: readonly string[]): readonly string[] {
@@ -127,7 +141,8 @@ function withoutGreeting(paragraphs: readonly (readonly string[])[]): readonly (
 function withoutFooters(paragraphs: readonly (readonly string[])[]): readonly (readonly string[])[] {
   return paragraphs.flatMap((paragraph) => {
     // A footer that names money is read after all: better a useless sentence than a lost amount.
-    if (footer.test((paragraph[0] ?? "").slice(0, 500)) && !paragraph.some((line) => money.test(line))) return [];
+    if (footer.test((paragraph[0] ?? "").slice(0, 500)) && !paragraph.some((line) => money.test(line)))
+      return [];
     const kept = paragraph.filter((line) => !footer.test(line.slice(0, 500)) || money.test(line));
     return kept.length > 0 ? [kept] : [];
   });

@@ -26,12 +26,17 @@ const maxLines = (sizeBytes: number): number => 20_000 + sizeBytes / 40;
 const maxTags = 20_000;
 
 /** A mail as an agent may see it. The only place that knows MIME and DKIM; throws on what is no mail. */
-export async function readMail(raw: Uint8Array, settings: MailSettings, options: ReadMailOptions = {}): Promise<Mail> {
+export async function readMail(
+  raw: Uint8Array,
+  settings: MailSettings,
+  options: ReadMailOptions = {},
+): Promise<Mail> {
   if (raw.length > settings.maxBytes)
     throw new MailTooLargeError({ sizeBytes: raw.length, maxBytes: settings.maxBytes });
   if (raw.length === 0) throw new MailUnreadableError("it is empty");
   const header = readHeader(raw);
-  if (!header.fields.some(({ name }) => name === "from")) throw new MailUnreadableError("it has no From header");
+  if (!header.fields.some(({ name }) => name === "from"))
+    throw new MailUnreadableError("it has no From header");
   refuseBombs(raw);
 
   const { email, textIsComplete } = await parse(raw);
@@ -72,13 +77,18 @@ async function parse(raw: Uint8Array): Promise<{ readonly email: Email; readonly
     const email = await parser.parse(raw);
     // postal-mime fills `text` up with HTML parts that have no text twin, by a converter that shows what is hidden.
     // Its part map, which its types leave out, tells; should it ever be gone, the HTML is read instead.
-    const map = (parser as { textMap?: ReadonlyMap<unknown, { readonly plain?: unknown; readonly html?: unknown }> }).textMap;
+    const map = (
+      parser as { textMap?: ReadonlyMap<unknown, { readonly plain?: unknown; readonly html?: unknown }> }
+    ).textMap;
     const textIsComplete = map !== undefined && [...map.values()].every(({ plain, html }) => !html || plain);
     return { email, textIsComplete };
   } catch (cause) {
-    throw new MailUnreadableError(`its MIME structure is broken (${cause instanceof Error ? cause.message : "unknown"})`, {
-      cause,
-    });
+    throw new MailUnreadableError(
+      `its MIME structure is broken (${cause instanceof Error ? cause.message : "unknown"})`,
+      {
+        cause,
+      },
+    );
   }
 }
 
@@ -105,7 +115,9 @@ function refuseBombs(raw: Uint8Array): void {
   let lines = 0;
   for (let feed = raw.indexOf(0x0a); feed >= 0; feed = raw.indexOf(0x0a, feed + 1)) {
     if (++lines > maxLines(raw.length))
-      throw new MailUnreadableError("it has more lines than a mail of its size", { facts: { sizeBytes: raw.length } });
+      throw new MailUnreadableError("it has more lines than a mail of its size", {
+        facts: { sizeBytes: raw.length },
+      });
     if (raw[feed + 1] !== 0x2d || raw[feed + 2] !== 0x2d) continue;
     if (++boundaries > maxBoundaryLines)
       throw new MailUnreadableError("it has more parts than any real mail", { facts: { maxBoundaryLines } });
@@ -113,7 +125,8 @@ function refuseBombs(raw: Uint8Array): void {
 }
 
 function attachment(part: Email["attachments"][number]): Attachment {
-  const sizeBytes = typeof part.content === "string" ? Buffer.byteLength(part.content) : part.content.byteLength;
+  const sizeBytes =
+    typeof part.content === "string" ? Buffer.byteLength(part.content) : part.content.byteLength;
   // A name is shown to people and never used as a path.
   const name = cleanLine(part.filename ?? "").text.slice(0, 200);
   return Object.freeze({ name, mediaType: cleanLine(part.mimeType).text.slice(0, 100), sizeBytes });

@@ -17,13 +17,16 @@ const addressLike = /[^\s<>"'(),;:@＠﹫]+\s*[@＠﹫]\s*([\p{L}\p{N}_-]+(?:\.[
 /** The one author of a mail. Undefined where the header names none. */
 export function readSender(fromHeader: string): Sender | undefined {
   const parsed = addressParser(fromHeader);
-  const mailboxes = parsed.flatMap((entry) => entry.group ?? [entry]).filter(({ address }) => address.includes("@"));
+  const mailboxes = parsed
+    .flatMap((entry) => entry.group ?? [entry])
+    .filter(({ address }) => address.includes("@"));
   const [first] = mailboxes;
   if (first === undefined) return undefined;
   const name = cleanLine(first.name).text;
   const domain = asciiDomain(plainAddress.exec(first.address)?.[1] ?? "");
   const local = first.address.slice(0, first.address.lastIndexOf("@"));
-  const address = `${local}@${domain || first.address.slice(first.address.lastIndexOf("@") + 1)}`.toLowerCase();
+  const address =
+    `${local}@${domain || first.address.slice(first.address.lastIndexOf("@") + 1)}`.toLowerCase();
   return { address: cleanLine(address).text, name, domain, fault: faultOf() };
 
   function faultOf(): string | undefined {

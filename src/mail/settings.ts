@@ -8,7 +8,14 @@ const keyName = /^[a-z0-9-]+(?:\.[a-z0-9-]+)*\._domainkey\.[a-z0-9-]+(?:\.[a-z0-
 
 const schema = z.strictObject({
   trustedServers: z
-    .array(z.string().regex(/^[a-z0-9.-]+$/, "is a lower-case host name, as the server writes it in Authentication-Results"))
+    .array(
+      z
+        .string()
+        .regex(
+          /^[a-z0-9.-]+$/,
+          "is a lower-case host name, as the server writes it in Authentication-Results",
+        ),
+    )
     .default([]),
   dkimKeys: z
     .record(
@@ -16,7 +23,11 @@ const schema = z.strictObject({
       z.string().regex(/\bp=[A-Za-z0-9+/\s]/, "is a DKIM key record with a public key (p=…)"),
     )
     .default({}),
-  maxBytes: z.int().min(1024).max(16 * 1024 * 1024).default(defaultMaxBytes),
+  maxBytes: z
+    .int()
+    .min(1024)
+    .max(16 * 1024 * 1024)
+    .default(defaultMaxBytes),
 });
 
 /** The operator's say on whom to believe. Everything not named here is unauthenticated. */
@@ -34,7 +45,9 @@ export function parseMailSettings(document: unknown): MailSettings {
   const parsed = schema.safeParse(document);
   if (!parsed.success)
     throw new MailSettingsError(
-      parsed.error.issues.map((issue) => `${issue.path.map(String).join(".") || "the document"}: ${issue.message}`),
+      parsed.error.issues.map(
+        (issue) => `${issue.path.map(String).join(".") || "the document"}: ${issue.message}`,
+      ),
     );
   return Object.freeze({
     trustedServers: Object.freeze(parsed.data.trustedServers),
