@@ -25,13 +25,13 @@ const blank = (text: string): string => text.replaceAll(/[^\n]/g, " ");
 export const withoutComments = (text: string): string =>
   text.replaceAll(literal, (found) => (isComment(found) ? blank(found) : found));
 
-/** What a file does, without what it says. Code inside `${…}` stays. */
+/** What a file does, without what it says: literals are emptied, code inside `${…}` stays. */
 export const codeOnly = (text: string): string =>
-  text.replaceAll(literal, (found) =>
-    found.startsWith("`")
-      ? [...found.matchAll(/\$\{([^}]*)\}/g)].map(([, code]) => ` ${code} `).join("")
-      : blank(found),
-  );
+  text.replaceAll(literal, (found) => {
+    if (isComment(found)) return blank(found);
+    const code = found.startsWith("`") ? [...found.matchAll(/\$\{([^}]*)\}/g)].map(([, inner]) => inner) : [];
+    return `"${code.join(" ")}"${"\n".repeat(found.split("\n").length - 1)}`;
+  });
 
 export function importsOf(source: Source): Import[] {
   const text = withoutComments(source.text);
