@@ -19,7 +19,13 @@ export function compareRuns(
   const tokens = recorded.outputTokens.length;
   const index = firstDifference(recorded.outputTokens, actual.outputTokens);
   if (index !== null)
-    return mismatch(recorded.outputTokens, actual.outputTokens, index, `tokens: output token ${index} differs`, differences);
+    return mismatch(
+      recorded.outputTokens,
+      actual.outputTokens,
+      index,
+      `tokens: output token ${index} differs`,
+      differences,
+    );
   const end = { index: tokens, recorded: null, actual: null };
   if (recorded.stopReason !== actual.stopReason)
     return Object.freeze({
@@ -50,7 +56,11 @@ export function mismatch(
   return Object.freeze({
     verdict: "MISMATCH",
     tokens: recorded.length,
-    firstDivergence: Object.freeze({ index, recorded: recorded[index] ?? null, actual: actual[index] ?? null }),
+    firstDivergence: Object.freeze({
+      index,
+      recorded: recorded[index] ?? null,
+      actual: actual[index] ?? null,
+    }),
     why: [why, ...differences].join("; "),
   });
 }
@@ -71,7 +81,9 @@ export function runtimeDifferences(recorded: RuntimeIdentity, here: RuntimeIdent
   const gone = [...then.keys()].filter((name) => !now.has(name));
   const come = [...now.keys()].filter((name) => !then.has(name));
   if (gone.length + come.length > 0)
-    differences.push(`loaded then: ${gone.join(", ") || "nothing more"}, loaded now: ${come.join(", ") || "nothing more"}`);
+    differences.push(
+      `loaded then: ${gone.join(", ") || "nothing more"}, loaded now: ${come.join(", ") || "nothing more"}`,
+    );
   for (const [name, sha256] of then)
     if (now.has(name) && now.get(name) !== sha256) differences.push(`${name} is another build`);
   return differences;

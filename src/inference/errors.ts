@@ -17,7 +17,8 @@ export class ModelFileError extends BaseError {
   override readonly name = "ModelFileError";
   constructor(why: string, facts: Readonly<Record<string, string>> = {}) {
     super(`The model file cannot be used: ${why}.`, {
-      remedy: "Give the path of one whole GGUF file (not a split one) and compare its size and sha256 with its source.",
+      remedy:
+        "Give the path of one whole GGUF file (not a split one) and compare its size and sha256 with its source.",
       facts,
     });
   }

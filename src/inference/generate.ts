@@ -72,7 +72,11 @@ export async function generate(
   };
 }
 
-async function grammarState(llama: Llama, model: LlamaModel, text: string): Promise<LlamaGrammarEvaluationState> {
+async function grammarState(
+  llama: Llama,
+  model: LlamaModel,
+  text: string,
+): Promise<LlamaGrammarEvaluationState> {
   try {
     const grammar = await llama.createGrammar({ grammar: text });
     return new LlamaGrammarEvaluationState({ model, grammar });

@@ -49,10 +49,14 @@ export function actionGrammar(options: ActionGrammarOptions): string {
 }
 
 function names(kind: string, list: readonly string[]): readonly string[] {
-  if (list.length > MOST_NAMES) throw new InvalidRequestError(`more than ${MOST_NAMES} ${kind}s`, { count: list.length });
+  if (list.length > MOST_NAMES)
+    throw new InvalidRequestError(`more than ${MOST_NAMES} ${kind}s`, { count: list.length });
   for (const name of list)
     if (!PLAIN.test(name))
-      throw new InvalidRequestError(`the ${kind} is not 1 to 64 printable ASCII characters without " and \\`, { name });
+      throw new InvalidRequestError(
+        `the ${kind} is not 1 to 64 printable ASCII characters without " and \\`,
+        { name },
+      );
   return [...new Set(list)];
 }
 

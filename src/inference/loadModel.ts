@@ -36,7 +36,10 @@ export type LoadedModel = OpenedContext & {
 };
 
 /** Checks the hash, then loads, then says exactly what was loaded. */
-export async function loadModel(request: OpenRequest, send: (message: FromWorker) => void): Promise<LoadedModel> {
+export async function loadModel(
+  request: OpenRequest,
+  send: (message: FromWorker) => void,
+): Promise<LoadedModel> {
   const { modelPath } = request;
   const before = await statOf(modelPath);
   if (!before.isFile()) throw new WorkerFailure("file", "it is no regular file");
@@ -51,15 +54,20 @@ export async function loadModel(request: OpenRequest, send: (message: FromWorker
     logger: (_level, message) => void (log.push(message.trim()) > LOG_LINES && log.shift()),
   });
   starting.catch(() => {});
-  const actual = await hashFile(modelPath, (permille) => send({ type: "progress", phase: "hashing", permille })).catch(
-    (error: unknown) => refuse(error, []),
-  );
+  const actual = await hashFile(modelPath, (permille) =>
+    send({ type: "progress", phase: "hashing", permille }),
+  ).catch((error: unknown) => refuse(error, []));
   if (actual !== request.sha256)
     throw new WorkerFailure("hash", "the sha256 differs", { expected: request.sha256, actual });
 
   try {
     // First, because the native loader follows the parts of a split model by itself, and only this part was hashed.
-    const info = await readGgufFileInfo(modelPath, { readTensorInfo: false, logWarnings: false, sourceType: "filesystem" });
+    const info = await readGgufFileInfo(modelPath, {
+      sourceType: "filesystem",
+      readTensorInfo: false,
+      spliceSplitFiles: false,
+      logWarnings: false,
+    });
     const parts = Number((info.metadata as { split?: { count?: unknown } }).split?.count ?? 1);
     if (parts > 1) throw new WorkerFailure("file", `it is one of ${parts} parts; merge them into one file`);
 
@@ -69,7 +77,7 @@ export async function loadModel(request: OpenRequest, send: (message: FromWorker
     const model = await llama.loadModel({
       modelPath,
       checkTensors: true,
-      gpuLayers: mode === "canonical" ? 0 : "auto",
+      gpuLayers: mode === "canonical" ? 0 : { fitContext: { contextSize: request.contextSize } },
       onLoadProgress(fraction) {
         const permille = Math.min(1000, Math.max(0, Math.floor(fraction * 1000)));
         if (permille - told >= 10) send({ type: "progress", phase: "loading", permille: (told = permille) });
@@ -86,9 +94,14 @@ export async function loadModel(request: OpenRequest, send: (message: FromWorker
     };
     const opened = await openContext(model, wished);
     const settings = { ...wished, flashAttention: opened.context.flashAttention === true };
+    let known = fingerprint(before);
     const checkUnchanged = async () => {
-      if (fingerprint(await statOf(modelPath)) !== fingerprint(before))
+      const found = fingerprint(await statOf(modelPath));
+      if (found === known) return;
+      // A hard link or a touch changes the stamps but not the content; that much is worth reading it again.
+      if ((await hashFile(modelPath)) !== actual)
         throw new WorkerFailure("file", "it was changed after its hash had been checked");
+      known = found;
     };
     // Between hashing and loading the path could have been pointed at another file.
     await checkUnchanged();
@@ -149,9 +162,14 @@ function refuse(error: unknown, log: readonly string[]): never {
   const facts = { reason: said, ...(log.length > 0 && { log: log.slice(-3).join(" | ").slice(0, 400) }) };
   if (error instanceof InsufficientMemoryError) throw new WorkerFailure("memory", said, facts);
   if (error instanceof NoBinaryFoundError)
-    throw new WorkerFailure("file", "there is no llama.cpp binary for this machine, and none is ever built here", facts);
+    throw new WorkerFailure(
+      "file",
+      "there is no llama.cpp binary for this machine, and none is ever built here",
+      facts,
+    );
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   if (code === "ENOENT") throw new WorkerFailure("file", "there is no such file", facts);
-  if (code === "EACCES" || code === "EPERM") throw new WorkerFailure("file", "this process may not read it", facts);
+  if (code === "EACCES" || code === "EPERM")
+    throw new WorkerFailure("file", "this process may not read it", facts);
   throw new WorkerFailure("file", "it is damaged or no GGUF that llama.cpp knows", facts);
 }

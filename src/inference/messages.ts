@@ -12,7 +12,9 @@ const MAX_TEXT = 1 << 22;
 const natural = z.int().min(0);
 const positive = z.int().min(1);
 const text = z.string().max(MAX_TEXT);
-const hex = z.templateLiteral(["0x", z.string()]).refine((value) => /^0x[0-9a-f]{64}$/.test(value), "not a sha256");
+const hex = z
+  .templateLiteral(["0x", z.string()])
+  .refine((value) => /^0x[0-9a-f]{64}$/.test(value), "not a sha256");
 const tokens = z.array(natural).max(MAX_TOKENS);
 
 export const promptSchema = z.strictObject({

@@ -47,14 +47,22 @@ export async function openEngine(options: OpenEngineOptions): Promise<InferenceE
   const { contextSize = 1024, threads = 1, deadlines = {} } = options;
   const { loadMs = 120_000, inferMs = 60_000 } = deadlines;
   const sha256 = options.sha256.toLowerCase() as Hex;
-  if (!/^0x[0-9a-f]{64}$/.test(sha256)) throw new InvalidRequestError("the expected sha256 is not 0x and 64 hex digits");
+  if (!/^0x[0-9a-f]{64}$/.test(sha256))
+    throw new InvalidRequestError("the expected sha256 is not 0x and 64 hex digits");
   for (const [name, value] of Object.entries({ contextSize, threads, loadMs, inferMs }))
     if (!Number.isSafeInteger(value) || value < 1)
       throw new InvalidRequestError(`${name} is not a positive integer`, { [name]: value });
 
   const supervisor = await superviseWorker({
     workerPath: workerPath(),
-    open: { type: "open", modelPath: resolve(options.modelPath), sha256, mode: options.mode, contextSize, threads },
+    open: {
+      type: "open",
+      modelPath: resolve(options.modelPath),
+      sha256,
+      mode: options.mode,
+      contextSize,
+      threads,
+    },
     loadMs,
     inferMs,
     onProgress: options.onProgress,
@@ -111,7 +119,9 @@ export async function openEngine(options: OpenEngineOptions): Promise<InferenceE
       signal,
     );
     const differences = [
-      ...(recorded.mode === "canonical" ? [] : [`recorded in ${recorded.mode} mode, which promises no equal bytes`]),
+      ...(recorded.mode === "canonical"
+        ? []
+        : [`recorded in ${recorded.mode} mode, which promises no equal bytes`]),
       ...(recorded.settings.gpuLayers === settings.gpuLayers ? [] : ["another number of layers on the GPU"]),
       ...runtimeDifferences(recorded.runtime, runtime),
     ];
@@ -131,7 +141,9 @@ export async function openEngine(options: OpenEngineOptions): Promise<InferenceE
 
 /** The worker's program lies beside this file: `.ts` in the sources, `.js` in the package. */
 function workerPath(): string {
-  return fileURLToPath(new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js", import.meta.url));
+  return fileURLToPath(
+    new URL(import.meta.url.endsWith(".ts") ? "./worker.ts" : "./worker.js", import.meta.url),
+  );
 }
 
 function parseRequest(prompt: Prompt, sampling: Sampling) {
@@ -139,7 +151,9 @@ function parseRequest(prompt: Prompt, sampling: Sampling) {
   const parsedSampling = samplingSchema.safeParse(sampling);
   if (!parsedPrompt.success || !parsedSampling.success) {
     const issue = (parsedPrompt.error ?? parsedSampling.error)?.issues[0];
-    throw new InvalidRequestError(issue?.message ?? "it follows no schema", { path: issue?.path.join(".") ?? "" });
+    throw new InvalidRequestError(issue?.message ?? "it follows no schema", {
+      path: issue?.path.join(".") ?? "",
+    });
   }
   return { prompt: parsedPrompt.data, sampling: parsedSampling.data };
 }

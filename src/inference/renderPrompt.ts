@@ -16,7 +16,8 @@ const TEMPLATE_DATE = new Date("2024-07-26T12:00:00Z");
  */
 export function chatWrapperOf(model: LlamaModel): ChatWrapper {
   const todayDate = TEMPLATE_DATE;
-  const template: unknown = (model.fileInfo.metadata.tokenizer as { chat_template?: unknown } | undefined)?.chat_template;
+  const template: unknown = (model.fileInfo.metadata.tokenizer as { chat_template?: unknown } | undefined)
+    ?.chat_template;
   return (
     resolveChatWrapper({
       type: "auto",
@@ -42,8 +43,13 @@ export function chatWrapperOf(model: LlamaModel): ChatWrapper {
  * Messages to token ids, by the model's own template, ready for the answer to begin. Text in messages never becomes a
  * control token: `<|im_end|>` in a mail is those ten characters.
  */
-export function renderPrompt(model: LlamaModel, wrapper: ChatWrapper, messages: readonly ChatMessage[]): Token[] {
-  if (messages.at(-1)?.role !== "user") throw new WorkerFailure("request", "the last message is not the user's");
+export function renderPrompt(
+  model: LlamaModel,
+  wrapper: ChatWrapper,
+  messages: readonly ChatMessage[],
+): Token[] {
+  if (messages.at(-1)?.role !== "user")
+    throw new WorkerFailure("request", "the last message is not the user's");
   const history: ChatHistoryItem[] = messages.map(({ role, content }) => {
     if (role === "assistant") return { type: "model", response: [content] };
     return { type: role, text: content };

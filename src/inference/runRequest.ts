@@ -25,7 +25,13 @@ export async function runRequest(
   const run = (opened: OpenedContext): Promise<Generation> =>
     generate(
       { llama: loaded.llama, model: loaded.model, sequence: opened.sequence },
-      { promptTokens: rendered, grammar: prompt.grammar, maxTokens: prompt.maxTokens, sampling, contextSize: settings.contextSize },
+      {
+        promptTokens: rendered,
+        grammar: prompt.grammar,
+        maxTokens: prompt.maxTokens,
+        sampling,
+        contextSize: settings.contextSize,
+      },
       { cancelled, onFirstToken: () => send({ type: "phase", id, phase: "generation" }) },
     );
   const generation = sameArithmetic(settings, loaded.ready.settings)
@@ -61,6 +67,12 @@ export function sameArithmetic(a: EngineSettings, b: EngineSettings): boolean {
 /** Most parallel sequences a recorded context may ask for; each costs a whole context of memory. */
 const MOST_SEQUENCES = 16;
 
+/**
+ * The last context that was opened for recorded settings. Kept, because a verifier asks for the same ones many times
+ * and llama.cpp does not give all memory of a context back (measured: 1 to 4 MB each).
+ */
+let other: { readonly settings: EngineSettings; readonly opened: OpenedContext } | null = null;
+
 async function inOwnContext(
   loaded: LoadedModel,
   settings: EngineSettings,
@@ -73,14 +85,18 @@ async function inOwnContext(
       batchSize,
       sequences,
     });
-  const opened = await openContext(loaded.model, settings).catch((error: unknown) => {
-    throw new WorkerFailure("memory", error instanceof Error ? error.message : String(error), { contextSize, sequences });
-  });
-  try {
-    return await run(opened);
-  } finally {
-    await opened.context.dispose();
+  if (other === null || !sameArithmetic(other.settings, settings)) {
+    await other?.opened.context.dispose();
+    other = null;
+    const opened = await openContext(loaded.model, settings).catch((error: unknown) => {
+      throw new WorkerFailure("memory", error instanceof Error ? error.message : String(error), {
+        contextSize,
+        sequences,
+      });
+    });
+    other = { settings, opened };
   }
+  return await run(other.opened);
 }
 
 function sameTokens(a: readonly number[], b: readonly number[]): boolean {

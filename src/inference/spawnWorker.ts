@@ -63,7 +63,10 @@ export function spawnWorker(path: string): Worker {
     child.kill("SIGKILL");
   });
 
-  const streams = [child.stdout, child.stderr] as unknown as readonly ({ ref?(): void; unref?(): void } | null)[];
+  const streams = [child.stdout, child.stderr] as unknown as readonly ({
+    ref?(): void;
+    unref?(): void;
+  } | null)[];
   const worker: Worker = {
     pid: child.pid ?? -1,
     send(message) {
@@ -74,15 +77,19 @@ export function spawnWorker(path: string): Worker {
       listener = next;
     },
     hold(held) {
-      if (held) child.ref();
-      else child.unref();
-      for (const handle of [child.channel, ...streams]) held ? handle?.ref?.() : handle?.unref?.();
+      for (const handle of [child, child.channel, ...streams]) {
+        if (held) handle?.ref?.();
+        else handle?.unref?.();
+      }
     },
     get dead() {
       return dead;
     },
     async kill() {
-      if (!dead) child.kill("SIGKILL");
+      if (dead) return;
+      child.kill("SIGKILL");
+      // Whoever waits for the end must not end before.
+      child.ref();
       await gone;
     },
   };

@@ -95,7 +95,8 @@ export async function superviseWorker(options: SupervisorOptions): Promise<Super
           setPhase(message.phase);
           options.onProgress?.({ phase: message.phase, fraction: message.permille / 1000 });
         }
-        if (message.type === "failed") return { error: toError(message, options.open.modelPath), spoilt: "abort" };
+        if (message.type === "failed")
+          return { error: toError(message, options.open.modelPath), spoilt: "abort" };
         return message.type === "ready" ? { value: message } : null;
       },
     });

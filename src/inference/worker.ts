@@ -42,7 +42,10 @@ async function obey(raw: unknown): Promise<void> {
 }
 
 async function work(request: WorkRequest): Promise<void> {
-  const [{ runRequest }, { WorkerFailure }] = await Promise.all([import("./runRequest.ts"), import("./workerFailure.ts")]);
+  const [{ runRequest }, { WorkerFailure }] = await Promise.all([
+    import("./runRequest.ts"),
+    import("./workerFailure.ts"),
+  ]);
   if (loaded === null) throw new WorkerFailure("request", "no model is open");
   try {
     send(await runRequest(loaded, request, send, () => cancelled.has(request.id)));
@@ -52,7 +55,10 @@ async function work(request: WorkRequest): Promise<void> {
 }
 
 process.on("message", (raw) => void obey(raw));
-const watch = new URL(import.meta.url.endsWith(".ts") ? "./watchParent.ts" : "./watchParent.js", import.meta.url);
+const watch = new URL(
+  import.meta.url.endsWith(".ts") ? "./watchParent.ts" : "./watchParent.js",
+  import.meta.url,
+);
 // Without the flags of the worker's own command line; they are not for this thread.
 new Thread(watch, { workerData: { parent: process.ppid }, env: {}, execArgv: [] }).unref();
 // The parent may have died before the listener above was there.

@@ -1,5 +1,11 @@
 /** Flags of Node that decide how modules resolve and TypeScript is stripped; the worker must agree with its parent. */
-const KEPT = [/^--conditions=/, /^-C=/, /^--(no-)?experimental-strip-types$/, /^--(no-)?strip-types$/, /^--enable-source-maps$/];
+const KEPT = [
+  /^--conditions=/,
+  /^-C=/,
+  /^--(no-)?experimental-strip-types$/,
+  /^--(no-)?strip-types$/,
+  /^--enable-source-maps$/,
+];
 
 /** Flags of the same kind whose value is the next argument. */
 const KEPT_WITH_VALUE = new Set(["--conditions", "-C"]);

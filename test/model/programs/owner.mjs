@@ -6,5 +6,6 @@ const engine = await openEngine(JSON.parse(process.argv[2]));
 if (process.argv[3]) void engine.infer(JSON.parse(process.argv[3]), { kind: "greedy" });
 const native = /lib(llama|ggml)|llama-addon/.test(readFileSync("/proc/self/maps", "utf8"));
 process.stdout.write(`${JSON.stringify({ native })}\n`);
-if (process.argv[4] === "leave") process.exitCode = 0;
-else setInterval(() => {}, 1000);
+// `leave`: ends without closing. `close`: with.
+if (process.argv[4] === "close") await engine.close();
+else if (process.argv[4] !== "leave") setInterval(() => {}, 1000);

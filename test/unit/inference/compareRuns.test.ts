@@ -5,7 +5,10 @@ import { compareRuns, firstDifference, runtimeDifferences } from "../../../src/i
 const recorded = { outputTokens: [5, 6, 7], text: "abc", stopReason: "end" } as const;
 
 test("equal tokens, end and text are EXACT, whatever else differs", () => {
-  expect(compareRuns(recorded, recorded, ["platform a then, b now"])).toEqual({ verdict: "EXACT", tokens: 3 });
+  expect(compareRuns(recorded, recorded, ["platform a then, b now"])).toEqual({
+    verdict: "EXACT",
+    tokens: 3,
+  });
 });
 
 test.each([

@@ -17,8 +17,22 @@ const ready = (file) => ({
     templateSha256: null,
     tokenizerSha256: ZERO,
   },
-  runtime: { binding: "fake", llamaCpp: "none", backend: "none", devices: [], libraries: [], platform: "none" },
-  settings: { contextSize: 1024, batchSize: 512, threads: 1, flashAttention: false, gpuLayers: 0, sequences: 1 },
+  runtime: {
+    binding: "fake",
+    llamaCpp: "none",
+    backend: "none",
+    devices: [],
+    libraries: [],
+    platform: "none",
+  },
+  settings: {
+    contextSize: 1024,
+    batchSize: 512,
+    threads: 1,
+    flashAttention: false,
+    gpuLayers: 0,
+    sequences: 1,
+  },
 });
 const result = (id, text) => ({
   type: "result",
@@ -39,7 +53,9 @@ process.on("message", (message) => {
   if (message.type === "open") {
     const name = message.modelPath.split("/").at(-1);
     if (name.startsWith("log-")) appendFileSync(message.modelPath, `${process.pid}\n`);
-    const starts = name.startsWith("log-") ? readFileSync(message.modelPath, "utf8").trim().split("\n").length : 1;
+    const starts = name.startsWith("log-")
+      ? readFileSync(message.modelPath, "utf8").trim().split("\n").length
+      : 1;
     send({ type: "progress", phase: "hashing", permille: 500 });
     if (name === "hang-load") return;
     if (name === "crash-load") return process.kill(process.pid, "SIGSEGV");

@@ -34,7 +34,9 @@ test.each(['a"b', "a\\b", "", "naïve", "a\nb", "x".repeat(65)])("refuses the pa
 
 test("refuses names that need escaping anywhere, too many names, and no way to refuse", () => {
   expect(() => actionGrammar({ payees: ["acme"], tokens: ['U"'], holdReasons })).toThrow("token");
-  expect(() => actionGrammar({ payees: ["acme"], tokens, holdReasons: ["\u{1F600}"] })).toThrow("hold reason");
+  expect(() => actionGrammar({ payees: ["acme"], tokens, holdReasons: ["\u{1F600}"] })).toThrow(
+    "hold reason",
+  );
   expect(() => actionGrammar({ payees: ["acme"], tokens, holdReasons: [] })).toThrow("could not refuse");
   const many = Array.from({ length: 257 }, (_, index) => `p${index}`);
   expect(() => actionGrammar({ payees: many, tokens, holdReasons })).toThrow("256");

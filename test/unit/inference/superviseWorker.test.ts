@@ -13,7 +13,14 @@ const open: Supervisor[] = [];
 async function supervise(name = "steady", options: Partial<SupervisorOptions> = {}): Promise<Supervisor> {
   const supervisor = await superviseWorker({
     workerPath,
-    open: { type: "open", modelPath: name, sha256: `0x${"0".repeat(64)}`, mode: "canonical", contextSize: 1024, threads: 1 },
+    open: {
+      type: "open",
+      modelPath: name,
+      sha256: `0x${"0".repeat(64)}`,
+      mode: "canonical",
+      contextSize: 1024,
+      threads: 1,
+    },
     loadMs: 5000,
     inferMs: 5000,
     graceMs: 200,
@@ -39,7 +46,13 @@ async function failure(promise: Promise<unknown>) {
     () => undefined,
     (reason: unknown) => reason,
   );
-  return error as { name: string; retry: string; facts: Record<string, string>; message: string; cause: unknown };
+  return error as {
+    name: string;
+    retry: string;
+    facts: Record<string, string>;
+    message: string;
+    cause: unknown;
+  };
 }
 
 function alive(pid: number): boolean {
@@ -73,7 +86,11 @@ describe("opening", () => {
 
   test("a load that hangs ends at its deadline, and the process with it", async () => {
     const error = await failure(supervise("hang-load", { loadMs: 300 }));
-    expect(error).toMatchObject({ name: "InferenceTimeoutError", retry: "safe", facts: { phase: "hashing" } });
+    expect(error).toMatchObject({
+      name: "InferenceTimeoutError",
+      retry: "safe",
+      facts: { phase: "hashing" },
+    });
   });
 
   test("a native crash while loading is an error, not the end of this process", async () => {
@@ -91,7 +108,9 @@ describe("opening", () => {
     expect(error.name).toBe("InferenceTimeoutError");
     const controller = new AbortController();
     setTimeout(() => controller.abort(new Error("changed my mind")), 100);
-    expect((await failure(supervise("hang-load", { signal: controller.signal }))).name).toBe("InferenceAbortedError");
+    expect((await failure(supervise("hang-load", { signal: controller.signal }))).name).toBe(
+      "InferenceAbortedError",
+    );
   });
 });
 
@@ -109,7 +128,9 @@ describe("serving", () => {
 
   test("an answer to another question is ignored", async () => {
     const supervisor = await supervise();
-    expect(await supervisor.run(request("stale"))).toMatchObject({ text: expect.stringContaining("stale by") });
+    expect(await supervisor.run(request("stale"))).toMatchObject({
+      text: expect.stringContaining("stale by"),
+    });
   });
 
   test("a typed failure arrives as its error and leaves the worker alone", async () => {
@@ -127,7 +148,10 @@ describe("serving", () => {
     const controller = new AbortController();
     const waiting = supervisor.run(request("waiting"), controller.signal);
     controller.abort();
-    expect(await failure(waiting)).toMatchObject({ name: "InferenceAbortedError", facts: { phase: "queue" } });
+    expect(await failure(waiting)).toMatchObject({
+      name: "InferenceAbortedError",
+      facts: { phase: "queue" },
+    });
     await slow;
     await supervisor.run(request("next"));
   });
@@ -210,7 +234,10 @@ describe("crashes", () => {
     const log = join(mkdtempSync(join(tmpdir(), "bursar-")), "log-changing");
     const supervisor = await supervise(log);
     await failure(supervisor.run(request("crash")));
-    expect(await failure(supervisor.run(request("fine")))).toMatchObject({ name: "ModelUnusableError", retry: "never" });
+    expect(await failure(supervisor.run(request("fine")))).toMatchObject({
+      name: "ModelUnusableError",
+      retry: "never",
+    });
   });
 });
 

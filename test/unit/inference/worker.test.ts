@@ -12,20 +12,37 @@ import { workerArguments } from "../../../src/inference/workerArguments.ts";
 import { workerEnvironment } from "../../../src/inference/workerEnvironment.ts";
 
 test("the environment passes on a short list and nothing else", () => {
-  const source = { PATH: "/bin", LANG: "C", BURSAR_AGENT_KEY: "0xsecret", NODE_OPTIONS: "--import=x", LD_PRELOAD: "x" };
+  const source = {
+    PATH: "/bin",
+    LANG: "C",
+    BURSAR_AGENT_KEY: "0xsecret",
+    NODE_OPTIONS: "--import=x",
+    LD_PRELOAD: "x",
+  };
   expect(workerEnvironment(source)).toEqual({ PATH: "/bin", LANG: "C" });
 });
 
 test("of Node's flags only those of module resolution are passed on", () => {
   expect(
-    workerArguments(["--import", "x.mjs", "--conditions=source", "-C", "a", "--inspect=1", "--env-file=.env", "--no-warnings"]),
+    workerArguments([
+      "--import",
+      "x.mjs",
+      "--conditions=source",
+      "-C",
+      "a",
+      "--inspect=1",
+      "--env-file=.env",
+      "--no-warnings",
+    ]),
   ).toEqual(["--conditions=source", "-C", "a"]);
 });
 
 test("messages are strict in both directions", () => {
   expect(toWorkerSchema.safeParse({ type: "cancel", id: 1, key: "0x" }).success).toBe(false);
   expect(toWorkerSchema.safeParse({ type: "cancel", id: 1 }).success).toBe(true);
-  expect(fromWorkerSchema.safeParse({ type: "progress", phase: "loading", permille: 1.5 }).success).toBe(false);
+  expect(fromWorkerSchema.safeParse({ type: "progress", phase: "loading", permille: 1.5 }).success).toBe(
+    false,
+  );
   expect(fromWorkerSchema.safeParse({ type: "rendered", id: 0, promptTokens: [-1] }).success).toBe(false);
 });
 
@@ -40,14 +57,21 @@ test("hashFile streams a file of several chunks", async () => {
   expect(told.at(-1)).toBe(1000);
 });
 
-test.runIf(process.platform !== "win32")("an orphan ends even when its main thread hears nothing", async () => {
-  // The parent of the double is a process of its own, which dies.
-  const parent = fork(fileURLToPath(new URL("./deafWorkerParent.mjs", import.meta.url)), [], { stdio: "ignore" });
-  const pid = await new Promise<number>((resolve) => parent.once("message", (message) => resolve(Number(message))));
-  await sleep(800);
-  parent.kill("SIGKILL");
-  await expect.poll(() => alive(pid), { timeout: 4000 }).toBe(false);
-});
+test.runIf(process.platform !== "win32")(
+  "an orphan ends even when its main thread hears nothing",
+  async () => {
+    // The parent of the double is a process of its own, which dies.
+    const parent = fork(fileURLToPath(new URL("./deafWorkerParent.mjs", import.meta.url)), [], {
+      stdio: "ignore",
+    });
+    const pid = await new Promise<number>((resolve) =>
+      parent.once("message", (message) => resolve(Number(message))),
+    );
+    await sleep(800);
+    parent.kill("SIGKILL");
+    await expect.poll(() => alive(pid), { timeout: 4000 }).toBe(false);
+  },
+);
 
 function alive(pid: number): boolean {
   try {
