@@ -13,15 +13,18 @@ import {LowLevelCall} from "@openzeppelin/contracts/utils/LowLevelCall.sol";
 import {TransientSlot} from "@openzeppelin/contracts/utils/TransientSlot.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
+import {EfficientHashLib} from "solady/src/utils/EfficientHashLib.sol";
 import {IAgentAccount} from "./interfaces/IAgentAccount.sol";
 import {IDecisionLog} from "./interfaces/IDecisionLog.sol";
 import {Grant, Usage} from "./interfaces/ISpendPolicy.sol";
+import {Calldata} from "./libraries/Calldata.sol";
 import {Counters} from "./libraries/Counters.sol";
 import {Request, SpendPolicy} from "./libraries/SpendPolicy.sol";
 
 /// The account behind every clone; `IAgentAccount` is its manual.
 /// @dev Storage starts at erc7201("bursar.AgentAccount"), so that an EOA can delegate here without meeting other code's slots.
 contract AgentAccount layout at erc7201("bursar.AgentAccount") is IAgentAccount {
+    using Calldata for bytes;
     using Counters for uint256;
     using TransientSlot for *;
 
@@ -80,10 +83,10 @@ contract AgentAccount layout at erc7201("bursar.AgentAccount") is IAgentAccount 
         returns (uint256 validationData)
     {
         if (msg.sender != ENTRY_POINT) revert NotEntryPoint(msg.sender);
-        uint256 length = userOp.signature.length;
-        validationData = length == 64 || length == 65
-            ? _validateOwner(userOp.signature, userOpHash)
-            : _validateAgent(userOp, userOpHash);
+        bytes calldata signature = userOp.signature;
+        validationData = signature.length == 64 || signature.length == 65
+            ? _validateOwner(signature, userOpHash)
+            : _validateAgent(userOp, signature, userOpHash);
         // The EntryPoint checks what it got.
         if (missingAccountFunds != 0) LowLevelCall.callNoReturn(ENTRY_POINT, missingAccountFunds, "");
     }
@@ -93,8 +96,7 @@ contract AgentAccount layout at erc7201("bursar.AgentAccount") is IAgentAccount 
         if (msg.sender == ENTRY_POINT) _requireNotStopped(keccak256(msg.data));
         else _requireOwner();
         if (mode == SINGLE) {
-            (address target, uint256 value, bytes calldata data) = ERC7579Utils.decodeSingle(executionCalldata);
-            _call(target, value, data);
+            _call(address(bytes20(executionCalldata.word(0))), uint256(executionCalldata.word(20)), executionCalldata[52:]);
         } else if (mode == BATCH) {
             Execution[] calldata calls = ERC7579Utils.decodeBatch(executionCalldata);
             for (uint256 i = 0; i < calls.length; ++i) _call(calls[i].target, calls[i].value, calls[i].callData);
@@ -189,7 +191,8 @@ contract AgentAccount layout at erc7201("bursar.AgentAccount") is IAgentAccount 
         pure
         returns (Grant memory grant_)
     {
-        (grant_,,) = SpendPolicy.unpackTerms(agent, asset, payees, terms);
+        (grant_.agent, grant_.asset, grant_.payees) = (agent, asset, payees);
+        SpendPolicy.unpackTerms(grant_, terms);
     }
 
     /// @inheritdoc IAgentAccount
@@ -231,21 +234,26 @@ contract AgentAccount layout at erc7201("bursar.AgentAccount") is IAgentAccount 
     }
 
     /// Reads, judges, meters and logs an agent's operation, and only then looks at the signatures.
-    function _validateAgent(PackedUserOperation calldata userOp, bytes32 userOpHash) private returns (uint256) {
-        Request memory request = SpendPolicy.read(userOp);
+    function _validateAgent(PackedUserOperation calldata userOp, bytes calldata signature, bytes32 userOpHash)
+        private
+        returns (uint256)
+    {
+        bytes calldata callData = userOp.callData;
+        Request memory request;
+        SpendPolicy.read(request, userOp, signature, callData);
         Head memory head = _head;
         if (head.frozen) revert Frozen();
 
-        (uint256 word, bool ownerSigned) = _liveWord(request, userOp.signature, head);
+        (uint256 word, bool ownerSigned) = _liveWord(request, signature, head);
         _words[request.policyId] = SpendPolicy.meter(word, request);
         address agent = request.grant.agent;
         IDecisionLog(DECISION_LOG).commit(address(this), agent, request.claim.size, request.claim.root);
         if (request.kind != SpendPolicy.EMPTY) {
             if (request.payee == address(0) || _isOwnPart(request.payee)) revert PayeeNotAllowed(request.payee);
-            _mark(keccak256(userOp.callData), request.policyId);
+            _mark(keccak256(callData), request.policyId);
         }
 
-        (bytes32 r, bytes32 vs) = SpendPolicy.agentSignature(userOp.signature);
+        (bytes32 r, bytes32 vs) = SpendPolicy.agentSignature(signature);
         bytes32 signedHash = SpendPolicy.operationHash(userOpHash, request.policyId, request.claim);
         bool signed = _recover(signedHash, r, vs) == agent && ownerSigned;
         return ERC4337Utils.packValidationData(
@@ -311,8 +319,13 @@ contract AgentAccount layout at erc7201("bursar.AgentAccount") is IAgentAccount 
 
     /// Who signed an EIP-712 struct of this account; zero if nobody, or with a high s.
     function _recover(bytes32 structHash, bytes32 r, bytes32 vs) private view returns (address signer) {
-        bytes32 separator =
-            keccak256(abi.encode(DOMAIN_TYPEHASH, NAME_HASH, VERSION_HASH, block.chainid, address(this)));
+        bytes32 separator = EfficientHashLib.hash(
+            DOMAIN_TYPEHASH,
+            NAME_HASH,
+            VERSION_HASH,
+            bytes32(block.chainid),
+            bytes32(uint256(uint160(address(this))))
+        );
         (signer,,) = ECDSA.tryRecover(MessageHashUtils.toTypedDataHash(separator, structHash), r, vs);
     }
 }

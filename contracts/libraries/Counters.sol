@@ -16,7 +16,8 @@ import {ISpendPolicy, Status, Usage} from "../interfaces/ISpendPolicy.sol";
 /// | 248–255 | status: 0 unknown, 1 granted, 2 revoked |
 ///
 /// Every function checks a field's cap before it adds to the field, and no cap is wider than its field; so nothing ever
-/// carries into the neighbour. Caps come from `SpendPolicy.unpackTerms`: perWindow 16 bits, lifetime and gasBudget 24.
+/// carries into the neighbour. Caps come from `SpendPolicy.unpackTerms`: perWindow is less than 2^16 units, lifetime and
+/// gasBudget less than 2^24. That, and units of at most 10^63, is also why nothing in here needs checked arithmetic.
 library Counters {
     uint256 private constant NEWEST = 128;
     uint256 private constant SPENT = 152;
@@ -28,8 +29,8 @@ library Counters {
     uint256 private constant LANE = 16;
     uint256 private constant EVEN_LANES = 0x0000ffff0000ffff0000ffff0000ffff;
 
-    /// Lanes beside the newest that a claim may need: a window of 6 buckets touches 7, see `chargeWindow`.
-    uint256 internal constant BUCKETS_PER_WINDOW = 6;
+    /// Length of the rolling window in buckets.
+    uint256 private constant BUCKETS_PER_WINDOW = 6;
 
     /// Whether the policy is granted in this very epoch.
     function isLive(uint256 word, uint256 epoch) internal pure returns (bool) {
@@ -55,27 +56,33 @@ library Counters {
     function growTree(uint256 word, uint256 size) internal pure returns (uint256) {
         uint256 stored = uint32(word >> SIZE);
         if (size <= stored) revert ISpendPolicy.StaleSize(size, stored);
-        return word + (size - stored << SIZE);
+        unchecked {
+            return word + (size - stored << SIZE);
+        }
     }
 
     /// Charges the cost of one operation to the gas budget.
     /// @param charge Cost in gas units, rounded up, at most 2^24.
-    /// @param cap Gas budget in gas units, 24 bits.
+    /// @param cap Gas budget in wei: less than 2^24 gas units, and a whole number of them.
     /// @param unit Wei of one gas unit.
     function chargeGas(uint256 word, uint256 charge, uint256 cap, uint256 unit) internal pure returns (uint256) {
-        uint256 total = uint24(word >> GAS) + charge;
-        if (total > cap) revert ISpendPolicy.OverGasBudget(total * unit, cap * unit);
-        return word + (charge << GAS);
+        unchecked {
+            uint256 total = (uint24(word >> GAS) + charge) * unit;
+            if (total > cap) revert ISpendPolicy.OverGasBudget(total, cap);
+            return word + (charge << GAS);
+        }
     }
 
     /// Charges one payment to the lifetime cap.
     /// @param charge Amount in units, rounded up, 16 bits.
-    /// @param cap Lifetime cap in units, 24 bits.
+    /// @param cap Lifetime cap in base units: less than 2^24 units, and a whole number of them.
     /// @param unit Base units of one unit.
     function chargeLifetime(uint256 word, uint256 charge, uint256 cap, uint256 unit) internal pure returns (uint256) {
-        uint256 total = uint24(word >> SPENT) + charge;
-        if (total > cap) revert ISpendPolicy.OverLifetime(total * unit, cap * unit);
-        return word + (charge << SPENT);
+        unchecked {
+            uint256 total = (uint24(word >> SPENT) + charge) * unit;
+            if (total > cap) revert ISpendPolicy.OverLifetime(total, cap);
+            return word + (charge << SPENT);
+        }
     }
 
     /// Charges one payment to the rolling window W = 6 buckets, without knowing the time: validation may not read it
@@ -101,7 +108,7 @@ library Counters {
     /// @param until End of the claim in unix seconds, 32 bits, at most 300 after the start.
     /// @param bucket Length of a bucket in seconds, at least 300.
     /// @param charge Amount in units, rounded up, 16 bits.
-    /// @param cap Window cap in units, 16 bits.
+    /// @param cap Window cap in base units: less than 2^16 units, and a whole number of them.
     /// @param unit Base units of one unit.
     function chargeWindow(
         uint256 word,
@@ -112,26 +119,28 @@ library Counters {
         uint256 cap,
         uint256 unit
     ) internal pure returns (uint256) {
-        uint256 newest = uint24(word >> NEWEST);
-        uint256 ring = uint128(word);
-        uint256 startBucket = start / bucket;
-        uint256 chargedBucket = until / bucket;
+        unchecked {
+            uint256 newest = uint24(word >> NEWEST);
+            uint256 ring = uint128(word);
+            uint256 startBucket = start / bucket;
+            uint256 chargedBucket = until / bucket;
 
-        if (chargedBucket > newest) {
-            // Old buckets fall off the high end. A shift by 256 or more leaves zero.
-            ring = uint128(ring << (chargedBucket - newest) * LANE);
-            newest = chargedBucket;
+            if (chargedBucket > newest) {
+                // Old buckets fall off the high end. A shift by 256 or more leaves zero.
+                ring = uint128(ring << (chargedBucket - newest) * LANE);
+                newest = chargedBucket;
+            }
+            // The oldest bucket needed is startBucket - 6, the oldest held is newest - 7.
+            if (startBucket + 1 < newest) revert ISpendPolicy.WindowTooOld(startBucket, newest - 1);
+
+            // From startBucket - 6 to newest: 7 or 8 lanes, as newest is startBucket or startBucket + 1.
+            uint256 lanes = newest - startBucket + BUCKETS_PER_WINDOW + 1;
+            uint256 total = (_sum(ring & ((1 << lanes * LANE) - 1)) + charge) * unit;
+            if (total > cap) revert ISpendPolicy.OverWindow(total, cap);
+
+            ring += charge << (newest - chargedBucket) * LANE;
+            return (word >> SPENT << SPENT) | newest << NEWEST | ring;
         }
-        // The oldest bucket needed is startBucket - 6, the oldest held is newest - 7.
-        if (startBucket + 1 < newest) revert ISpendPolicy.WindowTooOld(startBucket, newest - 1);
-
-        // From startBucket - 6 to newest: 7 or 8 lanes, as newest is startBucket or startBucket + 1.
-        uint256 lanes = newest - startBucket + BUCKETS_PER_WINDOW + 1;
-        uint256 total = _sum(ring & ((1 << lanes * LANE) - 1)) + charge;
-        if (total > cap) revert ISpendPolicy.OverWindow(total * unit, cap * unit);
-
-        ring += charge << (newest - chargedBucket) * LANE;
-        return (word >> SPENT << SPENT) | newest << NEWEST | ring;
     }
 
     /// The word in readable fields.
@@ -148,6 +157,8 @@ library Counters {
     /// Sum of 8 lanes of 16 bits: four pairs of lanes in 32 bits each, then the digit sum in base 2^32, which is the remainder
     /// by 2^32 - 1, as the sum is smaller than that.
     function _sum(uint256 ring) private pure returns (uint256) {
-        return ((ring & EVEN_LANES) + (ring >> LANE & EVEN_LANES)) % type(uint32).max;
+        unchecked {
+            return ((ring & EVEN_LANES) + (ring >> LANE & EVEN_LANES)) % type(uint32).max;
+        }
     }
 }

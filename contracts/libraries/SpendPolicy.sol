@@ -4,7 +4,9 @@ pragma solidity 0.8.37;
 import {IERC20} from "@openzeppelin/contracts/interfaces/IERC20.sol";
 import {PackedUserOperation} from "@openzeppelin/contracts/interfaces/IERC4337.sol";
 import {IERC7579Execution} from "@openzeppelin/contracts/interfaces/draft-IERC7579.sol";
+import {EfficientHashLib} from "solady/src/utils/EfficientHashLib.sol";
 import {Claim, Grant, ISpendPolicy, Status} from "../interfaces/ISpendPolicy.sol";
+import {Calldata} from "./Calldata.sol";
 import {Counters} from "./Counters.sol";
 import {PayeeTree} from "./PayeeTree.sol";
 
@@ -36,6 +38,7 @@ struct Request {
 /// The law, once, for every contract that enforces it: read what an operation asks for, check that its policy is live, meter
 /// it, and say what the agent must have signed. Storage, time and signatures are the caller's.
 library SpendPolicy {
+    using Calldata for bytes;
     using Counters for uint256;
 
     /// Kinds of an agent's signature.
@@ -75,33 +78,35 @@ library SpendPolicy {
     uint256 private constant ERC20_LENGTH = 120;
     uint256 private constant ERC20_PADDED = TARGET_AT + 128;
 
-    /// Reads an agent's operation. Every byte of the signature is used, so none can be changed without changing what the
-    /// agent signed.
-    function read(PackedUserOperation calldata userOp) internal pure returns (Request memory request) {
-        bytes calldata signature = userOp.signature;
+    /// Reads an agent's operation into `request`. Every byte of the signature is used, so none can be changed without changing
+    /// what the agent signed. (Nothing here returns structs: Solidity would clear memory for each of them.)
+    /// @param signature `userOp.signature`, and `callData` is `userOp.callData`: the caller has them at hand.
+    function read(
+        Request memory request,
+        PackedUserOperation calldata userOp,
+        bytes calldata signature,
+        bytes calldata callData
+    ) internal pure {
         if (userOp.paymasterAndData.length != 0) revert ISpendPolicy.PaymasterNotAllowed();
         if (signature.length < TAIL_AT) revert ISpendPolicy.MalformedSignature(signature.length);
-
-        request.kind = uint8(signature[0]);
+        request.kind = uint8(bytes1(signature.word(0)));
         request.fee = requiredPrefund(userOp);
-        request.claim = _readClaim(signature);
-        address agent = address(bytes20(signature[AGENT_AT:]));
-        bytes24 terms = bytes24(signature[TERMS_AT:]);
-        request.terms = terms;
+        _readClaim(request.claim, signature);
 
+        Grant memory terms = request.grant;
+        terms.agent = address(bytes20(signature.word(AGENT_AT)));
+        request.terms = bytes24(signature.word(TERMS_AT));
+        (request.unit, request.gasUnit) = unpackTerms(terms, request.terms);
         if (request.kind == EMPTY) {
             if (signature.length != EMPTY_LENGTH) revert ISpendPolicy.MalformedSignature(signature.length);
-            if (userOp.callData.length != 0) revert ISpendPolicy.CallNotAllowed();
-            address asset = address(bytes20(signature[TAIL_AT:]));
-            bytes32 payees = bytes32(signature[TAIL_AT + 20:]);
-            (request.grant, request.unit, request.gasUnit) = unpackTerms(agent, asset, payees, terms);
+            if (callData.length != 0) revert ISpendPolicy.CallNotAllowed();
+            terms.asset = address(bytes20(signature.word(TAIL_AT)));
+            terms.payees = signature.word(TAIL_AT + 20);
         } else {
-            address asset;
-            (asset, request.payee, request.amount) = readPayment(userOp.callData);
-            bytes32 payees = PayeeTree.rootFrom(request.payee, _payeeProof(signature, request.kind));
-            (request.grant, request.unit, request.gasUnit) = unpackTerms(agent, asset, payees, terms);
+            (terms.asset, request.payee, request.amount) = readPayment(callData);
+            terms.payees = PayeeTree.rootFrom(request.payee, _payeeProof(signature, request.kind));
         }
-        request.policyId = policyIdOf(request.grant);
+        request.policyId = policyIdOf(terms);
     }
 
     /// Charges an operation to the counters of its policy, or reverts with the limit it breaks. An empty operation pays gas
@@ -118,15 +123,15 @@ library SpendPolicy {
         unchecked {
             uint256 unit = request.gasUnit;
             word = word.growTree(claim.size);
-            word = word.chargeGas((request.fee + unit - 1) / unit, terms.gasBudget / unit, unit);
+            word = word.chargeGas((request.fee + unit - 1) / unit, terms.gasBudget, unit);
             if (request.kind == EMPTY) return word;
 
             if (request.amount > terms.perCall) revert ISpendPolicy.OverPerCall(request.amount, terms.perCall);
             unit = request.unit;
             uint256 charge = (request.amount + unit - 1) / unit;
-            word = word.chargeLifetime(charge, terms.lifetime / unit, unit);
+            word = word.chargeLifetime(charge, terms.lifetime, unit);
             return word.chargeWindow(
-                claim.validAfter, claim.validUntil, terms.bucket, charge, terms.perWindow / unit, unit
+                claim.validAfter, claim.validUntil, terms.bucket, charge, terms.perWindow, unit
             );
         }
     }
@@ -154,66 +159,82 @@ library SpendPolicy {
         returns (address asset, address payee, uint256 amount)
     {
         if (
-            callData.length < NATIVE_PADDED || bytes4(callData) != IERC7579Execution.execute.selector
-                || bytes32(callData[4:]) != 0 || uint256(bytes32(callData[36:])) != 64
+            callData.length < NATIVE_PADDED || bytes4(callData.word(0)) != IERC7579Execution.execute.selector
+                || callData.word(4) != 0 || uint256(callData.word(36)) != 64
         ) revert ISpendPolicy.CallNotAllowed();
 
-        uint256 length = uint256(bytes32(callData[68:]));
-        address target = address(bytes20(callData[TARGET_AT:]));
-        uint256 value = uint256(bytes32(callData[VALUE_AT:]));
+        uint256 length = uint256(callData.word(68));
+        address target = address(bytes20(callData.word(TARGET_AT)));
+        uint256 value = uint256(callData.word(VALUE_AT));
 
         if (length == NATIVE_LENGTH && callData.length == NATIVE_PADDED) {
-            if (bytes12(callData[DATA_AT:]) != 0) revert ISpendPolicy.CallNotAllowed();
+            if (bytes12(callData.word(DATA_AT)) != 0) revert ISpendPolicy.CallNotAllowed();
             return (address(0), target, value);
         }
         if (
             length != ERC20_LENGTH || callData.length != ERC20_PADDED || target == address(0) || value != 0
-                || bytes16(callData[DATA_AT:]) != bytes16(IERC20.transfer.selector)
-                || bytes8(callData[ERC20_PADDED - 8:]) != 0
+                || bytes16(callData.word(DATA_AT)) != bytes16(IERC20.transfer.selector)
+                || bytes8(callData.word(ERC20_PADDED - 8)) != 0
         ) revert ISpendPolicy.CallNotAllowed();
         // The 16 bytes above: selector and the 12 zeros before the payee.
-        return (target, address(bytes20(callData[DATA_AT + 16:])), uint256(bytes32(callData[DATA_AT + 36:])));
+        return (target, address(bytes20(callData.word(DATA_AT + 16))), uint256(callData.word(DATA_AT + 36)));
     }
 
     /// What the EntryPoint takes for an operation at most, in wei: with no paymaster, all gas limits at the highest price.
     function requiredPrefund(PackedUserOperation calldata userOp) internal pure returns (uint256) {
         uint256 limits = uint256(userOp.accountGasLimits);
-        uint256 gas = (limits >> 128) + uint128(limits) + userOp.preVerificationGas;
-        return gas * uint128(uint256(userOp.gasFees));
+        // The EntryPoint has refused limits and prices of more than 120 bits already (AA94).
+        unchecked {
+            uint256 gas = (limits >> 128) + uint128(limits) + userOp.preVerificationGas;
+            return gas * uint128(uint256(userOp.gasFees));
+        }
     }
 
     /// The agent's 64 bytes of signature (EIP-2098).
     function agentSignature(bytes calldata signature) internal pure returns (bytes32 r, bytes32 vs) {
-        return (bytes32(signature[SIGNED_AT:]), bytes32(signature[SIGNED_AT + 32:]));
+        return (signature.word(SIGNED_AT), signature.word(SIGNED_AT + 32));
     }
 
     /// The owner's 64 bytes of signature (EIP-2098) at the end of a signature of kind 2.
     function ownerSignature(bytes calldata signature) internal pure returns (bytes32 r, bytes32 vs) {
-        return (bytes32(signature[signature.length - 64:]), bytes32(signature[signature.length - 32:]));
+        return (signature.word(signature.length - 64), signature.word(signature.length - 32));
     }
 
     /// EIP-712 hashStruct(Grant).
-    function policyIdOf(Grant memory terms) internal pure returns (bytes32) {
-        return keccak256(abi.encode(GRANT_TYPEHASH, terms));
+    function policyIdOf(Grant memory terms) internal pure returns (bytes32 policyId) {
+        bytes32 typehash = GRANT_TYPEHASH;
+        // policyId = keccak256(abi.encode(typehash, terms)): 11 words lie in memory as abi.encode would copy them one by one
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            mstore(free, typehash)
+            mcopy(add(free, 0x20), terms, 0x160)
+            policyId := keccak256(free, 0x180)
+        }
     }
 
     /// EIP-712 hashStruct(Install).
     function installHash(bytes32 policyId, uint256 epoch) internal pure returns (bytes32) {
-        return keccak256(abi.encode(INSTALL_TYPEHASH, policyId, epoch));
+        return EfficientHashLib.hash(INSTALL_TYPEHASH, policyId, bytes32(epoch));
     }
 
     /// EIP-712 hashStruct(Operation).
     function operationHash(bytes32 userOpHash, bytes32 policyId, Claim memory claim) internal pure returns (bytes32) {
-        return keccak256(abi.encode(OPERATION_TYPEHASH, userOpHash, policyId, claim));
+        return EfficientHashLib.hash(
+            OPERATION_TYPEHASH,
+            userOpHash,
+            policyId,
+            bytes32(claim.validAfter),
+            bytes32(claim.validUntil),
+            bytes32(claim.size),
+            claim.root
+        );
     }
 
-    /// The grant that 24 bytes of terms stand for, and its units. Refuses exponents larger than need be: each grant has exactly
-    /// one encoding, so its counters have one unit.
-    function unpackTerms(address agent, address asset, bytes32 payees, bytes24 packed)
-        internal
-        pure
-        returns (Grant memory terms, uint256 unit, uint256 gasUnit)
-    {
+    /// Fills in what 24 bytes of terms say of a grant: all but agent, asset and payees. Refuses exponents larger than need be:
+    /// each grant has exactly one encoding, so its counters have one unit.
+    /// @return unit Base units of one unit.
+    /// @return gasUnit Wei of one gas unit.
+    function unpackTerms(Grant memory terms, bytes24 packed) internal pure returns (uint256 unit, uint256 gasUnit) {
         uint256 bits = uint192(packed);
         uint256 perCall = uint16(bits >> 170);
         uint256 perWindow = uint16(bits >> 154);
@@ -228,9 +249,6 @@ library SpendPolicy {
                 revert ISpendPolicy.TermsNotCanonical(packed);
             }
             if (gasUnit > 1 && _gasFits(gasBudget * 10, feeCap * 10)) revert ISpendPolicy.TermsNotCanonical(packed);
-            terms.agent = agent;
-            terms.asset = asset;
-            terms.payees = payees;
             terms.perCall = perCall * unit;
             terms.perWindow = perWindow * unit;
             terms.lifetime = lifetime * unit;
@@ -266,15 +284,16 @@ library SpendPolicy {
     }
 
     /// validAfter 4 | span 2 | size 4 | root 32.
-    function _readClaim(bytes calldata signature) private pure returns (Claim memory claim) {
-        uint256 bits = uint80(bytes10(signature[CLAIM_AT:]));
-        uint256 span = uint16(bits >> 32);
+    function _readClaim(Claim memory claim, bytes calldata signature) private pure {
+        uint256 bits = uint256(signature.word(CLAIM_AT));
+        uint256 start = bits >> 224;
+        uint256 span = uint16(bits >> 208);
         if (span > MAX_CLAIM) revert ISpendPolicy.ClaimTooLong(span, MAX_CLAIM);
-        claim.validAfter = bits >> 48;
-        claim.validUntil = claim.validAfter + span;
-        if (claim.validUntil == 0) revert ISpendPolicy.ClaimWithoutEnd();
-        claim.size = uint32(bits);
-        claim.root = bytes32(signature[ROOT_AT:]);
+        if (start + span == 0) revert ISpendPolicy.ClaimWithoutEnd();
+        claim.validAfter = start;
+        claim.validUntil = start + span;
+        claim.size = uint32(bits >> 176);
+        claim.root = signature.word(ROOT_AT);
     }
 
     /// The tail of kinds 1 and 2, without the owner's signature.
