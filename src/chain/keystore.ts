@@ -1,29 +1,56 @@
+import { scrypt } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
+import { promisify } from "node:util";
 
 import * as Keystore from "ox/Keystore";
+import { bytesToHex, hexToBytes, isHex, type Address, type Hex } from "viem";
+import { privateKeyToAccount, type PrivateKeyAccount } from "viem/accounts";
 import * as z from "zod";
-import { isHex, type Address, type Hex } from "viem";
-import { generatePrivateKey, privateKeyToAccount, type PrivateKeyAccount } from "viem/accounts";
 
+import type { RandomSecret } from "../core/ports.ts";
 import { KeystoreError } from "./errors.ts";
 
+const hexText = z.string().regex(/^([0-9a-f]{2})+$/i);
+
+/** Web3 Secret Storage v3, as geth and most wallets write it. Bounds keep a hostile file from eating the memory. */
 const keystoreSchema = z.object({
   version: z.literal(3),
   id: z.string(),
-  address: z.string().optional(),
-  crypto: z.looseObject({ cipher: z.literal("aes-128-ctr"), kdf: z.enum(["scrypt", "pbkdf2"]) }),
+  crypto: z.object({
+    cipher: z.literal("aes-128-ctr"),
+    ciphertext: hexText,
+    cipherparams: z.object({ iv: hexText }),
+    kdf: z.literal("scrypt"),
+    kdfparams: z.object({ dklen: z.literal(32), n: z.int().min(2).max(1 << 20), r: z.int().min(1).max(16), p: z.int().min(1).max(16), salt: hexText }),
+    mac: hexText,
+  }),
 });
 
+type ScryptCost = { readonly n: number; readonly r: number; readonly p: number; readonly salt: string };
+
+/** geth's standard cost: 256 MiB and about a second for each guess. */
+const standardCost = { n: 1 << 18, r: 8, p: 1 } as const;
+
+const scryptAsync = promisify<string, Buffer, number, { N: number; r: number; p: number; maxmem: number }, Buffer>(scrypt);
+
+/** scrypt by Node's own native code, off the main thread: the pure JavaScript one takes seconds. */
+async function deriveKey(password: string, { n, p, r, salt }: ScryptCost): Promise<Hex> {
+  return bytesToHex(await scryptAsync(password.normalize("NFKC"), Buffer.from(salt, "hex"), 32, { N: n, r, p, maxmem: 192 * n * r + 1024 * p * r + (1 << 20) }));
+}
+
 /**
- * Makes a new key and writes it encrypted (Web3 Secret Storage v3, scrypt), readable by its owner only.
- * An existing file is never overwritten.
+ * Writes a private key to a new encrypted keystore file, readable by its owner only. An existing file is never
+ * overwritten.
+ *
+ * @throws KeystoreError
  */
-export async function createKeystore(file: string, password: string, privateKey: Hex = generatePrivateKey()): Promise<Address> {
+export async function createKeystore(file: string, password: string, privateKey: Hex, randomSecret: RandomSecret): Promise<Address> {
   const account = privateKeyToAccount(privateKey);
-  const [key, options] = await Keystore.scryptAsync({ password });
-  const keystore = { ...Keystore.encrypt(privateKey, key, options), address: account.address.slice(2).toLowerCase() };
+  const kdfparams = { dklen: 32, ...standardCost, salt: randomSecret().slice(2) };
+  const iv = hexToBytes(randomSecret().slice(0, 34) as Hex);
+  const keystore = Keystore.encrypt(privateKey, await deriveKey(password, kdfparams), { kdf: "scrypt", kdfparams, iv });
   try {
-    await writeFile(file, `${JSON.stringify(keystore, null, 2)}\n`, { mode: 0o600, flag: "wx" });
+    await writeFile(file, `${JSON.stringify({ ...keystore, address: account.address.slice(2).toLowerCase() }, null, 2)}\n`, { mode: 0o600, flag: "wx" });
   } catch (error) {
     const exists = (error as NodeJS.ErrnoException).code === "EEXIST";
     throw new KeystoreError(exists ? "The keystore file exists already and is not overwritten." : "The keystore can't be written.", {
@@ -37,23 +64,21 @@ export async function createKeystore(file: string, password: string, privateKey:
 
 /** Opens a keystore file. The key stays in this process's memory and nowhere else. */
 export async function openKeystore(file: string, password: string): Promise<PrivateKeyAccount> {
-  let parsed: z.infer<typeof keystoreSchema>;
+  let keystore: z.infer<typeof keystoreSchema>;
   try {
-    parsed = keystoreSchema.parse(JSON.parse(await readFile(file, "utf8")));
+    keystore = keystoreSchema.parse(JSON.parse(await readFile(file, "utf8")));
   } catch (error) {
     throw new KeystoreError("The keystore can't be read.", {
-      remedy: "It has to be a Web3 Secret Storage v3 file; make one with `bursar keystore new`.",
+      remedy: "It has to be a Web3 Secret Storage v3 file with scrypt; make one with `bursar keystore new`.",
       facts: { keystore: file },
       cause: error,
     });
   }
   try {
-    const keystore = parsed as unknown as Keystore.Keystore;
-    const key = await Keystore.toKeyAsync(keystore, { password });
-    const privateKey = Keystore.decrypt(keystore, key);
+    const privateKey = Keystore.decrypt(keystore, await deriveKey(password, keystore.crypto.kdfparams));
     if (!isHex(privateKey) || privateKey.length !== 66) throw new Error("not a private key");
     return privateKeyToAccount(privateKey);
   } catch (error) {
-    throw new KeystoreError("The keystore does not open with this password.", { remedy: "Check the password file.", facts: { keystore: file }, cause: error });
+    throw new KeystoreError("The keystore does not open with this password.", { remedy: "Check the password.", facts: { keystore: file }, cause: error });
   }
 }

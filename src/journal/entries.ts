@@ -56,3 +56,13 @@ export function verifyEntries(database: JournalDatabase): { readonly entries: nu
     }
   }
 }
+
+/** Appends an Entry the first time `key` is noted, durably. Returns false when it was noted before. */
+export function noteOnce(database: JournalDatabase, agent: string, key: string, kind: string, body: JsonObject): boolean {
+  return database.atomically(() => {
+    if (database.get("select 1 as one from meta where key = ?", `note:${agent}:${key}`)) return false;
+    database.run("insert into meta values (?, '')", `note:${agent}:${key}`);
+    appendEntry(database, agent, kind, body);
+    return true;
+  });
+}

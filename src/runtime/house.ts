@@ -21,6 +21,8 @@ export type House = {
   readonly signer: PrivateKeyAccount;
   readonly chain: Chain;
   readonly bundler: Bundler;
+  /** The operator's gas purse (the in-process bundler's executor), if this process holds one. */
+  readonly purse: PrivateKeyAccount | null;
   readonly engine: InferenceEngine;
   readonly journal: JournalDatabase;
   readonly randomSecret: RandomSecret;

@@ -1,0 +1,26 @@
+import type { Hex } from "viem";
+
+import { anchoredSize, anchorTree } from "../chain/anchor.ts";
+import { decisionLogOf } from "../chain/findReceipt.ts";
+import { treeRoot } from "../core/merkle.ts";
+import { appendEntry } from "../journal/entries.ts";
+import { leavesOf } from "../journal/leaves.ts";
+import type { House } from "./house.ts";
+
+/**
+ * Publishes the agent's whole decision tree from the operator's own purse, so that what was held, asked or refused
+ * since the last payment is on the chain as well. Repeating it is harmless: a size is anchored once.
+ *
+ * @returns the transaction, or undefined when there is no purse (an RPC bundler) or nothing new.
+ */
+export async function anchorDecisions(house: House): Promise<Hex | undefined> {
+  const { account, agent, chain, journal, policy, purse } = house;
+  if (!purse) return undefined;
+  const leaves = leavesOf(journal, agent.name);
+  const decisionLog = await decisionLogOf(chain, account);
+  if ((await anchoredSize(chain, purse.address, decisionLog, account, policy.agent)) >= leaves.length) return undefined;
+  const root = treeRoot(leaves);
+  const transaction = await anchorTree(chain, purse, decisionLog, { account, agent: policy.agent, size: leaves.length, root });
+  journal.atomically(() => appendEntry(journal, agent.name, "anchored", { size: leaves.length, root, transaction, writer: purse.address.toLowerCase() }));
+  return transaction;
+}

@@ -1,0 +1,176 @@
+import { readFile } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+
+import type { Hex } from "viem";
+
+import { ownBundler } from "../chain/bundler/ownBundler.ts";
+import { rpcBundler } from "../chain/bundler/rpcBundler.ts";
+import { connectChain, requireCode, type Chain } from "../chain/connectChain.ts";
+import { openKeystore } from "../chain/keystore.ts";
+import type { Agent } from "../core/agent.ts";
+import { BaseError } from "../core/errors.ts";
+import type { InferenceEngine } from "../core/inference.ts";
+import { openEngine, type OpenEngineOptions } from "../inference/openEngine.ts";
+import { openJournal } from "../journal/openJournal.ts";
+import { compilePolicy } from "../policy/compile.ts";
+import { parsePolicy } from "../policy/parse.ts";
+import { anchorDecisions } from "./anchorDecisions.ts";
+import { now, randomSecret, sleep } from "./clock.ts";
+import { ConfigError, type Config } from "./config.ts";
+import { runNext, type Passage } from "./corridor.ts";
+import type { House } from "./house.ts";
+import { reportOf, type DecisionReport } from "./report.ts";
+import { steps } from "./steps/index.ts";
+import { verifyDecisions, type DecisionCheck, type Verification } from "./verifyDecisions.ts";
+import { watchMailFolder, type MailWatcher } from "./triggers/mailFolder.ts";
+
+/** What a running agent tells: progress while things load, then one report a decision. */
+export type RuntimeEvent =
+  | { readonly kind: "opening"; readonly what: "journal" | "chain" | "keystore" | "model" }
+  | { readonly kind: "model"; readonly phase: string; readonly fraction: number | null }
+  | { readonly kind: "ready"; readonly engine: InferenceEngine; readonly account: string; readonly resumed: boolean }
+  | { readonly kind: "unusable"; readonly file: string; readonly error: BaseError }
+  | { readonly kind: "decision"; readonly report: DecisionReport };
+
+export type OpenRuntimeOptions = {
+  readonly agent: Agent;
+  /** File of the agent's declaration: its paths are relative to it. */
+  readonly agentFile: string;
+  readonly config: Config;
+  /** Asked when a keystore has no password file. */
+  readonly askPassword?: (keystore: string) => Promise<string>;
+  readonly onEvent?: (event: RuntimeEvent) => void;
+  readonly onPassage?: Passage;
+  readonly signal?: AbortSignal;
+};
+
+export type Runtime = {
+  readonly house: House;
+  /** Takes in what is waiting and decides it, until nothing is left. */
+  runUntilIdle(): Promise<void>;
+  /** Publishes the decision tree, decisions not to act included; undefined when there is no purse or nothing new. */
+  anchor(): Promise<Hex | undefined>;
+  /** Checks every finished decision against the chain and the model. */
+  verify(options?: { readonly onChecked?: (check: DecisionCheck) => void }): Promise<Verification>;
+  /** Watches until the signal aborts. */
+  watch(): Promise<void>;
+  close(): Promise<void>;
+};
+
+const watchMs = 1000;
+
+/** Opens everything one agent needs, in an order in which a mistake costs nothing: policy, journal, chain, keys, model. */
+export async function openRuntime(options: OpenRuntimeOptions): Promise<Runtime> {
+  const { agent, config } = options;
+  const emit = options.onEvent ?? (() => undefined);
+  const signal = options.signal ?? new AbortController().signal;
+  const closers: (() => void | Promise<void>)[] = [];
+  try {
+    const document = parsePolicy(await readText(config.policy, "policy"), config.policy);
+    if (document.chain !== config.chain.chainId)
+      throw new ConfigError(`The policy is for chain ${document.chain}, the configuration for chain ${config.chain.chainId}.`, { remedy: "Correct one of the two." });
+
+    emit({ kind: "opening", what: "journal" });
+    const journal = openJournal(join(config.state, "journal.db"));
+    closers.push(() => journal.close());
+
+    emit({ kind: "opening", what: "chain" });
+    const chain = await connectChain(config.chain);
+    await requireCode(chain, "account", config.account);
+
+    emit({ kind: "opening", what: "keystore" });
+    const signer = await openKeystore(config.keystore, await passwordFor(options, config));
+    const { bundler, purse } = await openBundler(options, chain);
+    const policy = compilePolicy(document, signer.address);
+
+    emit({ kind: "opening", what: "model" });
+    const engine = await openEngine(engineOptions(options));
+    closers.push(() => engine.close());
+
+    const house: House = { agent, policy, account: config.account, signer, chain, bundler, purse, engine, journal, randomSecret, sleep };
+    const watchers = await openWatchers(options, house);
+    emit({ kind: "ready", engine, account: config.account, resumed: journal.get("select 1 as one from decision where done = 0 limit 1") !== undefined });
+    return runtimeOf(options, house, watchers, signal, closers);
+  } catch (error) {
+    await closeAll(closers);
+    throw error;
+  }
+}
+
+function runtimeOf(options: OpenRuntimeOptions, house: House, watchers: readonly MailWatcher[], signal: AbortSignal, closers: (() => void | Promise<void>)[]): Runtime {
+  const runtime: Runtime = {
+    house,
+    async runUntilIdle() {
+      for (const watcher of watchers) await watcher.scan();
+      while (!signal.aborted) {
+        const decision = await runNext({ house, steps, signal, ...(options.onPassage ? { onPassage: options.onPassage } : {}) });
+        if (!decision) return;
+        options.onEvent?.({ kind: "decision", report: reportOf(house.journal, decision) });
+      }
+    },
+    anchor: () => anchorDecisions(house),
+    verify: (verifyOptions = {}) => verifyDecisions(house, { ...verifyOptions, signal }),
+    async watch() {
+      while (!signal.aborted) {
+        await runtime.runUntilIdle();
+        await sleep(watchMs, signal);
+      }
+    },
+    close: () => closeAll(closers),
+  };
+  return runtime;
+}
+
+async function closeAll(closers: (() => void | Promise<void>)[]): Promise<void> {
+  for (const close of closers.splice(0).reverse()) await close();
+}
+
+function engineOptions({ config, onEvent, signal }: OpenRuntimeOptions): OpenEngineOptions {
+  return {
+    modelPath: config.model.file,
+    sha256: config.model.sha256,
+    mode: config.model.mode,
+    contextSize: config.model.contextSize,
+    threads: config.model.threads,
+    onProgress: (event) => onEvent?.({ kind: "model", phase: event.phase, fraction: "fraction" in event ? event.fraction : null }),
+    ...(signal ? { signal } : {}),
+  };
+}
+
+async function openBundler(options: OpenRuntimeOptions, chain: Chain): Promise<Pick<House, "bundler" | "purse">> {
+  const { bundler } = options.config;
+  if (bundler.kind === "rpc") return { bundler: rpcBundler(chain, bundler.url), purse: null };
+  const purse = await openKeystore(bundler.keystore, await passwordFor(options, bundler));
+  return { bundler: ownBundler(chain, { executor: purse }), purse };
+}
+
+async function passwordFor(options: OpenRuntimeOptions, key: { readonly keystore: string; readonly passwordFile?: string | undefined }): Promise<string> {
+  if (key.passwordFile !== undefined) return (await readText(key.passwordFile, "password file")).replace(/\r?\n$/, "");
+  if (options.askPassword) return options.askPassword(key.keystore);
+  throw new ConfigError("The keystore needs a password.", { remedy: "Name a passwordFile in the configuration, or run in a terminal to be asked.", facts: { keystore: key.keystore } });
+}
+
+function openWatchers(options: OpenRuntimeOptions, house: House): Promise<readonly MailWatcher[]> {
+  const base = dirname(resolve(options.agentFile));
+  return Promise.all(
+    options.agent.triggers.map((source) =>
+      watchMailFolder({
+        agent: options.agent.name,
+        journal: house.journal,
+        source,
+        folder: resolve(base, source.folder),
+        settingsFile: resolve(base, source.settings),
+        now,
+        onUnusable: (file, error) => options.onEvent?.({ kind: "unusable", file, error }),
+      }),
+    ),
+  );
+}
+
+async function readText(file: string, what: string): Promise<string> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (error) {
+    throw new ConfigError(`The ${what} can't be read.`, { remedy: "Check the path in the configuration.", facts: { file, detail: error instanceof Error ? error.message : String(error) }, cause: error });
+  }
+}
