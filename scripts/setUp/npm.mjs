@@ -41,7 +41,9 @@ export async function npm(node, args, cwd, lock) {
 
 function npmFailure(command, code, output) {
   const [withoutUsage] = output.split(/^.*Clean install a project$/m);
-  const lines = withoutUsage.split("\n").filter((line) => line.replace("npm error", "").trim() !== "");
+  const lines = withoutUsage
+    .split("\n")
+    .filter((line) => !/^npm error\s*($|at )/.test(line) && line.trim() !== "");
   const causes = [
     [
       /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|ERR_SOCKET/,

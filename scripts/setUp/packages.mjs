@@ -58,9 +58,6 @@ export async function installPackages(node, lock) {
 /** npm drops an optional platform package without a word when it runs under the wrong Node, so load one to be sure. */
 function missingBinary(node) {
   const name = "@nomicfoundation/edr";
-  const check = spawnSync(node, ["-e", `require(${JSON.stringify(name)})`], {
-    cwd: inRoot(),
-    stdio: "ignore",
-  });
-  return check.status === 0 ? undefined : name;
+  const load = `require(${JSON.stringify(inRoot("node_modules", name))})`;
+  return spawnSync(node, ["-e", load], { stdio: "ignore" }).status === 0 ? undefined : name;
 }
