@@ -130,7 +130,7 @@ function toSentences(paragraph: readonly string[]): readonly string[] {
   const width = Math.max(...paragraph.map((line) => line.length));
   for (const [at, line] of paragraph.entries()) {
     const next = paragraph[at + 1];
-    for (const part of line.split(/(?<=[.!?]["')\]]?) (?=["'(\[]?[\p{Lu}\d$€£])/u)) {
+    for (const part of line.split(/(?<=[.!?]["')\]]?) (?=["'([]?[\p{Lu}\d$€£])/u)) {
       open = open === "" ? part : `${open} ${part}`;
       if (!/[.!?]["')\]]?$/.test(part) || abbreviation.test(open.slice(-12))) continue;
       sentences.push(open);

@@ -1,6 +1,6 @@
 import { MailUnreadableError } from "./errors.ts";
 
-export type Field = {
+type Field = {
   /** Lower case. */
   readonly name: string;
   /** Unfolded, bytes as Latin-1 characters: for structure only, never shown. */
@@ -15,7 +15,7 @@ export type Header = {
 
 /** Real headers stay below 32 kB and 300 lines; both DKIM and MIME parsers need quadratic time far above. */
 export const maxHeaderBytes = 128 * 1024;
-export const maxHeaderLines = 2_000;
+const maxHeaderLines = 2_000;
 
 /** RFC 5322 §3.6: at most one each. Parsers differ on which of two counts, and that is how signed mail is forged. */
 const singles = [

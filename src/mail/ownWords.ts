@@ -15,8 +15,9 @@ const quote = /^\s*>/;
 const signatureMark = /^--\s*$/;
 const greeting =
   /^\s*(?:hi|hello|hey|dear|greetings|good (?:morning|afternoon|evening|day)|to whom it may concern)\b(?:[ ,]+(?!and\b|just\b|we\b|i\b|please\b|the\b|this\b|your\b)[\p{L}.'’&/-]+){0,5}\s*[,:!.–-]?\s*$/iu;
+// "Hi Dana, the bill …": the names are capitalised, what follows the comma is not looked at.
 const greetingLead =
-  /^\s*(?:hi|hello|hey|dear|good (?:morning|afternoon|evening))(?: [\p{Lu}][\p{L}.'’-]*){0,3},\s+/u;
+  /^(?:[Hh]i|[Hh]ello|[Hh]ey|[Dd]ear|[Gg]ood (?:morning|afternoon|evening))(?: \p{Lu}[\p{L}.'’-]*){0,3},\s+/u;
 const footer = new RegExp(
   [
     "unsubscribe|opt[ -]out|manage (?:your |email )?preferences|update your preferences|view (?:this|it)?.{0,20}in (?:your |a )?browser",

@@ -14,9 +14,14 @@ export type Sender = {
 const plainAddress = /^[\p{L}\p{N}!#$%&'*+/=?^_`{|}~-]+(?:\.[\p{L}\p{N}!#$%&'*+/=?^_`{|}~-]+)*@([^\s@]+)$/u;
 const addressLike = /[^\s<>"'(),;:@＠﹫]+\s*[@＠﹫]\s*([\p{L}\p{N}_-]+(?:\.[\p{L}\p{N}_-]+)+)/gu;
 
+/** One mailbox (RFC 5322 §3.4) once quoted strings and comments are gone: a name and an address in angles, or an address. */
+const oneMailbox = /^\s*(?:[^<>@,;:"]*<[^<>@"]+@[^<>@"]+>|[^<>@\s"]+@[^<>@\s"]+)\s*$/;
+/** Characters; more is an attack on whoever parses it. */
+const maxFrom = 2_000;
+
 /** The one author of a mail. Undefined where the header names none. */
 export function readSender(fromHeader: string): Sender | undefined {
-  const parsed = addressParser(fromHeader);
+  const parsed = addressParser(fromHeader.slice(0, maxFrom));
   const mailboxes = parsed
     .flatMap((entry) => entry.group ?? [entry])
     .filter(({ address }) => address.includes("@"));
@@ -32,6 +37,9 @@ export function readSender(fromHeader: string): Sender | undefined {
   function faultOf(): string | undefined {
     if (mailboxes.length > 1) return `its From header names ${mailboxes.length} addresses`;
     if (parsed.some((entry) => entry.group)) return "its From header is a group";
+    if (fromHeader.length > maxFrom) return "its From header is longer than any real one";
+    const bare = fromHeader.replace(/"(?:[^"\\]|\\.)*"/g, "").replace(/\([^()]*\)/g, "");
+    if (!oneMailbox.test(bare)) return "its From header is of an unusual form";
     if (domain === "") return "its From address is of an unusual form";
     for (const [shown, shownDomain] of name.matchAll(addressLike))
       if (!isAligned(domain, shownDomain ?? ""))

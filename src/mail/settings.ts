@@ -2,7 +2,7 @@ import { z } from "zod";
 import { MailSettingsError } from "./errors.ts";
 
 /** 1 MiB: more than any bill, less than what hurts a parser. */
-export const defaultMaxBytes = 1024 * 1024;
+const defaultMaxBytes = 1024 * 1024;
 
 const keyName = /^[a-z0-9-]+(?:\.[a-z0-9-]+)*\._domainkey\.[a-z0-9-]+(?:\.[a-z0-9-]+)+$/;
 
@@ -45,9 +45,11 @@ export function parseMailSettings(document: unknown): MailSettings {
   const parsed = schema.safeParse(document);
   if (!parsed.success)
     throw new MailSettingsError(
-      parsed.error.issues.map(
-        (issue) => `${issue.path.map(String).join(".") || "the document"}: ${issue.message}`,
-      ),
+      parsed.error.issues.map((issue) => {
+        // zod says "Invalid key" of a record's name and keeps the reason one level below.
+        const { message } = issue.code === "invalid_key" ? (issue.issues[0] ?? issue) : issue;
+        return `${issue.path.map(String).join(".") || "the document"}: ${message}`;
+      }),
     );
   return Object.freeze({
     trustedServers: Object.freeze(parsed.data.trustedServers),
