@@ -1,6 +1,7 @@
 import type { BigIntStats } from "node:fs";
 import { stat } from "node:fs/promises";
 import { arch, platform } from "node:process";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { ChatWrapper, Llama, LlamaContext, LlamaContextSequence, LlamaModel } from "node-llama-cpp";
 import {
   getLlama,
@@ -23,6 +24,8 @@ const BATCH_SIZE = 512;
 
 /** Lines of llama.cpp's log kept for the error; it says there, and only there, why a file will not load. */
 const LOG_LINES = 20;
+
+const LOG_DELAY_MS = 20;
 
 export type OpenedContext = { readonly context: LlamaContext; readonly sequence: LlamaContextSequence };
 
@@ -124,6 +127,8 @@ export async function loadModel(
     };
     return { llama, model, ...opened, wrapper: chatWrapperOf(model), ready, checkUnchanged };
   } catch (error) {
+    // The log arrives through another thread, a moment later than the error.
+    await sleep(LOG_DELAY_MS);
     return refuse(error, log);
   }
 }

@@ -17,12 +17,15 @@ const hex = z
   .refine((value) => /^0x[0-9a-f]{64}$/.test(value), "not a sha256");
 const tokens = z.array(natural).max(MAX_TOKENS);
 
+/** Text that has a UTF-8 form. A lone surrogate has none: model and record would see different characters. */
+const sound = text.refine((value) => value.isWellFormed(), "the text holds a lone surrogate");
+
 export const promptSchema = z.strictObject({
   messages: z
-    .array(z.strictObject({ role: z.enum(["system", "user", "assistant"]), content: text }))
+    .array(z.strictObject({ role: z.enum(["system", "user", "assistant"]), content: sound }))
     .min(1)
     .max(4096),
-  grammar: z.string().max(MAX_TEXT).nullable(),
+  grammar: sound.nullable(),
   maxTokens: positive.max(MAX_TOKENS),
 }) satisfies z.ZodType<Prompt>;
 

@@ -111,6 +111,17 @@ describe("identity", () => {
     });
   });
 
+  test("is the same in auto mode where there is no GPU", async ({ skip }) => {
+    const auto = await openEngine({ ...CLERK, mode: "auto" });
+    try {
+      if (auto.mode === "fast") skip("this machine has a GPU");
+      expect(auto.runtime).toEqual(engine.runtime);
+      expect(auto.settings).toEqual(engine.settings);
+    } finally {
+      await auto.close();
+    }
+  });
+
   test("an inference is frozen, and canonical JSON (no floats)", () => {
     expect(Object.isFrozen(recorded) && Object.isFrozen(recorded.outputTokens)).toBe(true);
     expect(canonicalize(recorded as unknown as Json)).toContain(CLERK.sha256);
@@ -177,6 +188,12 @@ describe("inferring", () => {
 
   test.each([
     ["a broken grammar", { ...clerkPrompt("x"), grammar: "root ::= (" }, GREEDY],
+    ["a grammar that never ends", { ...clerkPrompt("x"), grammar: "root ::= root" }, GREEDY],
+    [
+      "half a character",
+      { ...clerkPrompt("x"), messages: [{ role: "user" as const, content: "a\ud800" }] },
+      GREEDY,
+    ],
     ["no message", { ...clerkPrompt("x"), messages: [] }, GREEDY],
     ["no room for an answer", { ...clerkPrompt("x"), maxTokens: 0 }, GREEDY],
     [

@@ -95,6 +95,17 @@ describe("the file", () => {
     expect(error.message).toContain("damaged or no GGUF");
   });
 
+  test("a weight that is no number, with what llama.cpp said about it", async () => {
+    const broken = Buffer.from(bytes);
+    // The file ends with the output norm, in float32; all ones is a NaN.
+    broken.fill(0xff, broken.length - 4);
+    const error = await failure(open(file("nan.gguf", broken)));
+    expect(error).toMatchObject({
+      name: "ModelFileError",
+      facts: { log: expect.stringContaining("invalid data") },
+    });
+  });
+
   test("missing, or a folder", async () => {
     const missing = await failure(open({ modelPath: join(folder, "missing.gguf") }));
     expect(missing).toMatchObject({ name: "ModelFileError" });
@@ -165,6 +176,14 @@ describe("time", () => {
     expect(performance.now() - started).toBeLessThan(400);
     expect((await engine.infer(clerkPrompt(MESSAGES[0]), GREEDY)).text).toBe(answer);
   });
+});
+
+test("a native crash, a real one: llama.cpp's grammar parser recurses without a limit", async () => {
+  const engine = await open();
+  const grammar = `root ::= ${"(".repeat(20_000)}"a"${")".repeat(20_000)}`;
+  const error = await failure(engine.infer(clerkPrompt("x", grammar), GREEDY));
+  expect(error).toMatchObject({ name: "InferenceCrashedError", retry: "safe", facts: { phase: "prefill" } });
+  expect((await engine.infer(clerkPrompt(MESSAGES[0]), GREEDY)).text).toBe(answer);
 });
 
 describe.runIf(process.platform === "linux")("kill -9 of the process that runs the model", () => {
