@@ -93,7 +93,7 @@ contract AgentAccount layout at erc7201("bursar.AgentAccount") is IAgentAccount 
 
     /// @inheritdoc IAgentAccount
     function execute(bytes32 mode, bytes calldata executionCalldata) external payable {
-        if (msg.sender == ENTRY_POINT) _requireNotStopped(keccak256(msg.data));
+        if (msg.sender == ENTRY_POINT) _requireNotStopped(EfficientHashLib.hashCalldata(msg.data));
         else _requireOwner();
         if (mode == SINGLE) {
             _call(address(bytes20(executionCalldata.word(0))), uint256(executionCalldata.word(20)), executionCalldata[52:]);
@@ -247,17 +247,17 @@ contract AgentAccount layout at erc7201("bursar.AgentAccount") is IAgentAccount 
         (uint256 word, bool ownerSigned) = _liveWord(request, signature, head);
         _words[request.policyId] = SpendPolicy.meter(word, request);
         address agent = request.grant.agent;
-        IDecisionLog(DECISION_LOG).commit(address(this), agent, request.claim.size, request.claim.root);
+        IDecisionLog(DECISION_LOG).commit(address(this), agent, request.size, request.root);
         if (request.kind != SpendPolicy.EMPTY) {
             if (request.payee == address(0) || _isOwnPart(request.payee)) revert PayeeNotAllowed(request.payee);
-            _mark(keccak256(callData), request.policyId);
+            _mark(EfficientHashLib.hashCalldata(callData), request.policyId);
         }
 
         (bytes32 r, bytes32 vs) = SpendPolicy.agentSignature(signature);
-        bytes32 signedHash = SpendPolicy.operationHash(userOpHash, request.policyId, request.claim);
+        bytes32 signedHash = SpendPolicy.operationHash(request, userOpHash);
         bool signed = _recover(signedHash, r, vs) == agent && ownerSigned;
         return ERC4337Utils.packValidationData(
-            signed, uint48(request.claim.validAfter), uint48(request.claim.validUntil)
+            signed, uint48(request.validAfter), uint48(request.validUntil)
         );
     }
 

@@ -28,18 +28,6 @@ struct Grant {
     uint256 salt;
 }
 
-/// What an agent claims about one operation and signs.
-/// @param validAfter The operation runs strictly after this second, unix time. The EntryPoint enforces it.
-/// @param validUntil The operation runs at the latest in this second, at most 300 after `validAfter`, never zero.
-/// @param size Number of leaves in the agent's decision tree, this operation's own decision included. Must grow.
-/// @param root RFC 9162 root (sha256) of that tree.
-struct Claim {
-    uint256 validAfter;
-    uint256 validUntil;
-    uint256 size;
-    bytes32 root;
-}
-
 /// Life of a policy id. It never goes back, so a salt works once.
 enum Status {
     Unknown,

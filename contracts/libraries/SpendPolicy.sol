@@ -5,7 +5,7 @@ import {IERC20} from "@openzeppelin/contracts/interfaces/IERC20.sol";
 import {PackedUserOperation} from "@openzeppelin/contracts/interfaces/IERC4337.sol";
 import {IERC7579Execution} from "@openzeppelin/contracts/interfaces/draft-IERC7579.sol";
 import {EfficientHashLib} from "solady/src/utils/EfficientHashLib.sol";
-import {Claim, Grant, ISpendPolicy, Status} from "../interfaces/ISpendPolicy.sol";
+import {Grant, ISpendPolicy, Status} from "../interfaces/ISpendPolicy.sol";
 import {Calldata} from "./Calldata.sol";
 import {Counters} from "./Counters.sol";
 import {PayeeTree} from "./PayeeTree.sol";
@@ -18,7 +18,10 @@ import {PayeeTree} from "./PayeeTree.sol";
 /// @param policyId The grant's id.
 /// @param unit Base units of one unit of the counters.
 /// @param gasUnit Wei of one gas unit of the counters.
-/// @param claim Time and tree it claims.
+/// @param validAfter The operation runs strictly after this second, unix time. The EntryPoint enforces it.
+/// @param validUntil The operation runs at the latest in this second, at most 300 after `validAfter`, never zero.
+/// @param size Number of leaves in the agent's decision tree, this operation's own decision included. Must grow.
+/// @param root RFC 9162 root (sha256) of that tree.
 /// @param payee Who is paid. Zero for an empty operation.
 /// @param amount How much, in base units of the grant's asset. Zero for an empty operation.
 /// @param fee Required prefund in wei.
@@ -29,7 +32,10 @@ struct Request {
     bytes32 policyId;
     uint256 unit;
     uint256 gasUnit;
-    Claim claim;
+    uint256 validAfter;
+    uint256 validUntil;
+    uint256 size;
+    bytes32 root;
     address payee;
     uint256 amount;
     uint256 fee;
@@ -91,7 +97,7 @@ library SpendPolicy {
         if (signature.length < TAIL_AT) revert ISpendPolicy.MalformedSignature(signature.length);
         request.kind = uint8(bytes1(signature.word(0)));
         request.fee = requiredPrefund(userOp);
-        _readClaim(request.claim, signature);
+        _readClaim(request, signature);
 
         Grant memory terms = request.grant;
         terms.agent = address(bytes20(signature.word(AGENT_AT)));
@@ -114,15 +120,14 @@ library SpendPolicy {
     /// @param word Counters of `request.policyId`, live: so its bucket is at least `MAX_CLAIM`.
     function meter(uint256 word, Request memory request) internal pure returns (uint256) {
         Grant memory terms = request.grant;
-        Claim memory claim = request.claim;
-        if (claim.validUntil > terms.expiry) revert ISpendPolicy.Expired(claim.validUntil, terms.expiry);
+        if (request.validUntil > terms.expiry) revert ISpendPolicy.Expired(request.validUntil, terms.expiry);
         if (request.fee > terms.feeCap) revert ISpendPolicy.OverFeeCap(request.fee, terms.feeCap);
 
         // Caps are whole multiples of their unit, so rounding a charge up never refuses what spends a cap exactly. All
         // divisions here are by powers of ten and all sums far below 2^256: fee and amount are at most their cap.
         unchecked {
             uint256 unit = request.gasUnit;
-            word = word.growTree(claim.size);
+            word = word.growTree(request.size);
             word = word.chargeGas((request.fee + unit - 1) / unit, terms.gasBudget, unit);
             if (request.kind == EMPTY) return word;
 
@@ -131,7 +136,7 @@ library SpendPolicy {
             uint256 charge = (request.amount + unit - 1) / unit;
             word = word.chargeLifetime(charge, terms.lifetime, unit);
             return word.chargeWindow(
-                claim.validAfter, claim.validUntil, terms.bucket, charge, terms.perWindow, unit
+                request.validAfter, request.validUntil, terms.bucket, charge, terms.perWindow, unit
             );
         }
     }
@@ -218,15 +223,15 @@ library SpendPolicy {
     }
 
     /// EIP-712 hashStruct(Operation).
-    function operationHash(bytes32 userOpHash, bytes32 policyId, Claim memory claim) internal pure returns (bytes32) {
+    function operationHash(Request memory request, bytes32 userOpHash) internal pure returns (bytes32) {
         return EfficientHashLib.hash(
             OPERATION_TYPEHASH,
             userOpHash,
-            policyId,
-            bytes32(claim.validAfter),
-            bytes32(claim.validUntil),
-            bytes32(claim.size),
-            claim.root
+            request.policyId,
+            bytes32(request.validAfter),
+            bytes32(request.validUntil),
+            bytes32(request.size),
+            request.root
         );
     }
 
@@ -284,16 +289,16 @@ library SpendPolicy {
     }
 
     /// validAfter 4 | span 2 | size 4 | root 32.
-    function _readClaim(Claim memory claim, bytes calldata signature) private pure {
+    function _readClaim(Request memory request, bytes calldata signature) private pure {
         uint256 bits = uint256(signature.word(CLAIM_AT));
         uint256 start = bits >> 224;
         uint256 span = uint16(bits >> 208);
         if (span > MAX_CLAIM) revert ISpendPolicy.ClaimTooLong(span, MAX_CLAIM);
         if (start + span == 0) revert ISpendPolicy.ClaimWithoutEnd();
-        claim.validAfter = start;
-        claim.validUntil = start + span;
-        claim.size = uint32(bits >> 176);
-        claim.root = signature.word(ROOT_AT);
+        request.validAfter = start;
+        request.validUntil = start + span;
+        request.size = uint32(bits >> 176);
+        request.root = signature.word(ROOT_AT);
     }
 
     /// The tail of kinds 1 and 2, without the owner's signature.
