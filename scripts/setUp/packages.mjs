@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import fs from "node:fs";
-import { inRoot, majorOf, packagesIn, readOr, remove, SetUpError } from "./files.mjs";
+import { inRoot, majorOf, packagesIn, readOr, realPathOf, remove, SetUpError } from "./files.mjs";
 import { WANTED_MAJOR } from "./node.mjs";
 import { npm } from "./npm.mjs";
 import { progress } from "./progress.mjs";
@@ -40,6 +40,12 @@ export function adopt(node) {
 }
 
 export async function installPackages(node, lock) {
+  const home = inRoot("node_modules");
+  if (fs.existsSync(home) && fs.lstatSync(home).isSymbolicLink()) {
+    throw new SetUpError(
+      `node_modules is a link to ${realPathOf(home)}, and does not fit package-lock.json. Remove the link.`,
+    );
+  }
   const done = progress("Installing packages (about 1 minute the first time, 1.2 GB on disk)");
   remove(stampFile);
   // No package needs its install script: EDR, rolldown, esbuild, oxlint and llama.cpp all come as prebuilt packages.
@@ -55,9 +61,15 @@ export async function installPackages(node, lock) {
   done();
 }
 
-/** npm drops an optional platform package without a word when it runs under the wrong Node, so load one to be sure. */
+/**
+ * npm drops an optional platform package without a word when it runs under the wrong Node, so load one to be sure.
+ * It has to come from here: Node would also find one in a node_modules further up.
+ */
 function missingBinary(node) {
   const name = "@nomicfoundation/edr";
-  const load = `require(${JSON.stringify(inRoot("node_modules", name))})`;
+  const home = realPathOf(inRoot("node_modules"));
+  const load = `
+    require(${JSON.stringify(inRoot("node_modules", name))});
+    process.exit(Object.keys(require.cache).every((file) => file.startsWith(${JSON.stringify(home)})) ? 0 : 1);`;
   return spawnSync(node, ["-e", load], { stdio: "ignore" }).status === 0 ? undefined : name;
 }
