@@ -4,11 +4,14 @@ import type { ChatMessage } from "../core/inference.ts";
 import { WorkerFailure } from "./workerFailure.ts";
 
 /**
- * The day every template believes it to be. Some templates (Llama 3.1, 3.2, gpt-oss) write today's date into the
- * system message; a record would then render to other tokens tomorrow. This is the date Llama's own template falls
- * back on; noon UTC is that day in every inhabited time zone from -12 to +11.
+ * The day every template believes it to be. Some (Llama 3.1, 3.2, gpt-oss) write today's date into the system message;
+ * a record would then render to other tokens tomorrow. This is the date Llama's own template falls back on; noon UTC
+ * is that day in every time zone from -12 to +11.
  */
 const TEMPLATE_DATE = new Date("2024-07-26T12:00:00Z");
+
+/** Defined in front of a template that asks for the time: the same day in Llama's format, whatever format was asked for. */
+const TEMPLATE_CLOCK = "{%- macro strftime_now(format) -%}26 Jul 2024{%- endmacro %}";
 
 /**
  * How this model wants its chats. Chosen by the file's content only: the binding would also look at the file's name,
@@ -16,8 +19,7 @@ const TEMPLATE_DATE = new Date("2024-07-26T12:00:00Z");
  */
 export function chatWrapperOf(model: LlamaModel): ChatWrapper {
   const todayDate = TEMPLATE_DATE;
-  const template: unknown = (model.fileInfo.metadata.tokenizer as { chat_template?: unknown } | undefined)
-    ?.chat_template;
+  const template = model.fileInfo.metadata.tokenizer?.chat_template ?? "";
   return (
     resolveChatWrapper({
       type: "auto",
@@ -27,13 +29,14 @@ export function chatWrapperOf(model: LlamaModel): ChatWrapper {
       llama: model.llama,
       // Not the file's name but a hint from its template: the binding tries its wrappers against the template one by
       // one, 15 ms each, and starts with those named here. The model's own name in the metadata weighs more.
-      ...(typeof template === "string" && template.includes("<|im_start|>") && { filename: "chatML.gguf" }),
+      ...(template.includes("<|im_start|>") && { filename: "chatML.gguf" }),
       warningLogs: false,
       customWrapperSettings: {
         "llama3.1": { todayDate },
         "llama3.2-lightweight": { todayDate },
         harmony: { todayDate },
         muse: { todayDate },
+        ...(template.includes("strftime_now") && { jinjaTemplate: { template: TEMPLATE_CLOCK + template } }),
       },
     }) ?? new GeneralChatWrapper()
   );

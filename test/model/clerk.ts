@@ -78,3 +78,20 @@ export async function failure(promise: Promise<unknown>) {
   );
   return error as { name: string; retry: string; facts: Record<string, string>; message: string };
 }
+
+/**
+ * The clerk's file with another chat template. A comment fills it up, so that the header grows by a multiple of 32
+ * bytes and the weights behind it stay aligned.
+ */
+export function withTemplate(template: string): Buffer {
+  const gguf = readFileSync(CLERK.modelPath);
+  const key = gguf.indexOf("tokenizer.chat_template");
+  // Behind the key: its type (uint32, 8 is string), then the string's length (uint64) and bytes.
+  const at = key + "tokenizer.chat_template".length + 4;
+  const oldLength = Number(gguf.readBigUInt64LE(at));
+  const filler = (((oldLength - template.length - 4) % 32) + 32) % 32;
+  const text = Buffer.from(`${template}{#${" ".repeat(filler)}#}`);
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(text.length));
+  return Buffer.concat([gguf.subarray(0, at), length, text, gguf.subarray(at + 8 + oldLength)]);
+}

@@ -30,6 +30,7 @@ import {
   GREEDY,
   LONG_MESSAGE,
   MESSAGES,
+  withTemplate,
 } from "./clerk.ts";
 
 const bytes = readFileSync(CLERK.modelPath);
@@ -141,15 +142,28 @@ describe("the file", () => {
   });
 });
 
+test("a template that prints today's date prints the same one for ever", async () => {
+  const template = (date: string) =>
+    `{{'<|im_start|>system\nToday is ' + ${date} + '. ' }}{% for m in messages %}{{ m['role'] + ': ' + m['content'] + '\n' }}{% endfor %}{% if add_generation_prompt %}{{ 'answer: ' }}{% endif %}`;
+  const rendered = [];
+  for (const date of ["strftime_now('%d %B')", "'26 Jul 2024'", "'27 Jul 2024'"]) {
+    const engine = await open(file("dated.gguf", withTemplate(template(date))));
+    rendered.push((await engine.infer(clerkPrompt("hello", null, 1), GREEDY)).promptTokens);
+    await engine.close();
+  }
+  expect(rendered[0]).toEqual(rendered[1]);
+  expect(rendered[0]).not.toEqual(rendered[2]);
+});
+
 describe("time", () => {
   test("a generation that outlasts its deadline is cancelled, the process stays", async () => {
-    const engine = await open({ deadlines: { inferMs: 200 } });
+    const engine = await open({ deadlines: { inferMs: 400 } });
     const pid = theWorker();
     const error = await failure(engine.infer(clerkPrompt("x", ENDLESS, 900), GREEDY));
     expect(error).toMatchObject({
       name: "InferenceTimeoutError",
       retry: "safe",
-      facts: { phase: "generation", deadlineMs: "200" },
+      facts: { phase: "generation", deadlineMs: "400" },
     });
     expect((await engine.infer(clerkPrompt(MESSAGES[0]), GREEDY)).text).toBe(answer);
     expect(theWorker()).toBe(pid);
@@ -173,7 +187,7 @@ describe("time", () => {
     setTimeout(() => controller.abort(), 150);
     const started = performance.now();
     expect(await failure(running)).toMatchObject({ name: "InferenceAbortedError", retry: "safe" });
-    expect(performance.now() - started).toBeLessThan(400);
+    expect(performance.now() - started).toBeLessThan(1000);
     expect((await engine.infer(clerkPrompt(MESSAGES[0]), GREEDY)).text).toBe(answer);
   });
 });
@@ -200,7 +214,7 @@ describe.runIf(process.platform === "linux")("kill -9 of the process that runs t
 
   test.each([
     ["prefill", clerkPrompt(LONG_MESSAGE, null, 1), 20],
-    ["generation", clerkPrompt("x", ENDLESS, 900), 250],
+    ["generation", clerkPrompt("x", ENDLESS, 900), 400],
   ])("while it is at the %s", async (phase, prompt, afterMs) => {
     const engine = await open();
     const running = failure(engine.infer(prompt, GREEDY));
