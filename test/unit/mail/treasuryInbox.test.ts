@@ -73,11 +73,11 @@ describe("the inbox of the treasury example", () => {
     },
   );
 
-  it("comes to just below the day's limit with what is paid, and above it with the last bill", () => {
+  it("stays below the day's limit with what is paid, and above it with the last bill", () => {
     const paid = Object.values(labels).filter(({ outcome }) => outcome === "paid");
     const cents = paid.reduce((sum, { proposal }) => sum + Math.round(Number(proposal.amount) * 100), 0);
-    expect(paid).toHaveLength(7);
-    expect(cents).toBe(149_466);
+    expect(paid).toHaveLength(6);
+    expect(cents).toBe(136_766);
     expect(cents + 47_500).toBeGreaterThan(150_000);
   });
 
