@@ -100,15 +100,16 @@ describe("bombs are cheap", () => {
     ],
     ["encoded words", `From: a@b.example\r\nSubject: ${"=?utf-8?q?a?= ".repeat(8000)}\r\n\r\nHi`],
     ["results", `Authentication-Results: mx.bursar.example${"; a=b c=d".repeat(9000)}\r\n${head}\r\nHi`],
-  ])("%s", { timeout: 5000 }, async (_, mail) => {
-    const started = performance.now();
+  ])("%s", { timeout: 20_000 }, async (_, mail) => {
+    const started = process.cpuUsage();
     const refusal: unknown = await read(mail).then(
       () => undefined,
       (error: unknown) => error,
     );
     expect(refusal === undefined || refusal instanceof MailUnreadableError).toBe(true);
-    // About 0.5 s is the slowest of them on one busy core.
-    expect(performance.now() - started).toBeLessThan(3000);
+    // Processor time, for the machine may be busy. The slowest of them takes about half a second.
+    const { user, system } = process.cpuUsage(started);
+    expect((user + system) / 1e6).toBeLessThan(4);
   });
 });
 
