@@ -10,8 +10,8 @@ export type TreasurerOptions = {
   /** Whom to believe about senders, relative to the agent's file (docs/mail.md). */
   readonly mailSettings: string;
   /**
-   * Longest excerpt of a mail that the model reads, in characters. The bundled clerk was trained on user messages of
-   * about 420 characters, of which the list of payees takes a part.
+   * Longest excerpt of a mail that the model reads, in characters; 480 when not given. The bundled clerk was trained
+   * on user messages of up to about 640 characters, of which the list of payees takes a part.
    */
   readonly excerptCharacters?: number;
 };
@@ -28,7 +28,7 @@ export function treasurer(options: TreasurerOptions): Agent {
     name: options.name ?? "treasurer",
     purpose: "Reads bills that arrive by mail and pays those the policy allows.",
     triggers: [
-      { kind: "mailFolder", folder: options.inbox, settings: options.mailSettings, excerptCharacters: options.excerptCharacters ?? 340 },
+      { kind: "mailFolder", folder: options.inbox, settings: options.mailSettings, excerptCharacters: options.excerptCharacters ?? 480 },
     ],
     prompt: treasurerPrompt,
   });

@@ -28,8 +28,13 @@ const keystoreSchema = z.object({
 
 type ScryptCost = { readonly n: number; readonly r: number; readonly p: number; readonly salt: string };
 
-/** geth's standard cost: 256 MiB and about a second for each guess. */
-const standardCost = { n: 1 << 18, r: 8, p: 1 } as const;
+/**
+ * scrypt cost, as geth has it. standard: 256 MiB and about a second a guess, for passwords that people choose.
+ * light: 4 MiB, for random passwords of 128 bits and more, which nobody guesses.
+ */
+const costs = { standard: { n: 1 << 18, r: 8, p: 1 }, light: { n: 1 << 12, r: 8, p: 6 } } as const;
+
+export type KeystoreCost = keyof typeof costs;
 
 const scryptAsync = promisify<string, Buffer, number, { N: number; r: number; p: number; maxmem: number }, Buffer>(scrypt);
 
@@ -44,9 +49,9 @@ async function deriveKey(password: string, { n, p, r, salt }: ScryptCost): Promi
  *
  * @throws KeystoreError
  */
-export async function createKeystore(file: string, password: string, privateKey: Hex, randomSecret: RandomSecret): Promise<Address> {
+export async function createKeystore(file: string, password: string, privateKey: Hex, randomSecret: RandomSecret, cost: KeystoreCost = "standard"): Promise<Address> {
   const account = privateKeyToAccount(privateKey);
-  const kdfparams = { dklen: 32, ...standardCost, salt: randomSecret().slice(2) };
+  const kdfparams = { dklen: 32, ...costs[cost], salt: randomSecret().slice(2) };
   const iv = hexToBytes(randomSecret().slice(0, 34) as Hex);
   const keystore = Keystore.encrypt(privateKey, await deriveKey(password, kdfparams), { kdf: "scrypt", kdfparams, iv });
   try {

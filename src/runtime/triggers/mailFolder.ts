@@ -75,12 +75,17 @@ async function loadSettings(file: string): Promise<MailSettings> {
   return parseMailSettings(document);
 }
 
+/** Characters of a sender's display name that are read; it is free text like all the rest. */
+const longestName = 60;
+
 /**
- * One mail, one trigger. It is known by the digest of its bytes, not by its Message-ID: a Message-ID is the sender's
+ * One mail, one trigger. The model reads who it says it is from, then the excerpt (docs/mail.md).
+ * It is known by the digest of its bytes, not by its Message-ID: a Message-ID is the sender's
  * choice, and a stranger could use up that of a bill to come.
  */
 export function mailTrigger(label: string, mail: Mail, excerptCharacters: number): Trigger {
-  const excerpt = excerptMail(mail, excerptCharacters);
+  const from = `From: ${(mail.from.name || mail.from.address).slice(0, longestName)}`;
+  const excerpt = excerptMail(mail, excerptCharacters - from.length - 1);
   const untrusted = (value: Json): Fact => ({ value: typeof value === "string" ? value.toWellFormed() : value, provenance: "untrusted" });
   const operator = (value: Json): Fact => ({ value, provenance: "operator" });
   const facts: Record<string, Fact> = {
@@ -88,7 +93,7 @@ export function mailTrigger(label: string, mail: Mail, excerptCharacters: number
     "mail.from": untrusted(mail.from.address),
     "mail.fromName": untrusted(mail.from.name),
     "mail.subject": untrusted(mail.subject),
-    "mail.text": untrusted(excerpt.text),
+    "mail.text": untrusted(`${from}\n${excerpt.text}`),
     "mail.excerptRule": operator(excerpt.rule),
     "mail.cut": operator(excerpt.cut),
     "mail.notes": operator(mail.notes.map((note) => note.toWellFormed())),

@@ -1,0 +1,81 @@
+import { pathToFileURL } from "node:url";
+import { resolve } from "node:path";
+
+import { defineCommand } from "citty";
+
+import type { Agent } from "../core/agent.ts";
+import { BaseError } from "../core/errors.ts";
+import { readConfig } from "../runtime/config.ts";
+import { openRuntime, type RuntimeEvent } from "../runtime/openRuntime.ts";
+import type { DecisionReport } from "../runtime/report.ts";
+import { askPassword } from "./askPassword.ts";
+
+/** The agent's file can't be run. */
+export class AgentFileError extends BaseError {
+  override readonly name = "AgentFileError";
+}
+
+export const runAgentCommand = defineCommand({
+  meta: { name: "run", description: "Runs an agent: watches its triggers, decides, pays within the policy." },
+  args: {
+    agent: { type: "positional", description: "The agent's file; its default export is an agent.", required: true },
+    config: { type: "string", description: "Configuration file.", default: "bursar.json" },
+    once: { type: "boolean", description: "Decide what is waiting, then stop.", default: false },
+    json: { type: "boolean", description: "One JSON line a decision on stdout.", default: false },
+  },
+  async run({ args }) {
+    const stopping = new AbortController();
+    for (const name of ["SIGINT", "SIGTERM"] as const)
+      process.once(name, () => {
+        process.stderr.write("Stopping after the current step; what was decided is kept.\n");
+        stopping.abort();
+      });
+    const agentFile = resolve(args.agent);
+    const runtime = await openRuntime({
+      agent: await loadAgent(agentFile),
+      agentFile,
+      config: await readConfig(args.config),
+      askPassword,
+      signal: stopping.signal,
+      onEvent: (event) => tell(event, args.json),
+    });
+    try {
+      if (args.once) await runtime.runUntilIdle();
+      else await runtime.watch();
+      await runtime.anchor();
+    } finally {
+      await runtime.close();
+    }
+  },
+});
+
+async function loadAgent(file: string): Promise<Agent> {
+  let exported: { default?: Agent };
+  try {
+    exported = (await import(pathToFileURL(file).href)) as { default?: Agent };
+  } catch (error) {
+    if (error instanceof BaseError) throw error;
+    throw new AgentFileError("The agent's file can't be loaded.", {
+      remedy: "Check the path and that the file is a TypeScript or JavaScript module.",
+      facts: { file, detail: error instanceof Error ? error.message.split("\n")[0] : String(error) },
+      cause: error,
+    });
+  }
+  if (typeof exported.default?.prompt !== "function")
+    throw new AgentFileError("The agent's file has no agent.", { remedy: "Export one as default: `export default defineAgent({ … })`.", facts: { file } });
+  return exported.default;
+}
+
+function tell(event: RuntimeEvent, json: boolean): void {
+  if (event.kind === "decision") process.stdout.write(json ? `${JSON.stringify(event.report)}\n` : `${inWords(event.report)}\n`);
+  else if (event.kind === "opening") process.stderr.write(`opening ${event.what}\n`);
+  else if (event.kind === "ready")
+    process.stderr.write(`ready: ${event.engine.model.file} on ${event.engine.runtime.backend}, ${event.engine.mode} mode; account ${event.account}${event.resumed ? "; going on with a decision that was cut off" : ""}\n`);
+  else if (event.kind === "unusable") process.stderr.write(`${event.file} was left aside: ${event.error.message}\n`);
+}
+
+function inWords(report: DecisionReport): string {
+  const proposal = report.action.action === "hold" ? `hold (${report.action.reason})` : `pay ${report.action.amount} ${report.action.token} to ${report.action.to}`;
+  const why = report.reasons[0] ? `: ${report.reasons[0].words}` : "";
+  return `${report.sequence}  ${report.trigger.label}  ${proposal}  → ${report.outcome}${report.receipt ? ` in ${report.receipt.transaction}` : why}`;
+}
