@@ -3,7 +3,6 @@ import { readFile } from "node:fs/promises";
 import { defineCommand } from "citty";
 
 import { BaseError } from "../core/errors.ts";
-import { newKeystore } from "../runtime/newKeystore.ts";
 import { askPassword } from "./askPassword.ts";
 
 const minimumPassword = 8;
@@ -19,6 +18,7 @@ const newCommand = defineCommand({
     const passwordFile = args["password-file"];
     const password = passwordFile === undefined ? await askPassword(args.file) : (await readFile(passwordFile, "utf8")).replace(/\r?\n$/, "");
     if (password.length < minimumPassword) throw new BaseError(`The password is shorter than ${minimumPassword} characters.`, { remedy: "Choose a longer one: it is all that protects the file." });
+    const { newKeystore } = await import("../runtime/newKeystore.ts");
     const address = await newKeystore(args.file, password);
     process.stdout.write(args.json ? `${JSON.stringify({ address, keystore: args.file })}\n` : `${address}\n`);
   },

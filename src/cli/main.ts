@@ -4,15 +4,14 @@ import { stripVTControlCharacters } from "node:util";
 import { defineCommand, renderUsage, runCommand, type CommandDef } from "citty";
 
 import { BaseError } from "../core/errors.ts";
+import { chainCommand } from "./chain.ts";
+import { keystoreCommand } from "./keystore.ts";
+import { runAgentCommand } from "./run.ts";
 
 const main = defineCommand({
   meta: { name: "bursar", version: "0.1.0", description: "AI agents that spend by the book, and keep the book." },
-  // Loaded when they are called: `bursar --help` answers without opening viem or the model's binding.
-  subCommands: {
-    run: () => import("./run.ts").then((module) => module.runAgentCommand as CommandDef),
-    chain: () => import("./chain.ts").then((module) => module.chainCommand as CommandDef),
-    keystore: () => import("./keystore.ts").then((module) => module.keystoreCommand as CommandDef),
-  },
+  // Each command loads what it needs when it runs: `bursar --help` answers without viem or the model's binding.
+  subCommands: { run: runAgentCommand, chain: chainCommand, keystore: keystoreCommand },
 });
 
 /** The command that the words lead to, for its usage text. */

@@ -5,8 +5,7 @@ import { defineCommand } from "citty";
 
 import type { Agent } from "../core/agent.ts";
 import { BaseError } from "../core/errors.ts";
-import { readConfig } from "../runtime/config.ts";
-import { openRuntime, type RuntimeEvent } from "../runtime/openRuntime.ts";
+import type { RuntimeEvent } from "../runtime/openRuntime.ts";
 import type { DecisionReport } from "../runtime/report.ts";
 import { askPassword } from "./askPassword.ts";
 
@@ -30,6 +29,7 @@ export const runAgentCommand = defineCommand({
         process.stderr.write("Stopping after the current step; what was decided is kept.\n");
         stopping.abort();
       });
+    const [{ readConfig }, { openRuntime }] = await Promise.all([import("../runtime/config.ts"), import("../runtime/openRuntime.ts")]);
     const agentFile = resolve(args.agent);
     const runtime = await openRuntime({
       agent: await loadAgent(agentFile),
