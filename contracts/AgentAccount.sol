@@ -241,7 +241,7 @@ contract AgentAccount layout at erc7201("bursar.AgentAccount") is IAgentAccount 
         bytes calldata callData = userOp.callData;
         Request memory request;
         SpendPolicy.read(request, userOp, signature, callData);
-        Head memory head = _head;
+        Head storage head = _head;
         if (head.frozen) revert Frozen();
 
         (uint256 word, bool ownerSigned) = _liveWord(request, signature, head);
@@ -256,13 +256,12 @@ contract AgentAccount layout at erc7201("bursar.AgentAccount") is IAgentAccount 
         (bytes32 r, bytes32 vs) = SpendPolicy.agentSignature(signature);
         bytes32 signedHash = SpendPolicy.operationHash(request, userOpHash);
         bool signed = _recover(signedHash, r, vs) == agent && ownerSigned;
-        return ERC4337Utils.packValidationData(
-            signed, uint48(request.validAfter), uint48(request.validUntil)
-        );
+        uint256 verdict = signed ? ERC4337Utils.SIG_VALIDATION_SUCCESS : ERC4337Utils.SIG_VALIDATION_FAILED;
+        return request.validAfter << 208 | request.validUntil << 160 | verdict;
     }
 
     /// The counters of a live policy; with a grant inside, of one that becomes live now if the owner signed it.
-    function _liveWord(Request memory request, bytes calldata signature, Head memory head)
+    function _liveWord(Request memory request, bytes calldata signature, Head storage head)
         private
         returns (uint256 word, bool ownerSigned)
     {
@@ -298,7 +297,7 @@ contract AgentAccount layout at erc7201("bursar.AgentAccount") is IAgentAccount 
     function _requireNotStopped(bytes32 callHash) private view {
         bytes32 policyId = callHash.asBytes32().tload();
         if (policyId == 0) return;
-        Head memory head = _head;
+        Head storage head = _head;
         if (head.frozen) revert Frozen();
         if (!_words[policyId].isLive(head.epoch)) revert NotGranted(policyId);
     }

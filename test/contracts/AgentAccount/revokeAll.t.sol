@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {IAgentAccount} from "../../../contracts/interfaces/IAgentAccount.sol";
+import {Grant} from "../../../contracts/interfaces/ISpendPolicy.sol";
+import {AccountTest} from "../base/AccountTest.sol";
+
+contract RevokeAllTest is AccountTest {
+    /// erc7201("bursar.AgentAccount"): owner 160 | epoch 16 | frozen 8.
+    bytes32 private constant HEAD = keccak256(
+        abi.encode(uint256(keccak256("bursar.AgentAccount")) - 1)
+    ) & ~bytes32(uint256(0xff));
+
+    function test_revokeAll_endsEveryPolicy() public {
+        Grant memory first = standardGrant();
+        Grant memory second = standardGrant();
+        second.salt = 2;
+        install(first);
+        install(second);
+        vm.expectEmit(address(account));
+        emit IAgentAccount.EpochChanged(1);
+        vm.prank(owner);
+        account.revokeAll();
+        assertEq(account.epoch(), 1);
+        refused(draft(first), notGranted(first));
+        refused(draft(second), notGranted(second));
+    }
+
+    function test_revokeAll_leavesOwnerAndFreeze() public {
+        vm.prank(owner);
+        account.freeze();
+        vm.prank(owner);
+        account.revokeAll();
+        assertEq(account.owner(), owner);
+        assertTrue(account.frozen(), "unfrozen");
+    }
+
+    function test_revokeAll_reverts_epochExhausted() public {
+        bytes32 head = vm.load(address(account), HEAD);
+        assertEq(uint256(head), uint160(owner));
+        vm.store(address(account), HEAD, head | bytes32(uint256(65_534) << 160));
+        vm.prank(owner);
+        account.revokeAll();
+        assertEq(account.epoch(), 65_535);
+        vm.expectRevert(IAgentAccount.EpochExhausted.selector);
+        vm.prank(owner);
+        account.revokeAll();
+        assertEq(account.owner(), owner);
+        assertTrue(!account.frozen(), "frozen");
+    }
+
+    function test_revokeAll_reverts_notOwner(address caller) public {
+        vm.assume(caller != owner && caller != address(account) && caller != address(vm));
+        vm.expectRevert(notOwner(caller));
+        vm.prank(caller);
+        account.revokeAll();
+    }
+}
