@@ -10,5 +10,10 @@ export type { Receipt } from "./core/operation.ts";
 export type { Reason, Verdict } from "./core/verdict.ts";
 export { ConfigError, readConfig, type Config } from "./runtime/config.ts";
 export { newKeystore } from "./runtime/newKeystore.ts";
-export { openRuntime, type OpenRuntimeOptions, type Runtime, type RuntimeEvent } from "./runtime/openRuntime.ts";
+export {
+  openRuntime,
+  type OpenRuntimeOptions,
+  type Runtime,
+  type RuntimeEvent,
+} from "./runtime/openRuntime.ts";
 export type { DecisionReport } from "./runtime/report.ts";

@@ -66,7 +66,9 @@ try {
 } catch (error) {
   if (!interrupted.signal.aborted) {
     screen.line();
-    screen.line(error instanceof BaseError ? error.message : String(error instanceof Error ? error.stack : error));
+    screen.line(
+      error instanceof BaseError ? error.message : String(error instanceof Error ? error.stack : error),
+    );
     process.exitCode = 1;
   }
 }
@@ -78,11 +80,19 @@ async function play(): Promise<void> {
   const resuming = existsSync(join(state, "journal.db"));
 
   screen.title("Bursar · a treasurer that spends by the book, and keeps the book");
-  screen.line(resuming ? `Going on where the last run stopped (state in ${options.state}).` : "Everything happens on this machine; nothing leaves it.");
+  screen.line(
+    resuming
+      ? `Going on where the last run stopped (state in ${options.state}).`
+      : "Everything happens on this machine; nothing leaves it.",
+  );
 
   screen.title("Setting up");
   screen.progress("    starting a local chain…");
-  const chain = await startChainProcess({ stateFile: join(state, "chain.ndjson"), blockTimeMs: 1000, port: portOf(options.port) });
+  const chain = await startChainProcess({
+    stateFile: join(state, "chain.ndjson"),
+    blockTimeMs: 1000,
+    port: portOf(options.port),
+  });
   let runtime: Runtime | undefined;
   try {
     screen.line(`    chain: a local EVM with the real EntryPoint 0.8, at ${chain.url}`);
@@ -99,7 +109,8 @@ async function play(): Promise<void> {
     screen.title("The policy, as the chain enforces it");
     for (const sentence of explainPolicy(world.policy)) screen.line(`    ${sentence}`);
     screen.title("The mail");
-    if (resuming) for (const report of reportsOf(runtime)) showDecision(screen, stream, report, rightOf(labels, report));
+    if (resuming)
+      for (const report of reportsOf(runtime)) showDecision(screen, stream, report, rightOf(labels, report));
     await runtime.runUntilIdle();
     if (interrupted.signal.aborted) return;
 
@@ -109,12 +120,17 @@ async function play(): Promise<void> {
 
     screen.title("Re-checking every decision: leaf on chain = record, inference run again from the record");
     await runtime.anchor();
-    const verified = await runtime.verify({ onChecked: (check) => screen.progress(`    decision ${check.sequence}…`) });
+    const verified = await runtime.verify({
+      onChecked: (check) => screen.progress(`    decision ${check.sequence}…`),
+    });
     showVerification(verified);
 
     const reports = reportsOf(runtime);
     await showClosing(world, reports, verified, labels);
-    if (options.json) process.stdout.write(`${JSON.stringify(await documentOf(world, reports, labels, rogue, verified), null, 2)}\n`);
+    if (options.json)
+      process.stdout.write(
+        `${JSON.stringify(await documentOf(world, reports, labels, rogue, verified), null, 2)}\n`,
+      );
     await writeFile(finished, "");
     process.exitCode = verified.decisions.some((check) => check.failures.length > 0) ? 1 : 0;
   } finally {
@@ -132,25 +148,35 @@ async function open(world: World, labels: Readonly<Record<string, Label>>): Prom
     signal: interrupted.signal,
     onPassage({ step, at }) {
       if (at === "begun") begun.set(step, performance.now());
-      if (at === "committed" && begun.has(step)) stepMs.set(step, (stepMs.get(step) ?? 0) + performance.now() - begun.get(step)!);
+      if (at === "committed" && begun.has(step))
+        stepMs.set(step, (stepMs.get(step) ?? 0) + performance.now() - begun.get(step)!);
     },
     onEvent(event) {
-      if (event.kind === "model" && event.fraction !== null) screen.progress(`    model: ${event.phase} ${Math.round(event.fraction * 100)} %`);
+      if (event.kind === "model" && event.fraction !== null)
+        screen.progress(`    model: ${event.phase} ${Math.round(event.fraction * 100)} %`);
       if (event.kind === "ready") {
         const { model, mode, runtime } = event.engine;
-        const where = runtime.devices.length > 0 ? `${runtime.backend} (${runtime.devices.join(", ")})` : runtime.backend;
-        screen.line(`    model: ${model.file}, ${(model.parameters / 1e6).toFixed(1)} M parameters, ${model.quantization}, on ${where}, ${mode} mode, llama.cpp ${runtime.llamaCpp}`);
+        const where =
+          runtime.devices.length > 0 ? `${runtime.backend} (${runtime.devices.join(", ")})` : runtime.backend;
+        screen.line(
+          `    model: ${model.file}, ${(model.parameters / 1e6).toFixed(1)} M parameters, ${model.quantization}, on ${where}, ${mode} mode, llama.cpp ${runtime.llamaCpp}`,
+        );
         screen.line(`    account: ${event.account}, agent ${world.policy.agent}`);
       }
-      if (event.kind === "unusable") screen.line(`\n    ${event.file} was left aside: ${event.error.shortMessage}`);
-      if (event.kind === "decision") showDecision(screen, stream, event.report, rightOf(labels, event.report));
+      if (event.kind === "unusable")
+        screen.line(`\n    ${event.file} was left aside: ${event.error.shortMessage}`);
+      if (event.kind === "decision")
+        showDecision(screen, stream, event.report, rightOf(labels, event.report));
     },
   });
 }
 
 function portOf(text: string): number {
   const port = Number(text);
-  if (!Number.isInteger(port) || port < 0 || port > 65535) throw new BaseError(`"${text}" is not a port.`, { remedy: "Use a number from 0 to 65535; 0 takes any free one." });
+  if (!Number.isInteger(port) || port < 0 || port > 65535)
+    throw new BaseError(`"${text}" is not a port.`, {
+      remedy: "Use a number from 0 to 65535; 0 takes any free one.",
+    });
   return port;
 }
 
@@ -168,21 +194,37 @@ function rightOf(labels: Readonly<Record<string, Label>>, report: DecisionReport
 function showVerification(verified: Verification): void {
   const exact = verified.decisions.filter((check) => check.inference === "EXACT").length;
   const failed = verified.decisions.filter((check) => check.failures.length > 0);
-  screen.line(`    ${verified.decisions.length} decisions checked: ${verified.decisions.filter((check) => check.onChain).length} leaves under a root on the chain, ${exact} inferences EXACT, ${failed.length} failed; ${verified.journalEntries} journal entries, chain of hashes unbroken`);
-  for (const check of failed) for (const why of check.failures) screen.line(`    decision ${check.sequence}: ${why}`);
+  screen.line(
+    `    ${verified.decisions.length} decisions checked: ${verified.decisions.filter((check) => check.onChain).length} leaves under a root on the chain, ${exact} inferences EXACT, ${failed.length} failed; ${verified.journalEntries} journal entries, chain of hashes unbroken`,
+  );
+  for (const check of failed)
+    for (const why of check.failures) screen.line(`    decision ${check.sequence}: ${why}`);
 }
 
 async function spentByToken(world: World): Promise<Readonly<Record<string, bigint>>> {
   const state = await readAccount(world.chain, world.account, world.policy);
-  return Object.fromEntries(world.policy.limits.map((limit, index) => [limit.token.symbol, spentInLifetime(limit, decodeCounters(state.limits[index]!.countersWord))]));
+  return Object.fromEntries(
+    world.policy.limits.map((limit, index) => [
+      limit.token.symbol,
+      spentInLifetime(limit, decodeCounters(state.limits[index]!.countersWord)),
+    ]),
+  );
 }
 
-async function showClosing(world: World, reports: readonly DecisionReport[], verified: Verification, labels: Readonly<Record<string, Label>>): Promise<void> {
-  const count = (outcome: DecisionReport["outcome"]) => reports.filter((report) => report.outcome === outcome).length;
+async function showClosing(
+  world: World,
+  reports: readonly DecisionReport[],
+  verified: Verification,
+  labels: Readonly<Record<string, Label>>,
+): Promise<void> {
+  const count = (outcome: DecisionReport["outcome"]) =>
+    reports.filter((report) => report.outcome === outcome).length;
   const spent = await spentByToken(world);
   const gas = reports.reduce((sum, report) => sum + BigInt(report.receipt?.gasUsed ?? 0), 0n);
   const right = reports.filter((report) => rightOf(labels, report) === true).length;
-  const wrongPaid = reports.filter((report) => rightOf(labels, report) === false && report.outcome === "paid").length;
+  const wrongPaid = reports.filter(
+    (report) => rightOf(labels, report) === false && report.outcome === "paid",
+  ).length;
   screen.title("The book");
   showTable(screen, [
     ["paid", String(count("paid"))],
@@ -191,19 +233,34 @@ async function showClosing(world: World, reports: readonly DecisionReport[], ver
     ["refused", String(count("refused") + count("reverted") + count("expired"))],
     ...world.policy.limits.map((limit): [string, string] => {
       const show = (units: bigint) => formatUnitsExact(units, limit.token.decimals, 2);
-      return [`spent (${limit.token.symbol})`, `${show(spent[limit.token.symbol]!)} of ${show(limit.grant.perWindow)} in this window, of ${show(limit.grant.lifetime)} ever; as the chain counts it`];
+      return [
+        `spent (${limit.token.symbol})`,
+        `${show(spent[limit.token.symbol]!)} of ${show(limit.grant.perWindow)} in this window, of ${show(limit.grant.lifetime)} ever; as the chain counts it`,
+      ];
     }),
     ["gas", `${Number(gas).toLocaleString("en")} in ${count("paid")} operations`],
-    ["milliseconds a step", [...stepMs].map(([step, ms]) => `${step} ${Math.round(ms / Math.max(1, reports.length))}`).join(", ")],
+    [
+      "milliseconds a step",
+      [...stepMs].map(([step, ms]) => `${step} ${Math.round(ms / Math.max(1, reports.length))}`).join(", "),
+    ],
     ["proposals as labelled", `${right} of ${reports.length}; wrong ones that were paid: ${wrongPaid}`],
-    ["re-checked", `${verified.decisions.length} decisions, ${verified.decisions.filter((check) => check.inference === "EXACT").length} EXACT, ${verified.decisions.filter((check) => check.failures.length > 0).length} failed`],
+    [
+      "re-checked",
+      `${verified.decisions.length} decisions, ${verified.decisions.filter((check) => check.inference === "EXACT").length} EXACT, ${verified.decisions.filter((check) => check.failures.length > 0).length} failed`,
+    ],
     ["in all", `${((performance.now() - began) / 1000).toFixed(1)} s`],
   ]);
   screen.line();
   screen.line(`    Journal, chain and keys are in ${options.state}; the next run starts afresh.`);
 }
 
-async function documentOf(world: World, reports: readonly DecisionReport[], labels: Readonly<Record<string, Label>>, rogue: readonly RogueAttempt[], verified: Verification): Promise<object> {
+async function documentOf(
+  world: World,
+  reports: readonly DecisionReport[],
+  labels: Readonly<Record<string, Label>>,
+  rogue: readonly RogueAttempt[],
+  verified: Verification,
+): Promise<object> {
   const spent = await spentByToken(world);
   return {
     decisions: reports.map((report) => ({
@@ -219,7 +276,13 @@ async function documentOf(world: World, reports: readonly DecisionReport[], labe
       expected: labels[report.trigger.label]?.proposal ?? null,
       right: rightOf(labels, report),
       leaf: report.leaf,
-      ...(report.receipt ? { userOpHash: report.receipt.userOpHash, transaction: report.receipt.transaction, gasUsed: report.receipt.gasUsed } : {}),
+      ...(report.receipt
+        ? {
+            userOpHash: report.receipt.userOpHash,
+            transaction: report.receipt.transaction,
+            gasUsed: report.receipt.gasUsed,
+          }
+        : {}),
     })),
     rogue,
     verified: {

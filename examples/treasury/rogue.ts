@@ -5,7 +5,12 @@ import { entryPointAbi } from "../../src/chain/abi/entryPoint.ts";
 import { decodeRefusal, revertDataOf } from "../../src/chain/decodeRefusal.ts";
 import { entryPointAddress, packUserOp, userOpHashOf, type PlainUserOp } from "../../src/chain/entryPoint.ts";
 import { readAccount } from "../../src/chain/readAccount.ts";
-import { encodeCall, encodeSignature, signCommitment, type Commitment } from "../../src/chain/signOperation.ts";
+import {
+  encodeCall,
+  encodeSignature,
+  signCommitment,
+  type Commitment,
+} from "../../src/chain/signOperation.ts";
 import type { Refusal } from "../../src/chain/errors.ts";
 import { decodeCounters } from "../../src/policy/usage.ts";
 import { payeeProof } from "../../src/policy/payeeTree.ts";
@@ -32,7 +37,11 @@ const stranger: Address = "0x000000000000000000000000000000000000dEaD";
  * What a stolen agent key can do. Bypasses the whole runtime: signs by hand, and hands the operations to the EntryPoint
  * in transactions of its own, so that nobody but the chain can say no.
  */
-export async function playRogue(world: World, agent: PrivateKeyAccount, purse: PrivateKeyAccount): Promise<readonly RogueAttempt[]> {
+export async function playRogue(
+  world: World,
+  agent: PrivateKeyAccount,
+  purse: PrivateKeyAccount,
+): Promise<readonly RogueAttempt[]> {
   const { account, chain, policy } = world;
   const limit = policy.limits[0]!;
   const payee = policy.payees[0]!;
@@ -57,35 +66,71 @@ export async function playRogue(world: World, agent: PrivateKeyAccount, purse: P
     maxPriorityFeePerGas: 1_000_000_000n,
     signature: "0x",
   });
-  const transfer = (to: Address, units: bigint) => draft({ to: limit.token.address, data: encodeFunctionData({ abi: erc20Abi, functionName: "transfer", args: [to, units] }) });
+  const transfer = (to: Address, units: bigint) =>
+    draft({
+      to: limit.token.address,
+      data: encodeFunctionData({ abi: erc20Abi, functionName: "transfer", args: [to, units] }),
+    });
   const signed = async (userOp: PlainUserOp, commitment: Commitment, to: Address): Promise<PlainUserOp> => {
     const userOpHash = userOpHashOf(chain.chainId, userOp);
-    const signature = await signCommitment({ chainId: chain.chainId, account, signer: agent, userOpHash, policyId: limit.policyId, commitment });
-    return { ...userOp, signature: encodeSignature({ agent: agent.address, signature, commitment, terms: limit.terms, payeeProof: payeeProof(policy.payeeTree, to) ?? [] }) };
+    const signature = await signCommitment({
+      chainId: chain.chainId,
+      account,
+      signer: agent,
+      userOpHash,
+      policyId: limit.policyId,
+      commitment,
+    });
+    return {
+      ...userOp,
+      signature: encodeSignature({
+        agent: agent.address,
+        signature,
+        commitment,
+        terms: limit.terms,
+        payeeProof: payeeProof(policy.payeeTree, to) ?? [],
+      }),
+    };
   };
 
   const overLimit = transfer(payee.address, limit.grant.perCall * 10n);
   const undecided = transfer(payee.address, small);
   const bare = transfer(payee.address, small);
   const toStranger = transfer(stranger, small);
-  const approval = draft({ to: limit.token.address, data: encodeFunctionData({ abi: erc20Abi, functionName: "approve", args: [stranger, 2n ** 256n - 1n] }) });
+  const approval = draft({
+    to: limit.token.address,
+    data: encodeFunctionData({ abi: erc20Abi, functionName: "approve", args: [stranger, 2n ** 256n - 1n] }),
+  });
 
   const attempts: readonly (readonly [string, PlainUserOp])[] = [
     ["pay ten times the limit per payment", await signed(overLimit, fresh, payee.address)],
     // The last decision again, instead of a new one: the chain wants a tree that grew.
     ["pay without a decision", await signed(undecided, { ...fresh, treeSize }, payee.address)],
-    ["pay with a bare signature, no commitment at all", { ...bare, signature: await agent.sign({ hash: userOpHashOf(chain.chainId, bare) }) }],
+    [
+      "pay with a bare signature, no commitment at all",
+      { ...bare, signature: await agent.sign({ hash: userOpHashOf(chain.chainId, bare) }) },
+    ],
     ["pay somebody who is not a payee", await signed(toStranger, fresh, stranger)],
     ["approve a stranger for everything", await signed(approval, fresh, payee.address)],
   ];
   const results: RogueAttempt[] = [];
-  for (const [attempt, userOp] of attempts) results.push({ attempt, refusedBy: "chain", ...(await submit(world, purse, attempt, userOp)) });
+  for (const [attempt, userOp] of attempts)
+    results.push({ attempt, refusedBy: "chain", ...(await submit(world, purse, attempt, userOp)) });
   return results;
 }
 
-async function submit({ chain }: World, purse: PrivateKeyAccount, attempt: string, userOp: PlainUserOp): Promise<{ error: string; words: string; transaction: Hex }> {
+async function submit(
+  { chain }: World,
+  purse: PrivateKeyAccount,
+  attempt: string,
+  userOp: PlainUserOp,
+): Promise<{ error: string; words: string; transaction: Hex }> {
   const { client } = chain;
-  const data = encodeFunctionData({ abi: entryPointAbi, functionName: "handleOps", args: [[packUserOp(userOp)], purse.address] });
+  const data = encodeFunctionData({
+    abi: entryPointAbi,
+    functionName: "handleOps",
+    args: [[packUserOp(userOp)], purse.address],
+  });
   let refusal: Refusal;
   try {
     await client.call({ account: purse.address, to: entryPointAddress, data });

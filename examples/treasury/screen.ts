@@ -35,7 +35,8 @@ export function openScreen(stream: NodeJS.WriteStream): Screen {
 }
 
 type Paint = Parameters<typeof styleText>[0];
-const paint = (stream: NodeJS.WriteStream, style: Paint, text: string) => (stream.isTTY ? styleText(style, text) : text);
+const paint = (stream: NodeJS.WriteStream, style: Paint, text: string) =>
+  stream.isTTY ? styleText(style, text) : text;
 
 const outcomeStyle: Readonly<Record<DecisionReport["outcome"], Paint>> = {
   paid: "green",
@@ -53,24 +54,44 @@ export function proposalWords(action: Action): string {
 }
 
 /** One block a mail: who wrote, what the model proposed, the verdict and why, and what became of it. */
-export function showDecision(screen: Screen, stream: NodeJS.WriteStream, report: DecisionReport, right: boolean | null): void {
+export function showDecision(
+  screen: Screen,
+  stream: NodeJS.WriteStream,
+  report: DecisionReport,
+  right: boolean | null,
+): void {
   const sender = report.fromName ? `${report.fromName} <${report.from}>` : (report.from ?? "");
   screen.line();
-  screen.line(`${paint(stream, "bold", `${String(report.sequence).padStart(2)}  ${report.subject ?? report.trigger.label}`)}`);
-  screen.line(`    from      ${sender} ${report.authenticated ? "· sender authenticated" : paint(stream, "yellow", "· sender NOT authenticated")}`);
-  const mark = right === null ? "" : right ? "  ✓ as labelled" : paint(stream, "yellow", "  ✗ not as labelled");
-  screen.line(`    proposal  ${proposalWords(report.action)}${report.thinkingMs === null ? "" : paint(stream, "dim", `  (${report.thinkingMs} ms)`)}${mark}`);
+  screen.line(
+    `${paint(stream, "bold", `${String(report.sequence).padStart(2)}  ${report.subject ?? report.trigger.label}`)}`,
+  );
+  screen.line(
+    `    from      ${sender} ${report.authenticated ? "· sender authenticated" : paint(stream, "yellow", "· sender NOT authenticated")}`,
+  );
+  const mark =
+    right === null ? "" : right ? "  ✓ as labelled" : paint(stream, "yellow", "  ✗ not as labelled");
+  screen.line(
+    `    proposal  ${proposalWords(report.action)}${report.thinkingMs === null ? "" : paint(stream, "dim", `  (${report.thinkingMs} ms)`)}${mark}`,
+  );
   const [first, ...rest] = report.reasons.map((reason) => reason.words);
   const verdict = report.action.action === "hold" ? "nothing to pay" : report.verdict;
   screen.line(`    verdict   ${verdict}${first ? `: ${first}` : ""}`);
   for (const words of rest) screen.line(`              ${words}`);
-  screen.line(`    outcome   ${paint(stream, outcomeStyle[report.outcome], report.outcome)}${report.receipt ? `  ${paint(stream, "dim", `transaction ${report.receipt.transaction}, ${Number(report.receipt.gasUsed).toLocaleString("en")} gas`)}` : ""}`);
+  screen.line(
+    `    outcome   ${paint(stream, outcomeStyle[report.outcome], report.outcome)}${report.receipt ? `  ${paint(stream, "dim", `transaction ${report.receipt.transaction}, ${Number(report.receipt.gasUsed).toLocaleString("en")} gas`)}` : ""}`,
+  );
 }
 
-export function showRogue(screen: Screen, stream: NodeJS.WriteStream, attempts: readonly RogueAttempt[]): void {
+export function showRogue(
+  screen: Screen,
+  stream: NodeJS.WriteStream,
+  attempts: readonly RogueAttempt[],
+): void {
   for (const { attempt, error, words } of attempts) {
     screen.line(`    ${attempt}`);
-    screen.line(`      ${paint(stream, "red", "refused by the chain")}: ${words}  ${paint(stream, "dim", error)}`);
+    screen.line(
+      `      ${paint(stream, "red", "refused by the chain")}: ${words}  ${paint(stream, "dim", error)}`,
+    );
   }
 }
 

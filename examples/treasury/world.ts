@@ -13,7 +13,14 @@ import { demoTokenBytecode } from "../../src/chain/abi/bytecode.ts";
 import { demoTokenAbi } from "../../src/chain/abi/demoToken.ts";
 import { entryPointAbi } from "../../src/chain/abi/entryPoint.ts";
 import { connectChain, type Chain } from "../../src/chain/connectChain.ts";
-import { create2Deployer, ensureAccount, ensureContracts, ensureDeployed, grantByOwner, sendTransaction } from "../../src/chain/deploy.ts";
+import {
+  create2Deployer,
+  ensureAccount,
+  ensureContracts,
+  ensureDeployed,
+  grantByOwner,
+  sendTransaction,
+} from "../../src/chain/deploy.ts";
 import { entryPointAddress } from "../../src/chain/entryPoint.ts";
 import { openKeystore } from "../../src/chain/keystore.ts";
 import { compilePolicy, type CompiledPolicy } from "../../src/policy/compile.ts";
@@ -43,11 +50,14 @@ export async function prepareWorld(options: {
   await mkdir(state, { recursive: true, mode: 0o700 });
   const chain = await connectChain({ rpc: options.rpc, chainId: localChainId, finality: { depth: 0 } });
   const passwordFile = join(state, "password");
-  if (!existsSync(passwordFile)) await writeFile(passwordFile, `${randomBytes(24).toString("base64url")}\n`, { mode: 0o600 });
+  if (!existsSync(passwordFile))
+    await writeFile(passwordFile, `${randomBytes(24).toString("base64url")}\n`, { mode: 0o600 });
   const password = (await readFile(passwordFile, "utf8")).trim();
 
   say("keys: owner, agent and gas purse, each in an encrypted keystore file");
-  const [ownerAddress, agentAddress, purseAddress] = await Promise.all(["owner", "agent", "purse"].map((name) => ensureKeystore(join(state, `${name}.keystore.json`), password)));
+  const [ownerAddress, agentAddress, purseAddress] = await Promise.all(
+    ["owner", "agent", "purse"].map((name) => ensureKeystore(join(state, `${name}.keystore.json`), password)),
+  );
 
   say("contracts: DecisionLog, AgentAccount and its factory, a play token");
   await ensureContracts(chain, localFaucet);
@@ -55,10 +65,21 @@ export async function prepareWorld(options: {
   const account = await ensureAccount(chain, localFaucet, ownerAddress!, 0n);
   await fund(chain, account, [ownerAddress!, purseAddress!]);
 
-  const policy = compilePolicy(parsePolicy(await readFile(options.policyFile, "utf8"), relative(process.cwd(), options.policyFile)), agentAddress!);
+  const policy = compilePolicy(
+    parsePolicy(await readFile(options.policyFile, "utf8"), relative(process.cwd(), options.policyFile)),
+    agentAddress!,
+  );
   const missing = [];
   for (const limit of policy.limits)
-    if ((await chain.client.readContract({ address: account, abi: agentAccountAbi, functionName: "counters", args: [limit.policyId] })) === 0n) missing.push(limit);
+    if (
+      (await chain.client.readContract({
+        address: account,
+        abi: agentAccountAbi,
+        functionName: "counters",
+        args: [limit.policyId],
+      })) === 0n
+    )
+      missing.push(limit);
   if (missing.length > 0) {
     say("policy: granted by the owner, in a plain transaction");
     const owner = await openKeystore(join(state, "owner.keystore.json"), password);
@@ -77,11 +98,21 @@ export async function prepareWorld(options: {
     state: ".",
   };
   await writeFile(configFile, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o600 });
-  return { chain, account, policy, configFile, openAgentKey: () => openKeystore(join(state, "agent.keystore.json"), password) };
+  return {
+    chain,
+    account,
+    policy,
+    configFile,
+    openAgentKey: () => openKeystore(join(state, "agent.keystore.json"), password),
+  };
 }
 
 /** Same code, same salt: the play token has one address on every local chain, and `policy.yaml` names it. */
-export const demoTokenAddress: Address = getCreate2Address({ from: create2Deployer, salt: `0x${"00".repeat(32)}`, bytecode: demoTokenBytecode });
+export const demoTokenAddress: Address = getCreate2Address({
+  from: create2Deployer,
+  salt: `0x${"00".repeat(32)}`,
+  bytecode: demoTokenBytecode,
+});
 
 async function ensureKeystore(file: string, password: string): Promise<Address> {
   if (!existsSync(file)) return newKeystore(file, password, "light"); // the password is 192 random bits
@@ -91,11 +122,29 @@ async function ensureKeystore(file: string, password: string): Promise<Address> 
 
 async function fund(chain: Chain, account: Address, keys: readonly Address[]): Promise<void> {
   for (const address of keys)
-    if ((await chain.client.getBalance({ address })) === 0n) await sendTransaction(chain, localFaucet, { to: address, valueWei: parseEther("5") });
-  const deposit = await chain.client.readContract({ address: entryPointAddress, abi: entryPointAbi, functionName: "balanceOf", args: [account] });
+    if ((await chain.client.getBalance({ address })) === 0n)
+      await sendTransaction(chain, localFaucet, { to: address, valueWei: parseEther("5") });
+  const deposit = await chain.client.readContract({
+    address: entryPointAddress,
+    abi: entryPointAbi,
+    functionName: "balanceOf",
+    args: [account],
+  });
   if (deposit === 0n)
-    await sendTransaction(chain, localFaucet, { to: entryPointAddress, valueWei: parseEther("1"), data: encodeFunctionData({ abi: entryPointAbi, functionName: "depositTo", args: [account] }) });
-  const balance = await chain.client.readContract({ address: demoTokenAddress, abi: erc20Abi, functionName: "balanceOf", args: [account] });
+    await sendTransaction(chain, localFaucet, {
+      to: entryPointAddress,
+      valueWei: parseEther("1"),
+      data: encodeFunctionData({ abi: entryPointAbi, functionName: "depositTo", args: [account] }),
+    });
+  const balance = await chain.client.readContract({
+    address: demoTokenAddress,
+    abi: erc20Abi,
+    functionName: "balanceOf",
+    args: [account],
+  });
   if (balance === 0n)
-    await sendTransaction(chain, localFaucet, { to: demoTokenAddress, data: encodeFunctionData({ abi: demoTokenAbi, functionName: "mint", args: [account, startingUnits] }) });
+    await sendTransaction(chain, localFaucet, {
+      to: demoTokenAddress,
+      data: encodeFunctionData({ abi: demoTokenAbi, functionName: "mint", args: [account, startingUnits] }),
+    });
 }

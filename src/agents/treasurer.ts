@@ -28,7 +28,12 @@ export function treasurer(options: TreasurerOptions): Agent {
     name: options.name ?? "treasurer",
     purpose: "Reads bills that arrive by mail and pays those the policy allows.",
     triggers: [
-      { kind: "mailFolder", folder: options.inbox, settings: options.mailSettings, excerptCharacters: options.excerptCharacters ?? 480 },
+      {
+        kind: "mailFolder",
+        folder: options.inbox,
+        settings: options.mailSettings,
+        excerptCharacters: options.excerptCharacters ?? 480,
+      },
     ],
     prompt: treasurerPrompt,
   });

@@ -1,5 +1,14 @@
-import { createPublicClient, custom, defineChain, http, type Address, type Hex, type PublicClient } from "viem";
+import {
+  createPublicClient,
+  custom,
+  defineChain,
+  http,
+  type Address,
+  type Hex,
+  type PublicClient,
+} from "viem";
 
+import { revertDataOf } from "./decodeRefusal.ts";
 import { MissingContractError, RpcUnreachableError, WrongChainError } from "./errors.ts";
 import { entryPointAddress } from "./entryPoint.ts";
 
@@ -35,7 +44,10 @@ export async function connectChain(options: {
       rpcUrls: { default: { http: [] } },
     }),
     // One retry: a stalled RPC has to show up as an error in seconds, the corridor repeats with back-off.
-    transport: typeof options.rpc === "string" ? http(options.rpc, { timeout: 10_000, retryCount: 1 }) : custom(options.rpc, { retryCount: 0 }),
+    transport:
+      typeof options.rpc === "string"
+        ? http(options.rpc, { timeout: 10_000, retryCount: 1 })
+        : custom(options.rpc, { retryCount: 0 }),
     cacheTime: 0,
   });
   const chain: Chain = { client, chainId: options.chainId, url, finality: options.finality };
@@ -61,20 +73,32 @@ export async function requireCode(chain: Chain, what: string, address: Address):
   return code;
 }
 
-const transportErrors = new Set(["HttpRequestError", "TimeoutError", "SocketClosedError", "RpcRequestError", "InternalRpcError", "LimitExceededRpcError"]);
+/** A node that is down, slow, over its limits or broken inside. An answer with revert data is an answer. */
+const transportErrors = new Set([
+  "HttpRequestError",
+  "TimeoutError",
+  "SocketClosedError",
+  "LimitExceededRpcError",
+  "InternalRpcError",
+]);
 
 function isTransportFailure(error: unknown): boolean {
-  for (let cause: unknown = error, depth = 0; cause instanceof Error && depth < 16; cause = cause.cause, depth++)
-    if (transportErrors.has(cause.name) && !("data" in cause && cause.data !== undefined)) return true;
+  if (revertDataOf(error) !== undefined) return false;
+  for (let cause = error, depth = 0; cause instanceof Error && depth < 16; cause = cause.cause, depth++)
+    if (transportErrors.has(cause.name)) return true;
   return false;
 }
 
 /** The newest block that counts as final. */
-export async function finalBlock(chain: Chain): Promise<{ readonly number: bigint; readonly timestamp: bigint }> {
+export async function finalBlock(
+  chain: Chain,
+): Promise<{ readonly number: bigint; readonly timestamp: bigint }> {
   const { finality } = chain;
   if ("tag" in finality) return ask(chain, () => chain.client.getBlock({ blockTag: "finalized" }));
   const head = await ask(chain, () => chain.client.getBlock({ blockTag: "latest" }));
   if (finality.depth === 0) return head;
   const number = head.number - BigInt(finality.depth);
-  return number < 0n ? { number: -1n, timestamp: 0n } : ask(chain, () => chain.client.getBlock({ blockNumber: number }));
+  return number < 0n
+    ? { number: -1n, timestamp: 0n }
+    : ask(chain, () => chain.client.getBlock({ blockNumber: number }));
 }

@@ -30,7 +30,8 @@ const words: Readonly<Record<string, string>> = {
   ClaimTooLong: "the claim spans more than five minutes",
   ClaimWithoutEnd: "the claim has no end",
   StaleSize: "it carries no new decision: the committed decision tree did not grow",
-  NotGranted: "the policy does not allow it: not granted, revoked, or another payee, asset or term than was granted",
+  NotGranted:
+    "the policy does not allow it: not granted, revoked, or another payee, asset or term than was granted",
   Frozen: "the account is frozen",
   CallNotAllowed: "it is a call that no policy allows",
   PayeeNotAllowed: "nobody may be paid under this address",
@@ -38,7 +39,11 @@ const words: Readonly<Record<string, string>> = {
   MalformedSignature: "the signature field carries no policy terms and no decision commitment",
 };
 
-const abi = [...entryPointAbi, ...agentAccountAbi, { type: "error", name: "Error", inputs: [{ type: "string", name: "message" }] }] as Abi;
+const abi = [
+  ...entryPointAbi,
+  ...agentAccountAbi,
+  { type: "error", name: "Error", inputs: [{ type: "string", name: "message" }] },
+] as Abi;
 
 /** Revert data → who refused and why. Unknown data is shown as it is, never dropped. */
 export function decodeRefusal(data: Hex): Refusal {
@@ -46,7 +51,11 @@ export function decodeRefusal(data: Hex): Refusal {
   try {
     decoded = decodeErrorResult({ abi, data }) as typeof decoded;
   } catch {
-    return { code: null, error: data === "0x" ? "(no reason given)" : data.slice(0, 138), words: "a contract reverted without a reason this program knows" };
+    return {
+      code: null,
+      error: data === "0x" ? "(no reason given)" : data.slice(0, 138),
+      words: "a contract reverted without a reason this program knows",
+    };
   }
   const args = decoded.args ?? [];
   if (decoded.errorName === "FailedOpWithRevert") {

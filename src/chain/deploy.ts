@@ -1,4 +1,11 @@
-import { concatHex, encodeDeployData, encodeFunctionData, getCreate2Address, type Address, type Hex } from "viem";
+import {
+  concatHex,
+  encodeDeployData,
+  encodeFunctionData,
+  getCreate2Address,
+  type Address,
+  type Hex,
+} from "viem";
 import type { PrivateKeyAccount } from "viem/accounts";
 
 import type { Grant } from "../policy/grant.ts";
@@ -18,16 +25,27 @@ const salt: Hex = `0x${"00".repeat(32)}`;
 /** One contract as it is deployed through the proxy. */
 export type Deployment = { readonly address: Address; readonly initCode: Hex };
 
-const deployment = (initCode: Hex): Deployment => ({ address: getCreate2Address({ from: create2Deployer, salt, bytecode: initCode }), initCode });
+const deployment = (initCode: Hex): Deployment => ({
+  address: getCreate2Address({ from: create2Deployer, salt, bytecode: initCode }),
+  initCode,
+});
 
 export const decisionLogDeployment: Deployment = deployment(decisionLogBytecode);
 
 export const agentAccountDeployment: Deployment = deployment(
-  encodeDeployData({ abi: agentAccountAbi, bytecode: agentAccountBytecode, args: [entryPointAddress, decisionLogDeployment.address] }),
+  encodeDeployData({
+    abi: agentAccountAbi,
+    bytecode: agentAccountBytecode,
+    args: [entryPointAddress, decisionLogDeployment.address],
+  }),
 );
 
 export const agentAccountFactoryDeployment: Deployment = deployment(
-  encodeDeployData({ abi: agentAccountFactoryAbi, bytecode: agentAccountFactoryBytecode, args: [agentAccountDeployment.address] }),
+  encodeDeployData({
+    abi: agentAccountFactoryAbi,
+    bytecode: agentAccountFactoryBytecode,
+    args: [agentAccountDeployment.address],
+  }),
 );
 
 /**
@@ -38,10 +56,19 @@ export const agentAccountFactoryDeployment: Deployment = deployment(
 export async function sendTransaction(
   chain: Chain,
   sender: PrivateKeyAccount,
-  transaction: { readonly to: Address; readonly data?: Hex; readonly valueWei?: bigint; readonly gas?: bigint },
+  transaction: {
+    readonly to: Address;
+    readonly data?: Hex;
+    readonly valueWei?: bigint;
+    readonly gas?: bigint;
+  },
 ): Promise<Hex> {
   const { client } = chain;
-  const request = { to: transaction.to, data: transaction.data ?? "0x", value: transaction.valueWei ?? 0n } as const;
+  const request = {
+    to: transaction.to,
+    data: transaction.data ?? "0x",
+    value: transaction.valueWei ?? 0n,
+  } as const;
   try {
     const [nonce, fees, gas] = await ask(chain, () =>
       Promise.all([
@@ -50,10 +77,19 @@ export async function sendTransaction(
         transaction.gas ?? client.estimateGas({ account: sender.address, ...request }),
       ]),
     );
-    const raw = await sender.signTransaction({ type: "eip1559", chainId: chain.chainId, nonce, gas, maxFeePerGas: fees.maxFeePerGas, maxPriorityFeePerGas: fees.maxPriorityFeePerGas, ...request });
+    const raw = await sender.signTransaction({
+      type: "eip1559",
+      chainId: chain.chainId,
+      nonce,
+      gas,
+      maxFeePerGas: fees.maxFeePerGas,
+      maxPriorityFeePerGas: fees.maxPriorityFeePerGas,
+      ...request,
+    });
     const hash = await client.sendRawTransaction({ serializedTransaction: raw });
     const receipt = await client.waitForTransactionReceipt({ hash, pollingInterval: 50 });
-    if (receipt.status !== "success") throw new ChainRefusalError({ code: null, error: "reverted", words: `transaction ${hash} reverted` });
+    if (receipt.status !== "success")
+      throw new ChainRefusalError({ code: null, error: "reverted", words: `transaction ${hash} reverted` });
     return hash;
   } catch (error) {
     const data = error instanceof ChainRefusalError ? undefined : revertDataOf(error);
@@ -62,28 +98,58 @@ export async function sendTransaction(
 }
 
 /** Deploys what is missing through the proxy; already deployed code is left alone. */
-export async function ensureDeployed(chain: Chain, sender: PrivateKeyAccount, what: Deployment): Promise<Address> {
+export async function ensureDeployed(
+  chain: Chain,
+  sender: PrivateKeyAccount,
+  what: Deployment,
+): Promise<Address> {
   const code = await ask(chain, () => chain.client.getCode({ address: what.address }));
-  if (!code || code === "0x") await sendTransaction(chain, sender, { to: create2Deployer, data: concatHex([salt, what.initCode]) });
+  if (!code || code === "0x")
+    await sendTransaction(chain, sender, { to: create2Deployer, data: concatHex([salt, what.initCode]) });
   return what.address;
 }
 
 /** DecisionLog, the account implementation and its factory. */
 export async function ensureContracts(chain: Chain, sender: PrivateKeyAccount): Promise<void> {
-  for (const what of [decisionLogDeployment, agentAccountDeployment, agentAccountFactoryDeployment]) await ensureDeployed(chain, sender, what);
+  for (const what of [decisionLogDeployment, agentAccountDeployment, agentAccountFactoryDeployment])
+    await ensureDeployed(chain, sender, what);
 }
 
 /** Creates the owner's account (or finds it) and returns its address. */
-export async function ensureAccount(chain: Chain, sender: PrivateKeyAccount, owner: Address, accountSalt: bigint): Promise<Address> {
+export async function ensureAccount(
+  chain: Chain,
+  sender: PrivateKeyAccount,
+  owner: Address,
+  accountSalt: bigint,
+): Promise<Address> {
   const factory = agentAccountFactoryDeployment.address;
   const args = [owner, accountSalt] as const;
-  const address = await ask(chain, () => chain.client.readContract({ address: factory, abi: agentAccountFactoryAbi, functionName: "getAddress", args }));
+  const address = await ask(chain, () =>
+    chain.client.readContract({
+      address: factory,
+      abi: agentAccountFactoryAbi,
+      functionName: "getAddress",
+      args,
+    }),
+  );
   const code = await ask(chain, () => chain.client.getCode({ address }));
-  if (!code || code === "0x") await sendTransaction(chain, sender, { to: factory, data: encodeFunctionData({ abi: agentAccountFactoryAbi, functionName: "createAccount", args }) });
+  if (!code || code === "0x")
+    await sendTransaction(chain, sender, {
+      to: factory,
+      data: encodeFunctionData({ abi: agentAccountFactoryAbi, functionName: "createAccount", args }),
+    });
   return address;
 }
 
 /** The owner's plain transaction that puts a grant in force. */
-export function grantByOwner(chain: Chain, owner: PrivateKeyAccount, account: Address, grant: Grant): Promise<Hex> {
-  return sendTransaction(chain, owner, { to: account, data: encodeFunctionData({ abi: agentAccountAbi, functionName: "grant", args: [grant] }) });
+export function grantByOwner(
+  chain: Chain,
+  owner: PrivateKeyAccount,
+  account: Address,
+  grant: Grant,
+): Promise<Hex> {
+  return sendTransaction(chain, owner, {
+    to: account,
+    data: encodeFunctionData({ abi: agentAccountAbi, functionName: "grant", args: [grant] }),
+  });
 }

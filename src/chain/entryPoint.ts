@@ -1,4 +1,10 @@
-import { entryPoint08Address, getUserOperationHash, toPackedUserOperation, type PackedUserOperation, type UserOperation } from "viem/account-abstraction";
+import {
+  entryPoint08Address,
+  getUserOperationHash,
+  toPackedUserOperation,
+  type PackedUserOperation,
+  type UserOperation,
+} from "viem/account-abstraction";
 import { hexToBigInt, numberToHex, type Address, type Hex } from "viem";
 
 import type { UserOpJson } from "../core/operation.ts";
@@ -10,7 +16,15 @@ export const entryPointVersion = "0.8";
 /** A user operation in viem's numeric form, without paymaster or factory: agents use neither. */
 export type PlainUserOp = Pick<
   UserOperation<"0.8">,
-  "sender" | "nonce" | "callData" | "callGasLimit" | "verificationGasLimit" | "preVerificationGas" | "maxFeePerGas" | "maxPriorityFeePerGas" | "signature"
+  | "sender"
+  | "nonce"
+  | "callData"
+  | "callGasLimit"
+  | "verificationGasLimit"
+  | "preVerificationGas"
+  | "maxFeePerGas"
+  | "maxPriorityFeePerGas"
+  | "signature"
 >;
 
 export function toUserOpJson(userOp: PlainUserOp): UserOpJson {
@@ -53,5 +67,7 @@ export const packUserOp = (userOp: PlainUserOp): PackedUserOperation => toPacked
  * The policy's gas budget is charged exactly this, without refund.
  */
 export function requiredPrefundWei(userOp: PlainUserOp): bigint {
-  return (userOp.verificationGasLimit + userOp.callGasLimit + userOp.preVerificationGas) * userOp.maxFeePerGas;
+  return (
+    (userOp.verificationGasLimit + userOp.callGasLimit + userOp.preVerificationGas) * userOp.maxFeePerGas
+  );
 }

@@ -7,7 +7,8 @@ export class RpcUnreachableError extends BaseError {
   override readonly name = "RpcUnreachableError";
   constructor(url: string, cause: unknown) {
     super("The chain's RPC does not answer.", {
-      remedy: "Check that the node runs and that the URL in the configuration is right; nothing is lost, the runtime continues where it was.",
+      remedy:
+        "Check that the node runs and that the URL in the configuration is right; nothing is lost, the runtime continues where it was.",
       facts: { rpc: withoutCredentials(url), detail: firstLine(cause) },
       cause,
       retry: "safe",
@@ -30,7 +31,10 @@ export class WrongChainError extends BaseError {
 export class MissingContractError extends BaseError {
   override readonly name = "MissingContractError";
   constructor(what: string, address: Address, chainId: number) {
-    super(`There is no ${what} at ${address} on chain ${chainId}.`, { remedy: "Check the address in the configuration, or deploy it first.", facts: { address, chainId } });
+    super(`There is no ${what} at ${address} on chain ${chainId}.`, {
+      remedy: "Check the address in the configuration, or deploy it first.",
+      facts: { address, chainId },
+    });
   }
 }
 
@@ -57,7 +61,9 @@ export class ChainRefusalError extends BaseError {
   override readonly name = "ChainRefusalError";
   readonly refusal: Refusal;
   constructor(refusal: Refusal) {
-    super(`The chain refuses the operation: ${refusal.words}`, { facts: { error: refusal.error, code: refusal.code ?? undefined } });
+    super(`The chain refuses the operation: ${refusal.words}`, {
+      facts: { error: refusal.error, code: refusal.code ?? undefined },
+    });
     this.refusal = refusal;
   }
 }
@@ -74,14 +80,19 @@ export type Refusal = {
 export class ForeignOperationError extends BaseError {
   override readonly name = "ForeignOperationError";
   constructor(account: Address, nonce: Hex, userOpHash: Hex) {
-    super("Somebody else used this agent's nonce: an operation that this journal never signed is on the chain.", {
-      remedy: "Freeze the account from the owner's wallet now, then find out who else holds the agent's key.",
-      facts: { account, nonce, ours: userOpHash },
-    });
+    super(
+      "Somebody else used this agent's nonce: an operation that this journal never signed is on the chain.",
+      {
+        remedy:
+          "Freeze the account from the owner's wallet now, then find out who else holds the agent's key.",
+        facts: { account, nonce, ours: userOpHash },
+      },
+    );
   }
 }
 
-const firstLine = (cause: unknown) => (cause instanceof Error ? cause.message : String(cause)).split("\n")[0]!.slice(0, 200);
+const firstLine = (cause: unknown) =>
+  (cause instanceof Error ? cause.message : String(cause)).split("\n")[0]!.slice(0, 200);
 
 /** URLs may carry an API key: show scheme, host and port only. */
 function withoutCredentials(url: string): string {

@@ -13,7 +13,11 @@ import { laneOf } from "./signOperation.ts";
 /** Where an operation stands, by the chain's own events and nonces (research/durability-scale.md §3.4). */
 export type OperationStatus =
   | { readonly kind: "open" }
-  | { readonly kind: "included"; readonly receipt: Receipt & { readonly outcome: "success" | "reverted" }; readonly final: boolean }
+  | {
+      readonly kind: "included";
+      readonly receipt: Receipt & { readonly outcome: "success" | "reverted" };
+      readonly final: boolean;
+    }
   | { readonly kind: "expired"; readonly blockNumber: bigint };
 
 /** ERC-4337 event of one operation, looked up by its hash (an indexed topic) from `fromBlock` on. */
@@ -31,10 +35,9 @@ async function findEvent(chain: Chain, userOpHash: Hex, fromBlock: bigint) {
   return log;
 }
 
-const userOperationEvent = entryPointAbi.find((item) => item.type === "event" && item.name === "UserOperationEvent") as Extract<
-  (typeof entryPointAbi)[number],
-  { type: "event"; name: "UserOperationEvent" }
->;
+const userOperationEvent = entryPointAbi.find(
+  (item) => item.type === "event" && item.name === "UserOperationEvent",
+) as Extract<(typeof entryPointAbi)[number], { type: "event"; name: "UserOperationEvent" }>;
 
 /**
  * Where the operation stands. Only our own RPC is asked; only a final block's time may declare it dead.
@@ -42,10 +45,17 @@ const userOperationEvent = entryPointAbi.find((item) => item.type === "event" &&
  * @param fromBlock a block before the operation was signed
  * @throws ForeignOperationError when the nonce was used by an operation that is not ours
  */
-export async function operationStatus(chain: Chain, operation: Operation, agent: Address, fromBlock: bigint): Promise<OperationStatus> {
+export async function operationStatus(
+  chain: Chain,
+  operation: Operation,
+  agent: Address,
+  fromBlock: bigint,
+): Promise<OperationStatus> {
   const event = await findEvent(chain, operation.userOpHash, fromBlock);
   if (event) {
-    const revertReason = event.args.success ? null : await revertReasonOf(chain, operation.userOpHash, event.transactionHash);
+    const revertReason = event.args.success
+      ? null
+      : await revertReasonOf(chain, operation.userOpHash, event.transactionHash);
     const final = (await finalBlock(chain)).number >= event.blockNumber;
     return {
       kind: "included",
@@ -64,23 +74,40 @@ export async function operationStatus(chain: Chain, operation: Operation, agent:
     };
   }
   const nonce = await ask(chain, () =>
-    chain.client.readContract({ address: entryPointAddress, abi: entryPointAbi, functionName: "getNonce", args: [operation.userOp.sender, laneOf(agent)] }),
+    chain.client.readContract({
+      address: entryPointAddress,
+      abi: entryPointAbi,
+      functionName: "getNonce",
+      args: [operation.userOp.sender, laneOf(agent)],
+    }),
   );
   if (nonce > hexToBigInt(operation.userOp.nonce)) {
     // Two reads are two moments: the operation may have landed between them. Look again before crying wolf.
-    if (await findEvent(chain, operation.userOpHash, fromBlock)) return operationStatus(chain, operation, agent, fromBlock);
+    if (await findEvent(chain, operation.userOpHash, fromBlock))
+      return operationStatus(chain, operation, agent, fromBlock);
     throw new ForeignOperationError(operation.userOp.sender, operation.userOp.nonce, operation.userOpHash);
   }
   const final = await finalBlock(chain);
-  return final.timestamp > BigInt(operation.validUntil) ? { kind: "expired", blockNumber: final.number } : { kind: "open" };
+  return final.timestamp > BigInt(operation.validUntil)
+    ? { kind: "expired", blockNumber: final.number }
+    : { kind: "open" };
 }
 
 async function revertReasonOf(chain: Chain, userOpHash: Hex, transaction: Hex): Promise<string> {
   const receipt = await ask(chain, () => chain.client.getTransactionReceipt({ hash: transaction }));
-  const [topic] = encodeEventTopics({ abi: entryPointAbi, eventName: "UserOperationRevertReason", args: { userOpHash } });
+  const [topic] = encodeEventTopics({
+    abi: entryPointAbi,
+    eventName: "UserOperationRevertReason",
+    args: { userOpHash },
+  });
   for (const log of receipt.logs) {
     if (log.topics[0] !== topic || log.topics[1] !== userOpHash) continue;
-    const decoded = decodeEventLog({ abi: entryPointAbi, eventName: "UserOperationRevertReason", data: log.data, topics: log.topics });
+    const decoded = decodeEventLog({
+      abi: entryPointAbi,
+      eventName: "UserOperationRevertReason",
+      data: log.data,
+      topics: log.topics,
+    });
     return decodeRefusal(decoded.args.revertReason).error;
   }
   return "(no reason given)";
@@ -90,7 +117,13 @@ async function revertReasonOf(chain: Chain, userOpHash: Hex, transaction: Hex): 
 export type CommittedTree = { readonly writer: Address; readonly size: number; readonly root: Hex };
 
 /** Reads the `Committed` events of one transaction: the chain's word on which decisions were committed in it. */
-export async function committedTrees(chain: Chain, decisionLog: Address, transaction: Hex, account: Address, agent: Address): Promise<readonly CommittedTree[]> {
+export async function committedTrees(
+  chain: Chain,
+  decisionLog: Address,
+  transaction: Hex,
+  account: Address,
+  agent: Address,
+): Promise<readonly CommittedTree[]> {
   const receipt = await ask(chain, () => chain.client.getTransactionReceipt({ hash: transaction }));
   const trees: CommittedTree[] = [];
   for (const log of receipt.logs) {
@@ -108,5 +141,7 @@ export async function committedTrees(chain: Chain, decisionLog: Address, transac
 
 /** The DecisionLog that an account writes to. */
 export function decisionLogOf(chain: Chain, account: Address): Promise<Address> {
-  return ask(chain, () => chain.client.readContract({ address: account, abi: agentAccountAbi, functionName: "decisionLog" }));
+  return ask(chain, () =>
+    chain.client.readContract({ address: account, abi: agentAccountAbi, functionName: "decisionLog" }),
+  );
 }

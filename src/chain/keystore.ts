@@ -21,7 +21,16 @@ const keystoreSchema = z.object({
     ciphertext: hexText,
     cipherparams: z.object({ iv: hexText }),
     kdf: z.literal("scrypt"),
-    kdfparams: z.object({ dklen: z.literal(32), n: z.int().min(2).max(1 << 20), r: z.int().min(1).max(16), p: z.int().min(1).max(16), salt: hexText }),
+    kdfparams: z.object({
+      dklen: z.literal(32),
+      n: z
+        .int()
+        .min(2)
+        .max(1 << 20),
+      r: z.int().min(1).max(16),
+      p: z.int().min(1).max(16),
+      salt: hexText,
+    }),
     mac: hexText,
   }),
 });
@@ -36,11 +45,24 @@ const costs = { standard: { n: 1 << 18, r: 8, p: 1 }, light: { n: 1 << 12, r: 8,
 
 export type KeystoreCost = keyof typeof costs;
 
-const scryptAsync = promisify<string, Buffer, number, { N: number; r: number; p: number; maxmem: number }, Buffer>(scrypt);
+const scryptAsync = promisify<
+  string,
+  Buffer,
+  number,
+  { N: number; r: number; p: number; maxmem: number },
+  Buffer
+>(scrypt);
 
 /** scrypt by Node's own native code, off the main thread: the pure JavaScript one takes seconds. */
 async function deriveKey(password: string, { n, p, r, salt }: ScryptCost): Promise<Hex> {
-  return bytesToHex(await scryptAsync(password.normalize("NFKC"), Buffer.from(salt, "hex"), 32, { N: n, r, p, maxmem: 192 * n * r + 1024 * p * r + (1 << 20) }));
+  return bytesToHex(
+    await scryptAsync(password.normalize("NFKC"), Buffer.from(salt, "hex"), 32, {
+      N: n,
+      r,
+      p,
+      maxmem: 192 * n * r + 1024 * p * r + (1 << 20),
+    }),
+  );
 }
 
 /**
@@ -49,20 +71,39 @@ async function deriveKey(password: string, { n, p, r, salt }: ScryptCost): Promi
  *
  * @throws KeystoreError
  */
-export async function createKeystore(file: string, password: string, privateKey: Hex, randomSecret: RandomSecret, cost: KeystoreCost = "standard"): Promise<Address> {
+export async function createKeystore(
+  file: string,
+  password: string,
+  privateKey: Hex,
+  randomSecret: RandomSecret,
+  cost: KeystoreCost = "standard",
+): Promise<Address> {
   const account = privateKeyToAccount(privateKey);
   const kdfparams = { dklen: 32, ...costs[cost], salt: randomSecret().slice(2) };
   const iv = hexToBytes(randomSecret().slice(0, 34) as Hex);
-  const keystore = Keystore.encrypt(privateKey, await deriveKey(password, kdfparams), { kdf: "scrypt", kdfparams, iv });
+  const keystore = Keystore.encrypt(privateKey, await deriveKey(password, kdfparams), {
+    kdf: "scrypt",
+    kdfparams,
+    iv,
+  });
   try {
-    await writeFile(file, `${JSON.stringify({ ...keystore, address: account.address.slice(2).toLowerCase() }, null, 2)}\n`, { mode: 0o600, flag: "wx" });
+    await writeFile(
+      file,
+      `${JSON.stringify({ ...keystore, address: account.address.slice(2).toLowerCase() }, null, 2)}\n`,
+      { mode: 0o600, flag: "wx" },
+    );
   } catch (error) {
     const exists = (error as NodeJS.ErrnoException).code === "EEXIST";
-    throw new KeystoreError(exists ? "The keystore file exists already and is not overwritten." : "The keystore can't be written.", {
-      remedy: exists ? "Choose another file name, or move the old keystore away yourself." : "Check that the folder exists and is writable.",
-      facts: { keystore: file },
-      cause: error,
-    });
+    throw new KeystoreError(
+      exists ? "The keystore file exists already and is not overwritten." : "The keystore can't be written.",
+      {
+        remedy: exists
+          ? "Choose another file name, or move the old keystore away yourself."
+          : "Check that the folder exists and is writable.",
+        facts: { keystore: file },
+        cause: error,
+      },
+    );
   }
   return account.address;
 }
@@ -84,6 +125,10 @@ export async function openKeystore(file: string, password: string): Promise<Priv
     if (!isHex(privateKey) || privateKey.length !== 66) throw new Error("not a private key");
     return privateKeyToAccount(privateKey);
   } catch (error) {
-    throw new KeystoreError("The keystore does not open with this password.", { remedy: "Check the password.", facts: { keystore: file }, cause: error });
+    throw new KeystoreError("The keystore does not open with this password.", {
+      remedy: "Check the password.",
+      facts: { keystore: file },
+      cause: error,
+    });
   }
 }

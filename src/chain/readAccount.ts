@@ -25,7 +25,11 @@ export type AccountState = {
 };
 
 /** Reads everything a decision needs, pinned to the newest block so that no two facts come from different states. */
-export async function readAccount(chain: Chain, account: Address, policy: CompiledPolicy): Promise<AccountState> {
+export async function readAccount(
+  chain: Chain,
+  account: Address,
+  policy: CompiledPolicy,
+): Promise<AccountState> {
   const { client } = chain;
   return ask(chain, async () => {
     const block = await client.getBlock({ blockTag: "latest" });
@@ -35,20 +39,55 @@ export async function readAccount(chain: Chain, account: Address, policy: Compil
     const [frozen, epoch, nonce, depositWei, nativeWei, ...limits] = await Promise.all([
       client.readContract({ ...read, functionName: "frozen" }),
       client.readContract({ ...read, functionName: "epoch" }),
-      client.readContract({ address: entryPointAddress, abi: entryPointAbi, functionName: "getNonce", args: [account, laneOf(policy.agent)], ...at }),
-      client.readContract({ address: entryPointAddress, abi: entryPointAbi, functionName: "balanceOf", args: [account], ...at }),
+      client.readContract({
+        address: entryPointAddress,
+        abi: entryPointAbi,
+        functionName: "getNonce",
+        args: [account, laneOf(policy.agent)],
+        ...at,
+      }),
+      client.readContract({
+        address: entryPointAddress,
+        abi: entryPointAbi,
+        functionName: "balanceOf",
+        args: [account],
+        ...at,
+      }),
       client.getBalance({ address: account, ...at }),
       ...policy.limits.map(async (limit) => ({
-        countersWord: BigInt(await client.readContract({ ...read, functionName: "counters", args: [limit.policyId] })),
+        countersWord: BigInt(
+          await client.readContract({ ...read, functionName: "counters", args: [limit.policyId] }),
+        ),
         balanceUnits: await balanceOf(chain, limit.grant.asset, account, blockNumber),
       })),
     ]);
-    return { blockNumber, blockHash: block.hash, blockTimestamp: block.timestamp, frozen, epoch: Number(epoch), nonce, depositWei, nativeWei, limits };
+    return {
+      blockNumber,
+      blockHash: block.hash,
+      blockTimestamp: block.timestamp,
+      frozen,
+      epoch: Number(epoch),
+      nonce,
+      depositWei,
+      nativeWei,
+      limits,
+    };
   });
 }
 
-async function balanceOf(chain: Chain, asset: Address, account: Address, blockNumber: bigint): Promise<bigint> {
+async function balanceOf(
+  chain: Chain,
+  asset: Address,
+  account: Address,
+  blockNumber: bigint,
+): Promise<bigint> {
   return asset === zeroAddress
     ? chain.client.getBalance({ address: account, blockNumber })
-    : chain.client.readContract({ address: asset, abi: erc20Abi, functionName: "balanceOf", args: [account], blockNumber });
+    : chain.client.readContract({
+        address: asset,
+        abi: erc20Abi,
+        functionName: "balanceOf",
+        args: [account],
+        blockNumber,
+      });
 }

@@ -1,5 +1,15 @@
 import { encode7579Calls } from "permissionless/utils";
-import { concatHex, hexToBigInt, numberToHex, parseSignature, serializeCompactSignature, signatureToCompactSignature, toHex, type Address, type Hex } from "viem";
+import {
+  concatHex,
+  hexToBigInt,
+  numberToHex,
+  parseSignature,
+  serializeCompactSignature,
+  signatureToCompactSignature,
+  toHex,
+  type Address,
+  type Hex,
+} from "viem";
 import type { PrivateKeyAccount } from "viem/accounts";
 
 import type { Call, Operation } from "../core/operation.ts";
@@ -9,7 +19,12 @@ import type { Bundler } from "./bundler/bundler.ts";
 import { entryPointAddress, toUserOpJson, userOpHashOf, type PlainUserOp } from "./entryPoint.ts";
 
 /** What the agent commits to beside the userOpHash: when the operation may run, and the tree that ends with its decision. */
-export type Commitment = { readonly validAfter: number; readonly validUntil: number; readonly treeSize: number; readonly treeRoot: Hex };
+export type Commitment = {
+  readonly validAfter: number;
+  readonly validUntil: number;
+  readonly treeSize: number;
+  readonly treeRoot: Hex;
+};
 
 export type SignOperationInput = {
   readonly chainId: number;
@@ -38,7 +53,8 @@ export function encodeCall(call: Call): Hex {
   });
 }
 
-const compact = (signature: Hex): Hex => serializeCompactSignature(signatureToCompactSignature(parseSignature(signature)));
+const compact = (signature: Hex): Hex =>
+  serializeCompactSignature(signatureToCompactSignature(parseSignature(signature)));
 
 /** The agent's signature field: kind 1, see contracts/interfaces/IAgentAccount.sol. */
 export function encodeSignature(input: {
@@ -96,7 +112,14 @@ const stubSignature: Hex = concatHex([toHex(1n, { size: 32 }), toHex(1n, { size:
 /** Gas estimate, then one signature. The result is complete: it is stored before anybody sees it. */
 export async function signOperation(input: SignOperationInput): Promise<Operation> {
   const { account, bundler, chainId, commitment, limit, signer } = input;
-  const field = (signature: Hex) => encodeSignature({ agent: signer.address, signature, commitment, terms: limit.terms, payeeProof: input.payeeProof });
+  const field = (signature: Hex) =>
+    encodeSignature({
+      agent: signer.address,
+      signature,
+      commitment,
+      terms: limit.terms,
+      payeeProof: input.payeeProof,
+    });
   const fees = await bundler.gasPrice();
   const draft: PlainUserOp = {
     sender: account,
@@ -112,7 +135,14 @@ export async function signOperation(input: SignOperationInput): Promise<Operatio
   const gas = await bundler.estimateGas(draft);
   const userOp = { ...draft, ...gas };
   const userOpHash = userOpHashOf(chainId, userOp);
-  const signature = await signCommitment({ chainId, account, signer, userOpHash, policyId: limit.policyId, commitment });
+  const signature = await signCommitment({
+    chainId,
+    account,
+    signer,
+    userOpHash,
+    policyId: limit.policyId,
+    commitment,
+  });
   return Object.freeze({
     chainId,
     entryPoint: entryPointAddress,

@@ -11,7 +11,10 @@ export class NoTerminalError extends BaseError {
 /** Asks for a password on the terminal without showing it. */
 export async function askPassword(keystore: string): Promise<string> {
   if (!process.stdin.isTTY)
-    throw new NoTerminalError("A password is needed, and there is no terminal to ask on.", { remedy: "Name a password file.", facts: { keystore } });
+    throw new NoTerminalError("A password is needed, and there is no terminal to ask on.", {
+      remedy: "Name a password file.",
+      facts: { keystore },
+    });
   process.stderr.write(`Password for ${keystore}: `);
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
   const lines = createInterface({ input: process.stdin, output: silent, terminal: true });

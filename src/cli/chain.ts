@@ -3,18 +3,33 @@ import { defineCommand } from "citty";
 import { BaseError } from "../core/errors.ts";
 
 export const chainCommand = defineCommand({
-  meta: { name: "chain", description: "A local chain for development: a real EVM with the real EntryPoint 0.8, on loopback only." },
+  meta: {
+    name: "chain",
+    description: "A local chain for development: a real EVM with the real EntryPoint 0.8, on loopback only.",
+  },
   args: {
     port: { type: "string", description: "Port; 0 takes any free one.", default: "8545" },
-    state: { type: "string", description: "File that blocks are recorded in, to go on there at the next start." },
+    state: {
+      type: "string",
+      description: "File that blocks are recorded in, to go on there at the next start.",
+    },
     json: { type: "boolean", description: "One JSON document on stdout when it is ready.", default: false },
   },
   async run({ args }) {
     const port = Number(args.port);
-    if (!Number.isInteger(port) || port < 0 || port > 65535) throw new BaseError(`"${args.port}" is not a port.`, { remedy: "Use a number from 0 to 65535." });
+    if (!Number.isInteger(port) || port < 0 || port > 65535)
+      throw new BaseError(`"${args.port}" is not a port.`, { remedy: "Use a number from 0 to 65535." });
     const { localChainId, serveChain } = await import("../testing/index.ts");
-    const served = await serveChain({ port, blockTimeMs: 1000, ...(args.state === undefined ? {} : { stateFile: args.state }) });
-    process.stdout.write(args.json ? `${JSON.stringify({ url: served.url, chainId: localChainId })}\n` : `Local chain ${localChainId} at ${served.url}; Ctrl-C stops it.\n`);
+    const served = await serveChain({
+      port,
+      blockTimeMs: 1000,
+      ...(args.state === undefined ? {} : { stateFile: args.state }),
+    });
+    process.stdout.write(
+      args.json
+        ? `${JSON.stringify({ url: served.url, chainId: localChainId })}\n`
+        : `Local chain ${localChainId} at ${served.url}; Ctrl-C stops it.\n`,
+    );
     await new Promise<void>((resolve) => {
       process.once("SIGINT", resolve);
       process.once("SIGTERM", resolve);

@@ -9,7 +9,11 @@ import { keystoreCommand } from "./keystore.ts";
 import { runAgentCommand } from "./run.ts";
 
 const main = defineCommand({
-  meta: { name: "bursar", version: "0.1.0", description: "AI agents that spend by the book, and keep the book." },
+  meta: {
+    name: "bursar",
+    version: "0.1.0",
+    description: "AI agents that spend by the book, and keep the book.",
+  },
   // Each command loads what it needs when it runs: `bursar --help` answers without viem or the model's binding.
   subCommands: { run: runAgentCommand, chain: chainCommand, keystore: keystoreCommand },
 });
@@ -17,7 +21,7 @@ const main = defineCommand({
 /** The command that the words lead to, for its usage text. */
 async function commandAt(words: readonly string[]): Promise<readonly [CommandDef, CommandDef | undefined]> {
   let parent: CommandDef | undefined;
-  let command: CommandDef = main as CommandDef;
+  let command: CommandDef = main;
   for (const word of words) {
     const subCommands = (await resolveValue(command.subCommands)) ?? {};
     const next = (await resolveValue(subCommands[word])) as CommandDef | undefined;
@@ -43,7 +47,10 @@ try {
   process.exitCode = 1;
   const json = words.includes("--json");
   if (error instanceof BaseError) {
-    if (json) process.stdout.write(`${JSON.stringify({ error: { name: error.name, message: error.shortMessage, remedy: error.remedy ?? null, facts: error.facts, retry: error.retry } })}\n`);
+    if (json)
+      process.stdout.write(
+        `${JSON.stringify({ error: { name: error.name, message: error.shortMessage, remedy: error.remedy ?? null, facts: error.facts, retry: error.retry } })}\n`,
+      );
     else process.stderr.write(`${error.message}\n`);
   } else if (error instanceof Error && error.name === "CLIError") {
     process.stderr.write(`${stripVTControlCharacters(error.message)}\nTry: bursar --help\n`);

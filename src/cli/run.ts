@@ -17,7 +17,11 @@ export class AgentFileError extends BaseError {
 export const runAgentCommand = defineCommand({
   meta: { name: "run", description: "Runs an agent: watches its triggers, decides, pays within the policy." },
   args: {
-    agent: { type: "positional", description: "The agent's file; its default export is an agent.", required: true },
+    agent: {
+      type: "positional",
+      description: "The agent's file; its default export is an agent.",
+      required: true,
+    },
     config: { type: "string", description: "Configuration file.", default: "bursar.json" },
     once: { type: "boolean", description: "Decide what is waiting, then stop.", default: false },
     json: { type: "boolean", description: "One JSON line a decision on stdout.", default: false },
@@ -29,7 +33,10 @@ export const runAgentCommand = defineCommand({
         process.stderr.write("Stopping after the current step; what was decided is kept.\n");
         stopping.abort();
       });
-    const [{ readConfig }, { openRuntime }] = await Promise.all([import("../runtime/config.ts"), import("../runtime/openRuntime.ts")]);
+    const [{ readConfig }, { openRuntime }] = await Promise.all([
+      import("../runtime/config.ts"),
+      import("../runtime/openRuntime.ts"),
+    ]);
     const agentFile = resolve(args.agent);
     const runtime = await openRuntime({
       agent: await loadAgent(agentFile),
@@ -62,20 +69,30 @@ async function loadAgent(file: string): Promise<Agent> {
     });
   }
   if (typeof exported.default?.prompt !== "function")
-    throw new AgentFileError("The agent's file has no agent.", { remedy: "Export one as default: `export default defineAgent({ … })`.", facts: { file } });
+    throw new AgentFileError("The agent's file has no agent.", {
+      remedy: "Export one as default: `export default defineAgent({ … })`.",
+      facts: { file },
+    });
   return exported.default;
 }
 
 function tell(event: RuntimeEvent, json: boolean): void {
-  if (event.kind === "decision") process.stdout.write(json ? `${JSON.stringify(event.report)}\n` : `${inWords(event.report)}\n`);
+  if (event.kind === "decision")
+    process.stdout.write(json ? `${JSON.stringify(event.report)}\n` : `${inWords(event.report)}\n`);
   else if (event.kind === "opening") process.stderr.write(`opening ${event.what}\n`);
   else if (event.kind === "ready")
-    process.stderr.write(`ready: ${event.engine.model.file} on ${event.engine.runtime.backend}, ${event.engine.mode} mode; account ${event.account}${event.resumed ? "; going on with a decision that was cut off" : ""}\n`);
-  else if (event.kind === "unusable") process.stderr.write(`${event.file} was left aside: ${event.error.message}\n`);
+    process.stderr.write(
+      `ready: ${event.engine.model.file} on ${event.engine.runtime.backend}, ${event.engine.mode} mode; account ${event.account}${event.resumed ? "; going on with a decision that was cut off" : ""}\n`,
+    );
+  else if (event.kind === "unusable")
+    process.stderr.write(`${event.file} was left aside: ${event.error.message}\n`);
 }
 
 function inWords(report: DecisionReport): string {
-  const proposal = report.action.action === "hold" ? `hold (${report.action.reason})` : `pay ${report.action.amount} ${report.action.token} to ${report.action.to}`;
+  const proposal =
+    report.action.action === "hold"
+      ? `hold (${report.action.reason})`
+      : `pay ${report.action.amount} ${report.action.token} to ${report.action.to}`;
   const why = report.reasons[0] ? `: ${report.reasons[0].words}` : "";
   return `${report.sequence}  ${report.trigger.label}  ${proposal}  → ${report.outcome}${report.receipt ? ` in ${report.receipt.transaction}` : why}`;
 }

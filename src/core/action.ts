@@ -23,7 +23,10 @@ export const actionSchema = z.discriminatedUnion("action", [transferSchema, hold
 
 export type Transfer = z.infer<typeof transferSchema>;
 /** `unparsable`: the model wrote something else than an action. `too-long`: its context can't hold the prompt. */
-export type Hold = { readonly action: "hold"; readonly reason: (typeof holdReasons)[number] | "unparsable" | "too-long" };
+export type Hold = {
+  readonly action: "hold";
+  readonly reason: (typeof holdReasons)[number] | "unparsable" | "too-long";
+};
 export type Action = Transfer | Hold;
 
 /**
@@ -38,5 +41,7 @@ export function parseAction(text: string): Action {
     return Object.freeze({ action: "hold", reason: "unparsable" });
   }
   const parsed = actionSchema.safeParse(value);
-  return parsed.success ? Object.freeze(parsed.data) : Object.freeze({ action: "hold", reason: "unparsable" });
+  return parsed.success
+    ? Object.freeze(parsed.data)
+    : Object.freeze({ action: "hold", reason: "unparsable" });
 }

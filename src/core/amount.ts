@@ -4,7 +4,9 @@ import { BaseError } from "./errors.ts";
 export class AmountError extends BaseError {
   override readonly name = "AmountError";
   constructor(text: string, why: string) {
-    super(`"${text.slice(0, 60)}" is not an amount: ${why}.`, { remedy: 'Write digits with at most one point, for example "42.50".' });
+    super(`"${text.slice(0, 60)}" is not an amount: ${why}.`, {
+      remedy: 'Write digits with at most one point, for example "42.50".',
+    });
   }
 }
 
@@ -25,6 +27,8 @@ export function parseUnitsExact(text: string, decimals: number): bigint {
 export function formatUnitsExact(units: bigint, decimals: number, minFraction = 0): string {
   const digits = (units < 0n ? -units : units).toString().padStart(decimals + 1, "0");
   const whole = digits.slice(0, digits.length - decimals);
-  const fraction = (decimals === 0 ? "" : digits.slice(-decimals)).replace(/0+$/, "").padEnd(Math.min(minFraction, decimals), "0");
+  const fraction = (decimals === 0 ? "" : digits.slice(-decimals))
+    .replace(/0+$/, "")
+    .padEnd(Math.min(minFraction, decimals), "0");
   return `${units < 0n ? "-" : ""}${whole}${fraction ? `.${fraction}` : ""}`;
 }

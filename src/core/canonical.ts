@@ -6,7 +6,8 @@ export class NotCanonicalError extends BaseError {
   override readonly name = "NotCanonicalError";
   constructor(path: string, why: string) {
     super(`The value at ${path || "the top"} has no canonical form: ${why}.`, {
-      remedy: "Use strings, booleans, null, safe integers, arrays and plain objects; write amounts as decimal strings.",
+      remedy:
+        "Use strings, booleans, null, safe integers, arrays and plain objects; write amounts as decimal strings.",
     });
   }
 }
@@ -23,7 +24,8 @@ export function canonicalize(value: Json): string {
 /** `JSON.parse` for text that has to be canonical already: anything that does not round-trip byte for byte is refused. */
 export function parseCanonical(text: string): Json {
   const value = JSON.parse(text) as Json;
-  if (canonicalize(value) !== text) throw new NotCanonicalError("", "the text is JSON, but not in RFC 8785 form");
+  if (canonicalize(value) !== text)
+    throw new NotCanonicalError("", "the text is JSON, but not in RFC 8785 form");
   return value;
 }
 
@@ -34,10 +36,12 @@ function write(value: unknown, path: string): string {
     return JSON.stringify(value);
   }
   if (typeof value === "number") {
-    if (!Number.isSafeInteger(value) || Object.is(value, -0)) throw new NotCanonicalError(path, `${value} is not a safe integer`);
+    if (!Number.isSafeInteger(value) || Object.is(value, -0))
+      throw new NotCanonicalError(path, `${value} is not a safe integer`);
     return String(value);
   }
-  if (Array.isArray(value)) return `[${value.map((item, index) => write(item, `${path}[${index}]`)).join(",")}]`;
+  if (Array.isArray(value))
+    return `[${value.map((item, index) => write(item, `${path}[${index}]`)).join(",")}]`;
   if (typeof value === "object") {
     const entries = Object.entries(value);
     // RFC 8785 §3.2.3: keys in order of their UTF-16 code units, which is what `<` compares.

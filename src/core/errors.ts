@@ -39,10 +39,18 @@ export class BaseError extends Error {
 
   /** The first error in the cause chain for which `predicate` holds, this one included. */
   walk(predicate: (error: unknown) => boolean): unknown {
-    for (let error: unknown = this, depth = 0; error !== undefined && error !== null && depth < 32; depth++) {
-      if (predicate(error)) return error;
-      error = error instanceof Error ? error.cause : undefined;
-    }
-    return undefined;
+    return firstInChain(this, predicate);
   }
+}
+
+/** Bound on the depth of a cause chain: one that names itself ends here. */
+const deepestCause = 32;
+
+function firstInChain(top: unknown, predicate: (error: unknown) => boolean): unknown {
+  let error = top;
+  for (let depth = 0; error !== undefined && error !== null && depth < deepestCause; depth++) {
+    if (predicate(error)) return error;
+    error = error instanceof Error ? error.cause : undefined;
+  }
+  return undefined;
 }

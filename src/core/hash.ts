@@ -10,7 +10,9 @@ export function sha256Hex(data: string | Uint8Array): Hex {
 
 /** sha256 over the concatenation of byte strings given as hex, bytes or UTF-8 text (`text:` is not a prefix: pass `utf8`). */
 export function sha256Concat(...parts: readonly (Hex | Uint8Array)[]): Hex {
-  return bytesToHex(sha256(concatBytes(...parts.map((part) => (typeof part === "string" ? hexToBytes(part) : part)))));
+  return bytesToHex(
+    sha256(concatBytes(...parts.map((part) => (typeof part === "string" ? hexToBytes(part) : part)))),
+  );
 }
 
 /** HMAC-SHA256 (RFC 2104) keyed with a 32-byte secret over UTF-8 text. */

@@ -102,7 +102,11 @@ export type ReExecution =
   | {
       readonly verdict: "MISMATCH";
       readonly tokens: number;
-      readonly firstDivergence: { readonly index: number; readonly recorded: number | null; readonly actual: number | null };
+      readonly firstDivergence: {
+        readonly index: number;
+        readonly recorded: number | null;
+        readonly actual: number | null;
+      };
       readonly why: string;
     };
 

@@ -33,7 +33,8 @@ export function treeRoot(leaves: readonly Hex[]): Hex {
 
 /** RFC 9162 §2.1.3.1: the sibling hashes from the leaf to the root. */
 export function inclusionProof(leaves: readonly Hex[], index: number): readonly Hex[] {
-  if (!Number.isInteger(index) || index < 0 || index >= leaves.length) throw new TreeRangeError(index, leaves.length);
+  if (!Number.isInteger(index) || index < 0 || index >= leaves.length)
+    throw new TreeRangeError(index, leaves.length);
   if (leaves.length === 1) return [];
   const k = split(leaves.length);
   return index < k
@@ -81,7 +82,8 @@ export function appendLeaf(frontier: Frontier, leaf: Hex): Frontier {
   const peaks = [...frontier.peaks];
   let node = leaf;
   // Each trailing one-bit of the size is a perfect subtree as large as the new one: merge them.
-  for (let size = frontier.size; size % 2 === 1; size = Math.floor(size / 2)) node = sha256Concat(NODE, peaks.pop()!, node);
+  for (let size = frontier.size; size % 2 === 1; size = Math.floor(size / 2))
+    node = sha256Concat(NODE, peaks.pop()!, node);
   peaks.push(node);
   return { size: frontier.size + 1, peaks };
 }

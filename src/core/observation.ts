@@ -24,5 +24,5 @@ export type Observation = {
 
 /** sha256 over the canonical JSON of the Observation. */
 export function observationDigest(observation: Observation): Hex {
-  return sha256Hex(canonicalize(observation as unknown as JsonObject));
+  return sha256Hex(canonicalize(observation));
 }

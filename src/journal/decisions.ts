@@ -26,15 +26,36 @@ const toDecision = (row: Row): DecisionRow => ({
 });
 
 /** Claims a trigger for a new decision. Call it inside `atomically`. */
-export function startDecision(database: JournalDatabase, decision: Omit<DecisionRow, "position" | "done">): void {
+export function startDecision(
+  database: JournalDatabase,
+  decision: Omit<DecisionRow, "position" | "done">,
+): void {
   const last = database.get("select max(position) as position from decision");
   const position = Number(last?.["position"] ?? 0) + 1;
-  database.run("insert into decision values (?, ?, ?, ?, ?, ?, 0)", decision.id, decision.agent, decision.triggerId, position, decision.machine, JSON.stringify(decision.snapshot));
+  database.run(
+    "insert into decision values (?, ?, ?, ?, ?, ?, 0)",
+    decision.id,
+    decision.agent,
+    decision.triggerId,
+    position,
+    decision.machine,
+    JSON.stringify(decision.snapshot),
+  );
   database.run("update trigger_ set decision = ? where dedupe_id = ?", decision.id, decision.triggerId);
 }
 
-export function saveSnapshot(database: JournalDatabase, id: string, snapshot: JsonObject, done: boolean): void {
-  database.run("update decision set snapshot = ?, done = ? where id = ?", JSON.stringify(snapshot), done ? 1 : 0, id);
+export function saveSnapshot(
+  database: JournalDatabase,
+  id: string,
+  snapshot: JsonObject,
+  done: boolean,
+): void {
+  database.run(
+    "update decision set snapshot = ?, done = ? where id = ?",
+    JSON.stringify(snapshot),
+    done ? 1 : 0,
+    id,
+  );
 }
 
 export function decisionOf(database: JournalDatabase, id: string): DecisionRow {
@@ -43,7 +64,10 @@ export function decisionOf(database: JournalDatabase, id: string): DecisionRow {
 
 /** The decision that was under way when the runtime stopped. One at a time an agent, so there is at most one. */
 export function openDecision(database: JournalDatabase, agent: string): DecisionRow | undefined {
-  const row = database.get("select * from decision where agent = ? and done = 0 order by position limit 1", agent);
+  const row = database.get(
+    "select * from decision where agent = ? and done = 0 order by position limit 1",
+    agent,
+  );
   return row && toDecision(row);
 }
 
@@ -75,5 +99,9 @@ export function deleteEffect(database: JournalDatabase, decision: string, id: st
 export function effectsOf(database: JournalDatabase, decision: string): readonly EffectRow[] {
   return database
     .all("select * from effect where decision = ? order by id", decision)
-    .map((row) => ({ decision: String(row["decision"]), id: String(row["id"]), source: String(row["source"]) }));
+    .map((row) => ({
+      decision: String(row["decision"]),
+      id: String(row["id"]),
+      source: String(row["source"]),
+    }));
 }

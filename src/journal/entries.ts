@@ -17,7 +17,15 @@ export function appendEntry(database: JournalDatabase, agent: string, kind: stri
     previousHash: last ? (last["hash"] as Hex) : genesisHash,
   };
   const hash = entryHash(entry);
-  database.run("insert into entry values (?, ?, ?, ?, ?, ?)", entry.sequence, agent, kind, canonicalize(body), entry.previousHash, hash);
+  database.run(
+    "insert into entry values (?, ?, ?, ?, ?, ?)",
+    entry.sequence,
+    agent,
+    kind,
+    canonicalize(body),
+    entry.previousHash,
+    hash,
+  );
   return { ...entry, hash };
 }
 
@@ -32,7 +40,9 @@ const toEntry = (row: Row): Entry => ({
 
 /** Entries in order, from `after` (exclusive). */
 export function readEntries(database: JournalDatabase, after = 0, limit = 1000): readonly Entry[] {
-  return database.all("select * from entry where sequence > ? order by sequence limit ?", after, limit).map(toEntry);
+  return database
+    .all("select * from entry where sequence > ? order by sequence limit ?", after, limit)
+    .map(toEntry);
 }
 
 /**
@@ -48,9 +58,12 @@ export function verifyEntries(database: JournalDatabase): { readonly entries: nu
     const page = readEntries(database, count);
     if (page.length === 0) return { entries: count, head };
     for (const entry of page) {
-      if (entry.sequence !== count + 1) throw new JournalBrokenError(count + 1, `the next entry is ${entry.sequence}`);
-      if (entry.previousHash !== head) throw new JournalBrokenError(entry.sequence, "it does not name the entry before it");
-      if (entryHash(entry) !== entry.hash) throw new JournalBrokenError(entry.sequence, "its content does not match its hash");
+      if (entry.sequence !== count + 1)
+        throw new JournalBrokenError(count + 1, `the next entry is ${entry.sequence}`);
+      if (entry.previousHash !== head)
+        throw new JournalBrokenError(entry.sequence, "it does not name the entry before it");
+      if (entryHash(entry) !== entry.hash)
+        throw new JournalBrokenError(entry.sequence, "its content does not match its hash");
       head = entry.hash;
       count++;
     }
@@ -58,7 +71,13 @@ export function verifyEntries(database: JournalDatabase): { readonly entries: nu
 }
 
 /** Appends an Entry the first time `key` is noted, durably. Returns false when it was noted before. */
-export function noteOnce(database: JournalDatabase, agent: string, key: string, kind: string, body: JsonObject): boolean {
+export function noteOnce(
+  database: JournalDatabase,
+  agent: string,
+  key: string,
+  kind: string,
+  body: JsonObject,
+): boolean {
   return database.atomically(() => {
     if (database.get("select 1 as one from meta where key = ?", `note:${agent}:${key}`)) return false;
     database.run("insert into meta values (?, '')", `note:${agent}:${key}`);

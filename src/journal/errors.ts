@@ -10,7 +10,8 @@ export class JournalLockedError extends BaseError {
   override readonly name = "JournalLockedError";
   constructor(path: string) {
     super("Another runtime is using this journal.", {
-      remedy: "Stop the other runtime first; two runtimes on one journal would be two signers for one account.",
+      remedy:
+        "Stop the other runtime first; two runtimes on one journal would be two signers for one account.",
       facts: { journal: path },
     });
   }
@@ -36,7 +37,8 @@ export class JournalBrokenError extends BaseError {
   override readonly name = "JournalBrokenError";
   constructor(sequence: number, why: string) {
     super(`The journal is broken at entry ${sequence}: ${why}.`, {
-      remedy: "Do not run on it. Restore a backup, or keep the file as evidence and start a new journal on a fresh grant.",
+      remedy:
+        "Do not run on it. Restore a backup, or keep the file as evidence and start a new journal on a fresh grant.",
       facts: { sequence },
     });
   }

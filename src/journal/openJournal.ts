@@ -55,7 +55,9 @@ function open(path: string, release: () => void): JournalDatabase {
     if (!statement) statements.set(sql, (statement = database.prepare(sql)));
     return statement;
   };
-  database.exec("pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on; pragma busy_timeout = 5000;");
+  database.exec(
+    "pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on; pragma busy_timeout = 5000;",
+  );
   const mode = database.prepare("pragma journal_mode").get()?.["journal_mode"];
   const sync = database.prepare("pragma synchronous").get()?.["synchronous"];
   if (mode !== "wal" || sync !== 2) {
@@ -70,7 +72,10 @@ function open(path: string, release: () => void): JournalDatabase {
   if (version === undefined) database.prepare("insert into meta values ('schema', ?)").run(schemaVersion);
   else if (version !== schemaVersion) {
     database.close();
-    throw new JournalOpenError(`The journal has schema ${String(version)}, this program writes ${schemaVersion}.`, { facts: { journal: path }, remedy: "Use the version of Bursar that wrote it." });
+    throw new JournalOpenError(
+      `The journal has schema ${String(version)}, this program writes ${schemaVersion}.`,
+      { facts: { journal: path }, remedy: "Use the version of Bursar that wrote it." },
+    );
   }
   let closed = false;
   return {

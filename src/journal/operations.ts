@@ -8,14 +8,19 @@ import type { JournalDatabase } from "./openJournal.ts";
 export type OperationState = "signed" | "sent" | "settled" | "expired";
 
 /** Keeps a complete signed operation before its first byte leaves. The lane's unique index refuses a second live one. */
-export function putOperation(database: JournalDatabase, decision: string, lane: string, operation: Operation): void {
+export function putOperation(
+  database: JournalDatabase,
+  decision: string,
+  lane: string,
+  operation: Operation,
+): void {
   database.run(
     "insert into operation values (?, ?, ?, ?, ?, 'signed')",
     operation.userOpHash,
     decision,
     lane,
     operation.userOp.nonce,
-    canonicalize(operation as unknown as JsonObject),
+    canonicalize(operation),
   );
 }
 

@@ -11,7 +11,11 @@ export type PaymentRow = {
   readonly state: "pending" | "paid" | "void";
 };
 
-export function putPayment(database: JournalDatabase, agent: string, payment: Omit<PaymentRow, "state">): void {
+export function putPayment(
+  database: JournalDatabase,
+  agent: string,
+  payment: Omit<PaymentRow, "state">,
+): void {
   database.run(
     "insert into payment values (?, ?, ?, ?, ?, ?, ?, 'pending')",
     payment.decision,
@@ -24,19 +28,29 @@ export function putPayment(database: JournalDatabase, agent: string, payment: Om
   );
 }
 
-export function setPaymentState(database: JournalDatabase, decision: string, state: PaymentRow["state"]): void {
+export function setPaymentState(
+  database: JournalDatabase,
+  decision: string,
+  state: PaymentRow["state"],
+): void {
   database.run("update payment set state = ? where decision = ?", state, decision);
 }
 
 /** Payments to a payee that count against a duplicate: paid and under way. */
-export function standingPayments(database: JournalDatabase, agent: string, payee: string): readonly PaymentRow[] {
-  return database.all("select * from payment where agent = ? and payee = ? and state <> 'void'", agent, payee).map((row) => ({
-    decision: String(row["decision"]),
-    payee: String(row["payee"]),
-    reference: String(row["reference"]),
-    asset: String(row["asset"]),
-    amountUnits: String(row["amount_units"]),
-    words: String(row["words"]),
-    state: row["state"] as PaymentRow["state"],
-  }));
+export function standingPayments(
+  database: JournalDatabase,
+  agent: string,
+  payee: string,
+): readonly PaymentRow[] {
+  return database
+    .all("select * from payment where agent = ? and payee = ? and state <> 'void'", agent, payee)
+    .map((row) => ({
+      decision: String(row["decision"]),
+      payee: String(row["payee"]),
+      reference: String(row["reference"]),
+      asset: String(row["asset"]),
+      amountUnits: String(row["amount_units"]),
+      words: String(row["words"]),
+      state: row["state"] as PaymentRow["state"],
+    }));
 }

@@ -30,14 +30,21 @@ export function addTrigger(database: JournalDatabase, agent: string, trigger: Tr
       trigger.label,
       canonicalize(trigger.payload),
     );
-    appendEntry(database, agent, "trigger", { dedupeId: trigger.dedupeId, kind: trigger.kind, label: trigger.label });
+    appendEntry(database, agent, "trigger", {
+      dedupeId: trigger.dedupeId,
+      kind: trigger.kind,
+      label: trigger.label,
+    });
     return true;
   });
 }
 
 /** The oldest Trigger that has no decision yet. */
 export function nextTrigger(database: JournalDatabase, agent: string): Trigger | undefined {
-  const row = database.get("select * from trigger_ where agent = ? and decision is null order by position limit 1", agent);
+  const row = database.get(
+    "select * from trigger_ where agent = ? and decision is null order by position limit 1",
+    agent,
+  );
   return row && toTrigger(row);
 }
 

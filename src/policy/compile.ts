@@ -56,16 +56,33 @@ const secondsPer = { m: 60n, h: 3600n, d: 86400n } as const;
  * @throws PolicyCompileError when an amount has more digits than the counters hold, names an unknown token, …
  */
 export function compilePolicy(document: PolicyDocument, agent: Address): CompiledPolicy {
-  const payees = Object.entries(document.payees).map(([name, entry]) => ({ name, address: entry.address, senders: entry.senders ?? [] }));
-  if (payees.length === 0) throw new PolicyCompileError("The policy names no payee, so nobody could be paid.", "Add at least one payee.");
-  const twice = payees.find((payee, index) => payees.findIndex((other) => other.address === payee.address) !== index);
-  if (twice) throw new PolicyCompileError(`Two payees share the address ${twice.address}.`, "Keep one name per address.");
+  const payees = Object.entries(document.payees).map(([name, entry]) => ({
+    name,
+    address: entry.address,
+    senders: entry.senders ?? [],
+  }));
+  if (payees.length === 0)
+    throw new PolicyCompileError(
+      "The policy names no payee, so nobody could be paid.",
+      "Add at least one payee.",
+    );
+  const twice = payees.find(
+    (payee, index) => payees.findIndex((other) => other.address === payee.address) !== index,
+  );
+  if (twice)
+    throw new PolicyCompileError(
+      `Two payees share the address ${twice.address}.`,
+      "Keep one name per address.",
+    );
   const tokens = Object.entries(document.tokens).map(([symbol, entry]) => ({ symbol, ...entry }));
   const tree = payeeTree(payees.map((payee) => payee.address));
   const limits = document.limits.map((limit) => compileLimit(document, limit, agent, tree, tokens));
   const ids = new Set(limits.map((limit) => limit.token.symbol));
   if (ids.size !== limits.length)
-    throw new PolicyCompileError("Two limits name the same token.", "Keep one limit per token: two would add up, and people would read only one.");
+    throw new PolicyCompileError(
+      "Two limits name the same token.",
+      "Keep one limit per token: two would add up, and people would read only one.",
+    );
   return Object.freeze({
     name: document.policy,
     chainId: document.chain,
@@ -95,7 +112,11 @@ function compileLimit(
       `For ${token.symbol}, a payment (${limit.perPayment}) may not exceed the window (${limit.perWindow}), nor the window the lifetime (${limit.lifetime}).`,
       "Put the three in ascending order.",
     );
-  if (perCall === 0n) throw new PolicyCompileError(`perPayment of ${token.symbol} is zero.`, "Remove the limit if nothing may be paid.");
+  if (perCall === 0n)
+    throw new PolicyCompileError(
+      `perPayment of ${token.symbol} is zero.`,
+      "Remove the limit if nothing may be paid.",
+    );
   const gasBudget = units(document.gas.budget, nativeToken);
   const feeCap = units(document.gas.perOperation, nativeToken);
   const grant: Grant = {
@@ -113,29 +134,59 @@ function compileLimit(
   };
   const exponents = {
     // Smallest unit that fits the counters (16-bit window, 24-bit lifetime): the finest the chain can count in.
-    exponent: exponentFor([[perCall, 16], [perWindow, 16], [lifetime, 24]], token),
-    gasExponent: exponentFor([[gasBudget, 24], [feeCap, 24]], nativeToken),
+    exponent: exponentFor(
+      [
+        [perCall, 16],
+        [perWindow, 16],
+        [lifetime, 24],
+      ],
+      token,
+    ),
+    gasExponent: exponentFor(
+      [
+        [gasBudget, 24],
+        [feeCap, 24],
+      ],
+      nativeToken,
+    ),
   };
   return { token, grant, units: exponents, policyId: policyIdOf(grant), terms: packTerms(grant, exponents) };
 }
 
 function tokenOf(text: string, tokens: readonly Token[]): Token {
   const symbol = text.split(" ")[1]!;
-  const token = tokens.find((known) => known.symbol === symbol) ?? (symbol === nativeToken.symbol ? nativeToken : undefined);
-  if (!token) throw new PolicyCompileError(`"${text}" names the token ${symbol}, which is not in the policy's tokens.`, `Add ${symbol} under tokens, or correct the symbol.`);
+  const token =
+    tokens.find((known) => known.symbol === symbol) ??
+    (symbol === nativeToken.symbol ? nativeToken : undefined);
+  if (!token)
+    throw new PolicyCompileError(
+      `"${text}" names the token ${symbol}, which is not in the policy's tokens.`,
+      `Add ${symbol} under tokens, or correct the symbol.`,
+    );
   return token;
 }
 
 function units(text: string, token: Token): bigint {
   const [number, symbol] = text.split(" ") as [string, string];
-  if (symbol !== token.symbol) throw new PolicyCompileError(`"${text}" is not in ${token.symbol}.`, `Write the amount in ${token.symbol}.`);
+  if (symbol !== token.symbol)
+    throw new PolicyCompileError(
+      `"${text}" is not in ${token.symbol}.`,
+      `Write the amount in ${token.symbol}.`,
+    );
   return parseUnitsExact(number, token.decimals);
 }
 
 function bucketSeconds(window: string): bigint {
   const seconds = BigInt(window.slice(0, -1)) * secondsPer[window.slice(-1) as keyof typeof secondsPer];
-  if (seconds % bucketsPerWindow !== 0n || seconds / bucketsPerWindow < 300n || seconds / bucketsPerWindow > 0xffffffn)
-    throw new PolicyCompileError(`A window of ${window} can't be kept on chain.`, "Use a window of 30 minutes to 1000 days whose sixth part is a whole number of seconds.");
+  if (
+    seconds % bucketsPerWindow !== 0n ||
+    seconds / bucketsPerWindow < 300n ||
+    seconds / bucketsPerWindow > 0xffffffn
+  )
+    throw new PolicyCompileError(
+      `A window of ${window} can't be kept on chain.`,
+      "Use a window of 30 minutes to 1000 days whose sixth part is a whole number of seconds.",
+    );
   return seconds / bucketsPerWindow;
 }
 
@@ -145,13 +196,18 @@ function exponentFor(amounts: readonly (readonly [bigint, number])[], token: Tok
     const unit = 10n ** BigInt(exponent);
     if (!amounts.every(([value, bits]) => value / unit < 1n << BigInt(bits))) continue;
     if (amounts.every(([value]) => value % unit === 0n)) return exponent;
-    const list = amounts.map(([value]) => `${formatUnitsExact(value, token.decimals)} ${token.symbol}`).join(", ");
+    const list = amounts
+      .map(([value]) => `${formatUnitsExact(value, token.decimals)} ${token.symbol}`)
+      .join(", ");
     throw new PolicyCompileError(
       `The amounts ${list} have too many digits for the chain's counters.`,
       `Round them to whole multiples of ${formatUnitsExact(unit, token.decimals)} ${token.symbol}.`,
     );
   }
-  throw new PolicyCompileError(`An amount of ${token.symbol} is beyond what the chain's counters hold.`, "Lower it.");
+  throw new PolicyCompileError(
+    `An amount of ${token.symbol} is beyond what the chain's counters hold.`,
+    "Lower it.",
+  );
 }
 
 /** The limit that counts payments in this token, if the policy has one. */

@@ -31,7 +31,10 @@ export function findEarlier(
 ): { readonly kind: "same" | "similar"; readonly words: string } | null {
   const ofPayee = earlier.filter((payment) => payment.payee === bill.payee);
   const reference = normaliseReference(bill.reference);
-  const same = reference === "" ? undefined : ofPayee.find((payment) => normaliseReference(payment.reference) === reference);
+  const same =
+    reference === ""
+      ? undefined
+      : ofPayee.find((payment) => normaliseReference(payment.reference) === reference);
   if (same) return { kind: "same", words: `${bill.payee} ${bill.reference} was paid before: ${same.words}.` };
   const similar = ofPayee.find((payment) => {
     const one = digits(payment.reference);

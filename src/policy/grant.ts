@@ -90,7 +90,8 @@ export function packTerms(grant: Grant, units: GrantUnits): Hex {
   let packed = 0n;
   for (const [index, width] of widths.entries()) {
     const value = values[index]!;
-    if (value < 0n || value >= 1n << BigInt(width)) throw new RangeError(`Term ${index} (${value}) does not fit in ${width} bits.`);
+    if (value < 0n || value >= 1n << BigInt(width))
+      throw new RangeError(`Term ${index} (${value}) does not fit in ${width} bits.`);
     packed = (packed << BigInt(width)) | value;
   }
   return numberToHex(packed, { size: 24 });

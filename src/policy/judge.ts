@@ -7,7 +7,11 @@ import { charge, gasSpent, spentInLifetime, spentInWindow, type Claim, type Usag
 /** What the runtime knows beside the chain: all of it advisory, a stolen key is not stopped by it. */
 export type Circumstances = {
   /** The mail a bill came in, if it came in one. */
-  readonly sender: { readonly authenticated: boolean; readonly domain: string | null; readonly detail: string } | null;
+  readonly sender: {
+    readonly authenticated: boolean;
+    readonly domain: string | null;
+    readonly detail: string;
+  } | null;
   /** Text the model read: amount and reference have to occur in it. null: not applicable. */
   readonly source: string | null;
   /** An earlier payment that looks like this one. */
@@ -51,20 +55,49 @@ function chainReasons(input: JudgeInput): readonly Reason[] {
   const refuse = (code: string, words: string) => reasons.push({ code, words, enforcedBy: "chain" });
 
   if (usage.frozen) refuse("frozen", "The account is frozen; only its owner can unfreeze it.");
-  if (usage.counters.status !== "granted") refuse("not-granted", `The ${limit.token.symbol} limit is ${usage.counters.status === "revoked" ? "revoked" : "not installed"} on this account.`);
-  else if (usage.counters.epoch !== usage.epoch) refuse("not-granted", "The owner has revoked everything granted before.");
-  if (claim.validUntil > grant.expiry) refuse("expired", `The policy expires at ${grant.expiry} and the claim ends at ${claim.validUntil}.`);
-  if (amountUnits > grant.perCall) refuse("over-per-payment", `${show(amountUnits, limit)} is over the ${show(grant.perCall, limit)} allowed per payment.`);
-  if (input.expectedFeeWei > grant.feeCap) refuse("over-fee-cap", `Gas would cost about ${showGas(input.expectedFeeWei)}, over the ${showGas(grant.feeCap)} allowed per operation.`);
+  if (usage.counters.status !== "granted")
+    refuse(
+      "not-granted",
+      `The ${limit.token.symbol} limit is ${usage.counters.status === "revoked" ? "revoked" : "not installed"} on this account.`,
+    );
+  else if (usage.counters.epoch !== usage.epoch)
+    refuse("not-granted", "The owner has revoked everything granted before.");
+  if (claim.validUntil > grant.expiry)
+    refuse("expired", `The policy expires at ${grant.expiry} and the claim ends at ${claim.validUntil}.`);
+  if (amountUnits > grant.perCall)
+    refuse(
+      "over-per-payment",
+      `${show(amountUnits, limit)} is over the ${show(grant.perCall, limit)} allowed per payment.`,
+    );
+  if (input.expectedFeeWei > grant.feeCap)
+    refuse(
+      "over-fee-cap",
+      `Gas would cost about ${showGas(input.expectedFeeWei)}, over the ${showGas(grant.feeCap)} allowed per operation.`,
+    );
   const gasLeft = grant.gasBudget - gasSpent(limit, usage.counters);
-  if (input.expectedFeeWei > gasLeft) refuse("over-gas-budget", `Gas would cost about ${showGas(input.expectedFeeWei)} and ${showGas(gasLeft)} of the gas budget is left.`);
+  if (input.expectedFeeWei > gasLeft)
+    refuse(
+      "over-gas-budget",
+      `Gas would cost about ${showGas(input.expectedFeeWei)} and ${showGas(gasLeft)} of the gas budget is left.`,
+    );
   const charged = charge(limit, amountUnits);
   const lifetimeLeft = grant.lifetime - spentInLifetime(limit, usage.counters);
-  if (charged > lifetimeLeft) refuse("over-lifetime", `${show(amountUnits, limit)} is over the ${show(lifetimeLeft, limit)} left of the policy's lifetime limit.`);
+  if (charged > lifetimeLeft)
+    refuse(
+      "over-lifetime",
+      `${show(amountUnits, limit)} is over the ${show(lifetimeLeft, limit)} left of the policy's lifetime limit.`,
+    );
   const spent = spentInWindow(limit, usage.counters, claim);
   if (spent + charged > grant.perWindow)
-    refuse("over-window", `${show(amountUnits, limit)} on top of ${show(spent, limit)} already spent crosses the window's ${show(grant.perWindow, limit)}.`);
-  if (amountUnits > input.balanceUnits) refuse("balance", `The account holds ${show(input.balanceUnits, limit)}, less than ${show(amountUnits, limit)}.`);
+    refuse(
+      "over-window",
+      `${show(amountUnits, limit)} on top of ${show(spent, limit)} already spent crosses the window's ${show(grant.perWindow, limit)}.`,
+    );
+  if (amountUnits > input.balanceUnits)
+    refuse(
+      "balance",
+      `The account holds ${show(input.balanceUnits, limit)}, less than ${show(amountUnits, limit)}.`,
+    );
   return reasons;
 }
 
@@ -76,7 +109,10 @@ function advisoryDenials(input: JudgeInput): readonly Reason[] {
     if (!occursAsAmount(circumstances.source, payment.amountUnits, payment.limit.token.decimals))
       refuse("amount-not-in-message", "The amount does not occur in the message.");
     if (payment.reference !== "" && !circumstances.source.includes(payment.reference))
-      refuse("reference-not-in-message", `The reference "${payment.reference}" does not occur in the message.`);
+      refuse(
+        "reference-not-in-message",
+        `The reference "${payment.reference}" does not occur in the message.`,
+      );
   }
   if (circumstances.earlier?.kind === "same") refuse("already-paid", circumstances.earlier.words);
   if (circumstances.sender && !circumstances.sender.authenticated && policy.unauthenticatedMail === "deny")
@@ -89,9 +125,17 @@ function advisoryQuestions(input: JudgeInput): readonly Reason[] {
   const reasons: Reason[] = [];
   const ask = (code: string, words: string) => reasons.push({ code, words, enforcedBy: "advisory" });
   const sender = circumstances.sender;
-  if (sender && !sender.authenticated && policy.unauthenticatedMail === "ask") ask("sender-unauthenticated", sender.detail);
-  if (sender?.authenticated && payment.payee.senders.length > 0 && !payment.payee.senders.includes(sender.domain ?? ""))
-    ask("sender-not-payee", `The mail comes from ${sender.domain ?? "an unknown domain"}, which is not a domain ${payment.payee.name} writes from.`);
+  if (sender && !sender.authenticated && policy.unauthenticatedMail === "ask")
+    ask("sender-unauthenticated", sender.detail);
+  if (
+    sender?.authenticated &&
+    payment.payee.senders.length > 0 &&
+    !payment.payee.senders.includes(sender.domain ?? "")
+  )
+    ask(
+      "sender-not-payee",
+      `The mail comes from ${sender.domain ?? "an unknown domain"}, which is not a domain ${payment.payee.name} writes from.`,
+    );
   if (circumstances.earlier?.kind === "similar") ask("looks-already-paid", circumstances.earlier.words);
   return reasons;
 }
@@ -103,7 +147,11 @@ export function occursAsAmount(text: string, amountUnits: bigint, decimals: numb
       const match = /^(\d{1,3}(?:[,'\u00a0\u202f ]\d{3})+|\d+)(?:\.(\d+))?$/.exec(piece);
       if (!match) continue;
       const fraction = (match[2] ?? "").replace(/0+$/, "");
-      if (fraction.length <= decimals && BigInt(match[1]!.replace(/\D/g, "") + fraction.padEnd(decimals, "0")) === amountUnits) return true;
+      if (
+        fraction.length <= decimals &&
+        BigInt(match[1]!.replace(/\D/g, "") + fraction.padEnd(decimals, "0")) === amountUnits
+      )
+        return true;
     }
   }
   return false;

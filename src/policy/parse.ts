@@ -5,17 +5,27 @@ import { BaseError } from "../core/errors.ts";
 import { policySchema, type PolicyDocument } from "./schema.ts";
 
 /** One mistake in a policy document, with where it is and what to write instead. Lines and columns count from 1. */
-export type PolicyMistake = { readonly line: number; readonly column: number; readonly path: string; readonly words: string };
+export type PolicyMistake = {
+  readonly line: number;
+  readonly column: number;
+  readonly path: string;
+  readonly words: string;
+};
 
 /** A policy document that can't be used. Nothing of it is applied. */
 export class PolicyError extends BaseError {
   override readonly name = "PolicyError";
   readonly mistakes: readonly PolicyMistake[];
   constructor(source: string, mistakes: readonly PolicyMistake[]) {
-    const lines = mistakes.map((m) => `  ${source}:${m.line}:${m.column}  ${m.path ? `${m.path}: ` : ""}${m.words}`);
-    super(`The policy ${source} has ${mistakes.length === 1 ? "a mistake" : `${mistakes.length} mistakes`}; nothing of it is applied.\n${lines.join("\n")}`, {
-      remedy: "Mend the lines above and run the command again.",
-    });
+    const lines = mistakes.map(
+      (m) => `  ${source}:${m.line}:${m.column}  ${m.path ? `${m.path}: ` : ""}${m.words}`,
+    );
+    super(
+      `The policy ${source} has ${mistakes.length === 1 ? "a mistake" : `${mistakes.length} mistakes`}; nothing of it is applied.\n${lines.join("\n")}`,
+      {
+        remedy: "Mend the lines above and run the command again.",
+      },
+    );
     this.mistakes = mistakes;
   }
 }
@@ -27,30 +37,55 @@ export class PolicyError extends BaseError {
  */
 export function parsePolicy(text: string, source = "policy"): PolicyDocument {
   const counter = new LineCounter();
-  const document = parseDocument(text, { lineCounter: counter, uniqueKeys: true, strict: true, customTags: [], merge: false });
+  const document = parseDocument(text, {
+    lineCounter: counter,
+    uniqueKeys: true,
+    strict: true,
+    customTags: [],
+    merge: false,
+  });
   const at = (offset: number) => {
     const { line, col } = counter.linePos(Math.max(0, Math.min(offset, text.length)));
     return { line: Math.max(1, line), column: Math.max(1, col) };
   };
   const broken = [...document.errors, ...document.warnings];
   if (broken.length > 0)
-    throw new PolicyError(source, broken.map((error) => ({ ...at(error.pos[0]), path: "", words: error.message.split("\n")[0]!.replace(/ at line.*$/, "") })));
+    throw new PolicyError(
+      source,
+      broken.map((error) => ({
+        ...at(error.pos[0]),
+        path: "",
+        words: error.message.split("\n")[0]!.replace(/ at line.*$/, ""),
+      })),
+    );
   // An alias would let one line change the meaning of another far away; a person reading the file would not see it.
   const alias = findAlias(document.contents);
-  if (alias !== undefined) throw new PolicyError(source, [{ ...at(alias), path: "", words: "anchors and aliases are not allowed: write the value out" }]);
+  if (alias !== undefined)
+    throw new PolicyError(source, [
+      { ...at(alias), path: "", words: "anchors and aliases are not allowed: write the value out" },
+    ]);
   const parsed = policySchema.safeParse(document.toJS({ maxAliasCount: 0 }));
   if (parsed.success) return deepFreeze(parsed.data);
-  throw new PolicyError(source, parsed.error.issues.flatMap((issue) => mistakesOf(issue, document, at)));
+  throw new PolicyError(
+    source,
+    parsed.error.issues.flatMap((issue) => mistakesOf(issue, document, at)),
+  );
 }
 
-function mistakesOf(issue: $ZodIssue, document: Document, at: (offset: number) => { line: number; column: number }): PolicyMistake[] {
+function mistakesOf(
+  issue: $ZodIssue,
+  document: Document,
+  at: (offset: number) => { line: number; column: number },
+): PolicyMistake[] {
   if (issue.code === "unrecognized_keys")
     return issue.keys.map((key) => ({
       ...at(offsetOf(document, [...issue.path, key], true)),
       path: [...issue.path, key].join("."),
       words: suggestion(key, document, issue.path),
     }));
-  return [{ ...at(offsetOf(document, issue.path, false)), path: issue.path.join("."), words: wordsOf(issue) }];
+  return [
+    { ...at(offsetOf(document, issue.path, false)), path: issue.path.join("."), words: wordsOf(issue) },
+  ];
 }
 
 function wordsOf(issue: $ZodIssue): string {
@@ -59,10 +94,33 @@ function wordsOf(issue: $ZodIssue): string {
   return issue.message.charAt(0).toLowerCase() + issue.message.slice(1);
 }
 
-const knownKeys = ["policy", "version", "chain", "tokens", "payees", "limits", "gas", "expires", "salt", "mail", "address", "decimals", "senders", "perPayment", "perWindow", "window", "lifetime", "budget", "perOperation", "unauthenticated"];
+const knownKeys = [
+  "policy",
+  "version",
+  "chain",
+  "tokens",
+  "payees",
+  "limits",
+  "gas",
+  "expires",
+  "salt",
+  "mail",
+  "address",
+  "decimals",
+  "senders",
+  "perPayment",
+  "perWindow",
+  "window",
+  "lifetime",
+  "budget",
+  "perOperation",
+  "unauthenticated",
+];
 
 function suggestion(key: string, _document: Document, _path: readonly PropertyKey[]): string {
-  const near = knownKeys.find((known) => known.toLowerCase() === key.toLowerCase() || distance(known, key) <= 2);
+  const near = knownKeys.find(
+    (known) => known.toLowerCase() === key.toLowerCase() || distance(known, key) <= 2,
+  );
   return near ? `is not a key of a policy; did you mean "${near}"?` : "is not a key of a policy; remove it";
 }
 
@@ -104,8 +162,17 @@ function rangeStart(node: unknown): number | undefined {
 
 function findAlias(node: unknown): number | undefined {
   if (isAlias(node)) return node.range?.[0] ?? 0;
-  if (isMap(node)) for (const item of node.items) for (const part of [item.key, item.value]) { const found = findAlias(part); if (found !== undefined) return found; }
-  if (isSeq(node)) for (const item of node.items) { const found = findAlias(item); if (found !== undefined) return found; }
+  if (isMap(node))
+    for (const item of node.items)
+      for (const part of [item.key, item.value]) {
+        const found = findAlias(part);
+        if (found !== undefined) return found;
+      }
+  if (isSeq(node))
+    for (const item of node.items) {
+      const found = findAlias(item);
+      if (found !== undefined) return found;
+    }
   return undefined;
 }
 

@@ -1,6 +1,7 @@
 import { concatHex, keccak256, pad, type Address, type Hex } from "viem";
 
-const hashPair = (a: Hex, b: Hex): Hex => keccak256(BigInt(a) < BigInt(b) ? concatHex([a, b]) : concatHex([b, a]));
+const hashPair = (a: Hex, b: Hex): Hex =>
+  keccak256(BigInt(a) < BigInt(b) ? concatHex([a, b]) : concatHex([b, a]));
 
 /** The tree of allowed payees: twin of the proof check in `contracts/libraries/SpendPolicy.sol`. */
 export type PayeeTree = { readonly root: Hex; readonly payees: readonly Address[] };
@@ -11,7 +12,8 @@ function levels(payees: readonly Address[]): readonly (readonly Hex[])[] {
   while (all.at(-1)!.length > 1) {
     const below = all.at(-1)!;
     const above: Hex[] = [];
-    for (let i = 0; i < below.length; i += 2) above.push(i + 1 < below.length ? hashPair(below[i]!, below[i + 1]!) : below[i]!);
+    for (let i = 0; i < below.length; i += 2)
+      above.push(i + 1 < below.length ? hashPair(below[i]!, below[i + 1]!) : below[i]!);
     all.push(above);
   }
   return all;
@@ -19,7 +21,9 @@ function levels(payees: readonly Address[]): readonly (readonly Hex[])[] {
 
 /** Merkle tree over distinct addresses, sorted here: the same set always has the same root. */
 export function payeeTree(payees: readonly Address[]): PayeeTree {
-  const sorted = [...new Set(payees.map((payee) => payee.toLowerCase()))].sort((a, b) => (a < b ? -1 : 1)) as Address[];
+  const sorted = [...new Set(payees.map((payee) => payee.toLowerCase()))].sort((a, b) =>
+    a < b ? -1 : 1,
+  ) as Address[];
   if (sorted.length === 0) throw new RangeError("A payee tree needs at least one payee.");
   return { root: levels(sorted).at(-1)![0]!, payees: sorted };
 }

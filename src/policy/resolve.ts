@@ -21,14 +21,23 @@ export function resolveTransfer(policy: CompiledPolicy, transfer: Transfer): Pay
   if (!payee) return refuse("payee-unknown", `"${transfer.to}" is not a payee of the policy.`);
   const limit = limitFor(policy, transfer.token);
   if (!limit) {
-    const known = policy.tokens.some((token) => token.symbol === transfer.token) || transfer.token === nativeToken.symbol;
-    return refuse("token-not-allowed", known ? `The policy has no limit for ${transfer.token}, so none may be paid.` : `${transfer.token} is not a token of the policy.`);
+    const known =
+      policy.tokens.some((token) => token.symbol === transfer.token) || transfer.token === nativeToken.symbol;
+    return refuse(
+      "token-not-allowed",
+      known
+        ? `The policy has no limit for ${transfer.token}, so none may be paid.`
+        : `${transfer.token} is not a token of the policy.`,
+    );
   }
   let amountUnits: bigint;
   try {
     amountUnits = parseUnitsExact(transfer.amount, limit.token.decimals);
   } catch {
-    return refuse("amount-unusable", `${transfer.amount} ${transfer.token} is not a whole number of base units.`);
+    return refuse(
+      "amount-unusable",
+      `${transfer.amount} ${transfer.token} is not a whole number of base units.`,
+    );
   }
   if (amountUnits === 0n) return refuse("amount-unusable", "The amount is zero.");
   return { payee, to: payee.address, limit, amountUnits, reference: transfer.reference };

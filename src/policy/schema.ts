@@ -1,16 +1,26 @@
 import { getAddress, isAddress, type Address } from "viem";
 import * as z from "zod";
 
-const name = z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'lower case letters, digits and dashes, e.g. "acme-hosting"');
+const name = z
+  .string()
+  .regex(/^[a-z][a-z0-9-]{0,31}$/, 'lower case letters, digits and dashes, e.g. "acme-hosting"');
 const symbol = z.string().regex(/^[A-Z][A-Z0-9]{0,11}$/, 'upper case letters and digits, e.g. "USDC"');
 const address = z
   .string()
-  .refine((text) => isAddress(text), "an address: 0x and 40 hex digits, with a right checksum if it has capitals")
+  .refine(
+    (text) => isAddress(text),
+    "an address: 0x and 40 hex digits, with a right checksum if it has capitals",
+  )
   .transform((text): Address => getAddress(text));
 /** `"42.50 USDC"`: the unit stands with the number, so that no reader has to guess it. */
-const amount = z.string().regex(/^\d+(\.\d+)? [A-Z][A-Z0-9]*$/, 'an amount with its unit, e.g. "500.00 USDC"');
+const amount = z
+  .string()
+  .regex(/^\d+(\.\d+)? [A-Z][A-Z0-9]*$/, 'an amount with its unit, e.g. "500.00 USDC"');
 const duration = z.string().regex(/^\d+(m|h|d)$/, 'a duration, e.g. "30m", "24h" or "7d"');
-const instant = z.iso.datetime({ offset: true, error: 'a moment with its zone, e.g. "2027-06-30T00:00:00Z"' });
+const instant = z.iso.datetime({
+  offset: true,
+  error: 'a moment with its zone, e.g. "2027-06-30T00:00:00Z"',
+});
 const domain = z.string().regex(/^[a-z0-9-]+(\.[a-z0-9-]+)+$/, 'a domain in lower case, e.g. "acme.example"');
 
 /** A policy document as an operator writes it (YAML or JSON). Unknown keys are errors: a typo must not widen anything. */

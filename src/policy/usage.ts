@@ -21,7 +21,8 @@ export type Counters = {
   readonly status: "unknown" | "granted" | "revoked";
 };
 
-const field = (word: bigint, shift: number, bits: number) => Number((word >> BigInt(shift)) & ((1n << BigInt(bits)) - 1n));
+const field = (word: bigint, shift: number, bits: number) =>
+  Number((word >> BigInt(shift)) & ((1n << BigInt(bits)) - 1n));
 
 export function decodeCounters(word: bigint): Counters {
   const status = field(word, 248, 8);
@@ -53,7 +54,8 @@ export function spentInWindow(limit: CompiledLimit, counters: Counters, claim: C
   const newest = BigInt(counters.newestBucket);
   const first = claim.validAfter / bucket - bucketsPerWindow;
   let units = 0n;
-  for (const [lane, spent] of counters.ring.entries()) if (newest - BigInt(lane) >= first) units += BigInt(spent);
+  for (const [lane, spent] of counters.ring.entries())
+    if (newest - BigInt(lane) >= first) units += BigInt(spent);
   return units * 10n ** BigInt(limit.units.exponent);
 }
 

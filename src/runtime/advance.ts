@@ -5,15 +5,25 @@ import type { JsonObject } from "../core/json.ts";
 /** One command of the machine to whoever runs effects. */
 export type Command = { readonly kind: "effect"; readonly id: string; readonly source: string };
 
-export type Advanced = { readonly snapshot: JsonObject; readonly commands: readonly Command[]; readonly done: boolean };
+export type Advanced = {
+  readonly snapshot: JsonObject;
+  readonly commands: readonly Command[];
+  readonly done: boolean;
+};
 
 /**
  * The pure core: (machine, snapshot, event) → (snapshot, commands). Runs nothing. xstate's live actors re-run promises
  * and lose timers when they are restored, so none is ever made (research/durability-scale.md §2.4).
  */
-export function advance(machine: AnyStateMachine, snapshot: JsonObject | null, event: { readonly type: string; readonly output?: unknown } | null): Advanced {
+export function advance(
+  machine: AnyStateMachine,
+  snapshot: JsonObject | null,
+  event: { readonly type: string; readonly output?: unknown } | null,
+): Advanced {
   const [next, actions] =
-    snapshot === null || event === null ? initialTransition(machine) : transition(machine, machine.resolveState(snapshot as never), event);
+    snapshot === null || event === null
+      ? initialTransition(machine)
+      : transition(machine, machine.resolveState(snapshot as never), event);
   const commands: Command[] = [];
   for (const action of actions as readonly { type: string; params?: unknown }[]) {
     if (action.type !== "xstate.spawnChild") continue;
@@ -25,4 +35,5 @@ export function advance(machine: AnyStateMachine, snapshot: JsonObject | null, e
 }
 
 /** The event with which the machine learns that an effect is done. */
-export const doneEvent = (id: string, output: unknown) => ({ type: `xstate.done.actor.${id}`, output }) as const;
+export const doneEvent = (id: string, output: unknown) =>
+  ({ type: `xstate.done.actor.${id}`, output }) as const;

@@ -18,9 +18,22 @@ export async function anchorDecisions(house: House): Promise<Hex | undefined> {
   if (!purse) return undefined;
   const leaves = leavesOf(journal, agent.name);
   const decisionLog = await decisionLogOf(chain, account);
-  if ((await anchoredSize(chain, purse.address, decisionLog, account, policy.agent)) >= leaves.length) return undefined;
+  if ((await anchoredSize(chain, purse.address, decisionLog, account, policy.agent)) >= leaves.length)
+    return undefined;
   const root = treeRoot(leaves);
-  const transaction = await anchorTree(chain, purse, decisionLog, { account, agent: policy.agent, size: leaves.length, root });
-  journal.atomically(() => appendEntry(journal, agent.name, "anchored", { size: leaves.length, root, transaction, writer: purse.address.toLowerCase() }));
+  const transaction = await anchorTree(chain, purse, decisionLog, {
+    account,
+    agent: policy.agent,
+    size: leaves.length,
+    root,
+  });
+  journal.atomically(() =>
+    appendEntry(journal, agent.name, "anchored", {
+      size: leaves.length,
+      root,
+      transaction,
+      writer: purse.address.toLowerCase(),
+    }),
+  );
   return transaction;
 }

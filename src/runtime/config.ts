@@ -18,7 +18,12 @@ const schema = z.strictObject({
     rpc: z.url({ protocol: /^https?$/ }),
     chainId: z.int().positive(),
     /** Blocks on top of one before it counts as final; 0 only where nothing is ever undone (local chains). */
-    finality: z.union([z.strictObject({ depth: z.int().min(0).max(1000) }), z.strictObject({ tag: z.literal("finalized") })]).default({ tag: "finalized" }),
+    finality: z
+      .union([
+        z.strictObject({ depth: z.int().min(0).max(1000) }),
+        z.strictObject({ tag: z.literal("finalized") }),
+      ])
+      .default({ tag: "finalized" }),
   }),
   account: z
     .string()
@@ -59,18 +64,31 @@ export async function readConfig(file: string): Promise<Config> {
     document = JSON.parse(await readFile(file, "utf8"));
   } catch (error) {
     const missing = (error as NodeJS.ErrnoException).code === "ENOENT";
-    throw new ConfigError(missing ? "There is no configuration file." : "The configuration file is not JSON.", {
-      remedy: missing ? "Name one with --config; docs/architecture.md shows what it holds." : "Correct it and start again.",
-      facts: { config: file, detail: error instanceof Error ? error.message : String(error) },
-      cause: error,
-    });
+    throw new ConfigError(
+      missing ? "There is no configuration file." : "The configuration file is not JSON.",
+      {
+        remedy: missing
+          ? "Name one with --config; docs/architecture.md shows what it holds."
+          : "Correct it and start again.",
+        facts: { config: file, detail: error instanceof Error ? error.message : String(error) },
+        cause: error,
+      },
+    );
   }
   const parsed = schema.safeParse(document);
   if (!parsed.success)
-    throw new ConfigError(`The configuration has ${parsed.error.issues.length === 1 ? "a mistake" : `${parsed.error.issues.length} mistakes`}.`, {
-      remedy: "Correct it and start again.",
-      facts: { config: file, ...Object.fromEntries(parsed.error.issues.map((issue) => [issue.path.join(".") || "file", issue.message])) },
-    });
+    throw new ConfigError(
+      `The configuration has ${parsed.error.issues.length === 1 ? "a mistake" : `${parsed.error.issues.length} mistakes`}.`,
+      {
+        remedy: "Correct it and start again.",
+        facts: {
+          config: file,
+          ...Object.fromEntries(
+            parsed.error.issues.map((issue) => [issue.path.join(".") || "file", issue.message]),
+          ),
+        },
+      },
+    );
   const config = parsed.data;
   const at = (path: string) => resolve(base, path);
   return Object.freeze({
@@ -80,7 +98,13 @@ export async function readConfig(file: string): Promise<Config> {
     ...(config.passwordFile === undefined ? {} : { passwordFile: at(config.passwordFile) }),
     bundler:
       config.bundler.kind === "own"
-        ? { ...config.bundler, keystore: at(config.bundler.keystore), ...(config.bundler.passwordFile === undefined ? {} : { passwordFile: at(config.bundler.passwordFile) }) }
+        ? {
+            ...config.bundler,
+            keystore: at(config.bundler.keystore),
+            ...(config.bundler.passwordFile === undefined
+              ? {}
+              : { passwordFile: at(config.bundler.passwordFile) }),
+          }
         : config.bundler,
     model: { ...config.model, file: at(config.model.file) },
     state: at(config.state),

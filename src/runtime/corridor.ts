@@ -1,7 +1,18 @@
 import { BaseError } from "../core/errors.ts";
 import { sha256Hex } from "../core/hash.ts";
 import type { Trigger } from "../core/trigger.ts";
-import { decisionOf, deleteEffect, effectsOf, openDecision, outputOf, putEffect, putOutput, saveSnapshot, startDecision, type DecisionRow } from "../journal/decisions.ts";
+import {
+  decisionOf,
+  deleteEffect,
+  effectsOf,
+  openDecision,
+  outputOf,
+  putEffect,
+  putOutput,
+  saveSnapshot,
+  startDecision,
+  type DecisionRow,
+} from "../journal/decisions.ts";
 import { appendEntry } from "../journal/entries.ts";
 import { nextTrigger, triggerOf } from "../journal/triggers.ts";
 import { advance, doneEvent } from "./advance.ts";
@@ -12,12 +23,18 @@ import type { House, Step, StepContext, StepResult } from "./house.ts";
 export class MachineVersionError extends BaseError {
   override readonly name = "MachineVersionError";
   constructor(decision: string, stored: string) {
-    super(`Decision ${decision} was begun by ${stored}; this program runs ${machineName}.`, { remedy: "Finish it with the version of Bursar that began it, then upgrade." });
+    super(`Decision ${decision} was begun by ${stored}; this program runs ${machineName}.`, {
+      remedy: "Finish it with the version of Bursar that began it, then upgrade.",
+    });
   }
 }
 
 /** Called at every durable border, for progress and for tests that cut the power there. */
-export type Passage = (event: { readonly decision: string; readonly step: string; readonly at: "begun" | "done" | "committed" }) => void;
+export type Passage = (event: {
+  readonly decision: string;
+  readonly step: string;
+  readonly at: "begun" | "done" | "committed";
+}) => void;
 
 export type CorridorOptions = {
   readonly house: House;
@@ -45,8 +62,15 @@ export async function runNext(options: CorridorOptions): Promise<DecisionRow | u
   const id = sha256Hex(`${house.agent.name}\n${trigger.dedupeId}`);
   house.journal.atomically(() => {
     const first = advance(decisionMachine, null, null);
-    startDecision(house.journal, { id, agent: house.agent.name, triggerId: trigger.dedupeId, machine: machineName, snapshot: first.snapshot });
-    for (const { id: effect, source } of first.commands) putEffect(house.journal, { decision: id, id: effect, source });
+    startDecision(house.journal, {
+      id,
+      agent: house.agent.name,
+      triggerId: trigger.dedupeId,
+      machine: machineName,
+      snapshot: first.snapshot,
+    });
+    for (const { id: effect, source } of first.commands)
+      putEffect(house.journal, { decision: id, id: effect, source });
   });
   options.onPassage?.({ decision: id, step: "trigger", at: "committed" });
   return carryOn(options, decisionOf(house.journal, id));
@@ -74,7 +98,13 @@ async function carryOn(options: CorridorOptions, decision: DecisionRow): Promise
  * The one atomic write: the result, its rows and its line in the audit log, the machine's next snapshot, the effects
  * that follow. Pure steps that follow run right here, in the same transaction.
  */
-function commit(options: CorridorOptions, decision: string, effectId: string, first: StepResult, context: StepContext): void {
+function commit(
+  options: CorridorOptions,
+  decision: string,
+  effectId: string,
+  first: StepResult,
+  context: StepContext,
+): void {
   const { house, steps } = options;
   house.journal.atomically(() => {
     let pending: { id: string; result: StepResult } | undefined = { id: effectId, result: first };
@@ -85,7 +115,11 @@ function commit(options: CorridorOptions, decision: string, effectId: string, fi
       result.rows?.();
       appendEntry(house.journal, house.agent.name, result.entry.kind, { decision, ...result.entry.body });
       deleteEffect(house.journal, decision, id);
-      const next = advance(decisionMachine, decisionOf(house.journal, decision).snapshot, doneEvent(id, result.signal ?? { next: "go" }));
+      const next = advance(
+        decisionMachine,
+        decisionOf(house.journal, decision).snapshot,
+        doneEvent(id, result.signal ?? { next: "go" }),
+      );
       saveSnapshot(house.journal, decision, next.snapshot, next.done);
       for (const command of next.commands) {
         const step = stepOf(steps, command.source);
@@ -97,7 +131,11 @@ function commit(options: CorridorOptions, decision: string, effectId: string, fi
 }
 
 /** Runs a step, repeating it as its errors allow. Returns undefined when the signal aborted meanwhile. */
-async function attempt(options: CorridorOptions, source: string, context: StepContext): Promise<StepResult | undefined> {
+async function attempt(
+  options: CorridorOptions,
+  source: string,
+  context: StepContext,
+): Promise<StepResult | undefined> {
   const backOff = options.backOffMs ?? defaultBackOffMs;
   for (let tries = 0; ; tries++) {
     try {

@@ -9,9 +9,12 @@ export type DecisionContext = { readonly outcome: Outcome | null };
 export type StepSignal = { readonly next: "go" } | { readonly next: "end"; readonly outcome: Outcome };
 
 /** Effects are named here and run outside: this machine is only ever used as a pure reducer. */
-const named = fromPromise<StepSignal>(() => Promise.reject(new Error("The decision machine runs no effects.")));
+const named = fromPromise<StepSignal>(() =>
+  Promise.reject(new Error("The decision machine runs no effects.")),
+);
 
-const ends = ({ event }: { event: unknown }): boolean => (event as { output?: StepSignal }).output?.next === "end";
+const ends = ({ event }: { event: unknown }): boolean =>
+  (event as { output?: StepSignal }).output?.next === "end";
 const outcomeOf = (event: unknown): Outcome | null => {
   const output = (event as { output?: StepSignal }).output;
   return output?.next === "end" ? output.outcome : null;
@@ -24,7 +27,17 @@ const outcomeOf = (event: unknown): Outcome | null => {
  */
 export const decisionMachine = setup({
   types: { context: {} as DecisionContext },
-  actors: { observe: named, infer: named, parse: named, judge: named, seal: named, sign: named, send: named, settle: named, record: named },
+  actors: {
+    observe: named,
+    infer: named,
+    parse: named,
+    judge: named,
+    seal: named,
+    sign: named,
+    send: named,
+    settle: named,
+    record: named,
+  },
   guards: { ends },
 }).createMachine({
   id: "decision",
@@ -41,18 +54,38 @@ export const decisionMachine = setup({
       invoke: {
         id: "seal",
         src: "seal",
-        onDone: [{ guard: "ends", target: "recording", actions: assign({ outcome: ({ event }) => outcomeOf(event) }) }, { target: "signing" }],
+        onDone: [
+          {
+            guard: "ends",
+            target: "recording",
+            actions: assign({ outcome: ({ event }) => outcomeOf(event) }),
+          },
+          { target: "signing" },
+        ],
       },
     },
     signing: {
       invoke: {
         id: "sign",
         src: "sign",
-        onDone: [{ guard: "ends", target: "recording", actions: assign({ outcome: ({ event }) => outcomeOf(event) }) }, { target: "sending" }],
+        onDone: [
+          {
+            guard: "ends",
+            target: "recording",
+            actions: assign({ outcome: ({ event }) => outcomeOf(event) }),
+          },
+          { target: "sending" },
+        ],
       },
     },
     sending: { invoke: { id: "send", src: "send", onDone: "settling" } },
-    settling: { invoke: { id: "settle", src: "settle", onDone: { target: "recording", actions: assign({ outcome: ({ event }) => outcomeOf(event) }) } } },
+    settling: {
+      invoke: {
+        id: "settle",
+        src: "settle",
+        onDone: { target: "recording", actions: assign({ outcome: ({ event }) => outcomeOf(event) }) },
+      },
+    },
     recording: { invoke: { id: "record", src: "record", onDone: "done" } },
     done: { type: "final" },
   },

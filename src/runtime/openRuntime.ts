@@ -8,7 +8,7 @@ import { rpcBundler } from "../chain/bundler/rpcBundler.ts";
 import { connectChain, requireCode, type Chain } from "../chain/connectChain.ts";
 import { openKeystore } from "../chain/keystore.ts";
 import type { Agent } from "../core/agent.ts";
-import { BaseError } from "../core/errors.ts";
+import type { BaseError } from "../core/errors.ts";
 import type { InferenceEngine } from "../core/inference.ts";
 import { openEngine, type OpenEngineOptions } from "../inference/openEngine.ts";
 import { openJournal } from "../journal/openJournal.ts";
@@ -28,7 +28,12 @@ import { watchMailFolder, type MailWatcher } from "./triggers/mailFolder.ts";
 export type RuntimeEvent =
   | { readonly kind: "opening"; readonly what: "journal" | "chain" | "keystore" | "model" }
   | { readonly kind: "model"; readonly phase: string; readonly fraction: number | null }
-  | { readonly kind: "ready"; readonly engine: InferenceEngine; readonly account: string; readonly resumed: boolean }
+  | {
+      readonly kind: "ready";
+      readonly engine: InferenceEngine;
+      readonly account: string;
+      readonly resumed: boolean;
+    }
   | { readonly kind: "unusable"; readonly file: string; readonly error: BaseError }
   | { readonly kind: "decision"; readonly report: DecisionReport };
 
@@ -68,7 +73,10 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<Runtime>
   try {
     const document = parsePolicy(await readText(config.policy, "policy"), config.policy);
     if (document.chain !== config.chain.chainId)
-      throw new ConfigError(`The policy is for chain ${document.chain}, the configuration for chain ${config.chain.chainId}.`, { remedy: "Correct one of the two." });
+      throw new ConfigError(
+        `The policy is for chain ${document.chain}, the configuration for chain ${config.chain.chainId}.`,
+        { remedy: "Correct one of the two." },
+      );
 
     emit({ kind: "opening", what: "journal" });
     const journal = openJournal(join(config.state, "journal.db"));
@@ -87,9 +95,26 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<Runtime>
     const engine = await openEngine(engineOptions(options));
     closers.push(() => engine.close());
 
-    const house: House = { agent, policy, account: config.account, signer, chain, bundler, purse, engine, journal, randomSecret, sleep };
+    const house: House = {
+      agent,
+      policy,
+      account: config.account,
+      signer,
+      chain,
+      bundler,
+      purse,
+      engine,
+      journal,
+      randomSecret,
+      sleep,
+    };
     const watchers = await openWatchers(options, house);
-    emit({ kind: "ready", engine, account: config.account, resumed: journal.get("select 1 as one from decision where done = 0 limit 1") !== undefined });
+    emit({
+      kind: "ready",
+      engine,
+      account: config.account,
+      resumed: journal.get("select 1 as one from decision where done = 0 limit 1") !== undefined,
+    });
     return runtimeOf(options, house, watchers, signal, closers);
   } catch (error) {
     await closeAll(closers);
@@ -97,13 +122,24 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<Runtime>
   }
 }
 
-function runtimeOf(options: OpenRuntimeOptions, house: House, watchers: readonly MailWatcher[], signal: AbortSignal, closers: (() => void | Promise<void>)[]): Runtime {
+function runtimeOf(
+  options: OpenRuntimeOptions,
+  house: House,
+  watchers: readonly MailWatcher[],
+  signal: AbortSignal,
+  closers: (() => void | Promise<void>)[],
+): Runtime {
   const runtime: Runtime = {
     house,
     async runUntilIdle() {
       for (const watcher of watchers) await watcher.scan();
       while (!signal.aborted) {
-        const decision = await runNext({ house, steps, signal, ...(options.onPassage ? { onPassage: options.onPassage } : {}) });
+        const decision = await runNext({
+          house,
+          steps,
+          signal,
+          ...(options.onPassage ? { onPassage: options.onPassage } : {}),
+        });
         if (!decision) return;
         options.onEvent?.({ kind: "decision", report: reportOf(house.journal, decision) });
       }
@@ -132,22 +168,33 @@ function engineOptions({ config, onEvent, signal }: OpenRuntimeOptions): OpenEng
     mode: config.model.mode,
     contextSize: config.model.contextSize,
     threads: config.model.threads,
-    onProgress: (event) => onEvent?.({ kind: "model", phase: event.phase, fraction: "fraction" in event ? event.fraction : null }),
+    onProgress: (event) =>
+      onEvent?.({ kind: "model", phase: event.phase, fraction: "fraction" in event ? event.fraction : null }),
     ...(signal ? { signal } : {}),
   };
 }
 
-async function openBundler(options: OpenRuntimeOptions, chain: Chain): Promise<Pick<House, "bundler" | "purse">> {
+async function openBundler(
+  options: OpenRuntimeOptions,
+  chain: Chain,
+): Promise<Pick<House, "bundler" | "purse">> {
   const { bundler } = options.config;
   if (bundler.kind === "rpc") return { bundler: rpcBundler(chain, bundler.url), purse: null };
   const purse = await openKeystore(bundler.keystore, await passwordFor(options, bundler));
   return { bundler: ownBundler(chain, { executor: purse }), purse };
 }
 
-async function passwordFor(options: OpenRuntimeOptions, key: { readonly keystore: string; readonly passwordFile?: string | undefined }): Promise<string> {
-  if (key.passwordFile !== undefined) return (await readText(key.passwordFile, "password file")).replace(/\r?\n$/, "");
+async function passwordFor(
+  options: OpenRuntimeOptions,
+  key: { readonly keystore: string; readonly passwordFile?: string | undefined },
+): Promise<string> {
+  if (key.passwordFile !== undefined)
+    return (await readText(key.passwordFile, "password file")).replace(/\r?\n$/, "");
   if (options.askPassword) return options.askPassword(key.keystore);
-  throw new ConfigError("The keystore needs a password.", { remedy: "Name a passwordFile in the configuration, or run in a terminal to be asked.", facts: { keystore: key.keystore } });
+  throw new ConfigError("The keystore needs a password.", {
+    remedy: "Name a passwordFile in the configuration, or run in a terminal to be asked.",
+    facts: { keystore: key.keystore },
+  });
 }
 
 function openWatchers(options: OpenRuntimeOptions, house: House): Promise<readonly MailWatcher[]> {
@@ -171,6 +218,10 @@ async function readText(file: string, what: string): Promise<string> {
   try {
     return await readFile(file, "utf8");
   } catch (error) {
-    throw new ConfigError(`The ${what} can't be read.`, { remedy: "Check the path in the configuration.", facts: { file, detail: error instanceof Error ? error.message : String(error) }, cause: error });
+    throw new ConfigError(`The ${what} can't be read.`, {
+      remedy: "Check the path in the configuration.",
+      facts: { file, detail: error instanceof Error ? error.message : String(error) },
+      cause: error,
+    });
   }
 }

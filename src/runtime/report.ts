@@ -52,9 +52,24 @@ export function reportOf(journal: JournalDatabase, decision: DecisionRow): Decis
   const receipt = (output("settle") as { receipt?: Receipt } | undefined)?.receipt;
   const { outcome } = output("record") as { outcome: Outcome };
   const reasons: Reason[] = [...verdict.reasons];
-  if (refusal) reasons.push({ code: "refused-by-chain", words: `${refusal.words} (${refusal.error})`, enforcedBy: "chain" });
-  if (receipt?.outcome === "reverted") reasons.push({ code: "reverted", words: `The payment reverted on chain: ${receipt.revertReason}`, enforcedBy: "chain" });
-  if (receipt?.outcome === "expired") reasons.push({ code: "expired", words: "The operation's time passed before it was included; the bill is open again.", enforcedBy: "chain" });
+  if (refusal)
+    reasons.push({
+      code: "refused-by-chain",
+      words: `${refusal.words} (${refusal.error})`,
+      enforcedBy: "chain",
+    });
+  if (receipt?.outcome === "reverted")
+    reasons.push({
+      code: "reverted",
+      words: `The payment reverted on chain: ${receipt.revertReason}`,
+      enforcedBy: "chain",
+    });
+  if (receipt?.outcome === "expired")
+    reasons.push({
+      code: "expired",
+      words: "The operation's time passed before it was included; the bill is open again.",
+      enforcedBy: "chain",
+    });
   return {
     id: decision.id,
     sequence: decision.position,
@@ -72,7 +87,9 @@ export function reportOf(journal: JournalDatabase, decision: DecisionRow): Decis
     leaf: sealed.leaf,
     index: sealed.treeSize - 1,
     thinkingMs: inference ? inference.timing.prefillMs + inference.timing.generationMs : null,
-    tokens: inference ? { prompt: inference.promptTokens.length, output: inference.outputTokens.length } : null,
+    tokens: inference
+      ? { prompt: inference.promptTokens.length, output: inference.outputTokens.length }
+      : null,
     receipt: receipt && receipt.outcome !== "expired" ? receipt : null,
   };
 }

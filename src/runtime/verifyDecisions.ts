@@ -42,7 +42,10 @@ type ChainTree = { readonly size: number; readonly root: Hex };
  *
  * @throws JournalBrokenError when the journal itself does not hold
  */
-export async function verifyDecisions(house: House, options: { readonly onChecked?: (check: DecisionCheck) => void; readonly signal?: AbortSignal } = {}): Promise<Verification> {
+export async function verifyDecisions(
+  house: House,
+  options: { readonly onChecked?: (check: DecisionCheck) => void; readonly signal?: AbortSignal } = {},
+): Promise<Verification> {
   const { journal, agent } = house;
   const { entries } = verifyEntries(journal);
   const leaves = leavesOf(journal, agent.name);
@@ -72,18 +75,33 @@ async function treesOnChain(house: House, decisions: readonly DecisionRow[]): Pr
   }
   if (purse) {
     const size = await anchoredSize(chain, purse.address, decisionLog, account, policy.agent);
-    if (size > 0) trees.push({ size, root: await anchoredRoot(chain, purse.address, decisionLog, { account, agent: policy.agent, size }) });
+    if (size > 0)
+      trees.push({
+        size,
+        root: await anchoredRoot(chain, purse.address, decisionLog, { account, agent: policy.agent, size }),
+      });
   }
   const leaves = leavesOf(journal, house.agent.name);
-  return trees.filter((tree) => tree.size <= leaves.length && treeRoot(leaves.slice(0, tree.size)) === tree.root);
+  return trees.filter(
+    (tree) => tree.size <= leaves.length && treeRoot(leaves.slice(0, tree.size)) === tree.root,
+  );
 }
 
-function receiptOf({ journal }: House, decision: DecisionRow): Extract<Receipt, { transaction: Hex }> | undefined {
+function receiptOf(
+  { journal }: House,
+  decision: DecisionRow,
+): Extract<Receipt, { transaction: Hex }> | undefined {
   const receipt = (outputOf(journal, decision.id, "settle") as { receipt?: Receipt } | undefined)?.receipt;
   return receipt && receipt.outcome !== "expired" ? receipt : undefined;
 }
 
-async function checkDecision(house: House, decision: DecisionRow, leaves: readonly Hex[], trees: readonly ChainTree[], signal: AbortSignal | undefined): Promise<DecisionCheck> {
+async function checkDecision(
+  house: House,
+  decision: DecisionRow,
+  leaves: readonly Hex[],
+  trees: readonly ChainTree[],
+  signal: AbortSignal | undefined,
+): Promise<DecisionCheck> {
   const output = (step: string) => outputOf(house.journal, decision.id, step);
   const sealed = output("seal") as unknown as Sealed;
   const thought = output("infer") as unknown as Thought;
@@ -95,7 +113,8 @@ async function checkDecision(house: House, decision: DecisionRow, leaves: readon
   if (leaves[index] !== sealed.leaf) failures.push("The leaf is not at its place in the agent's tree.");
   const expected = expectedFields(output, thought);
   for (const [path, value] of Object.entries(expected))
-    if (canonicalize(sealed.fields[path] ?? null) !== canonicalize(value)) failures.push(`The record's ${path} is not what the journal holds.`);
+    if (canonicalize(sealed.fields[path] ?? null) !== canonicalize(value))
+      failures.push(`The record's ${path} is not what the journal holds.`);
 
   const onChain = trees.some((tree) => index < tree.size);
   if (!onChain) failures.push("The leaf is under no root on the chain.");
@@ -106,7 +125,8 @@ async function checkDecision(house: House, decision: DecisionRow, leaves: readon
   if ("inference" in thought) {
     const again = await house.engine.reExecute(thought.inference, signal ? { signal } : {});
     verdict = again.verdict;
-    if (again.verdict === "MISMATCH") failures.push(`The model writes something else at token ${again.firstDivergence.index}: ${again.why}`);
+    if (again.verdict === "MISMATCH")
+      failures.push(`The model writes something else at token ${again.firstDivergence.index}: ${again.why}`);
   }
   return { sequence: decision.position, leaf: sealed.leaf, failures, onChain, inference: verdict };
 }
@@ -124,16 +144,40 @@ function expectedFields(output: (step: string) => Json | undefined, thought: Tho
 }
 
 /** The operation on the chain has to carry the very calls and nonce that the record names, and commit this leaf last. */
-async function executionFailures(house: House, sealed: Sealed, receipt: { readonly transaction: Hex }, output: (step: string) => Json | undefined): Promise<readonly string[]> {
+async function executionFailures(
+  house: House,
+  sealed: Sealed,
+  receipt: { readonly transaction: Hex },
+  output: (step: string) => Json | undefined,
+): Promise<readonly string[]> {
   const { account, chain, policy } = house;
   const failures: string[] = [];
   const { operation } = output("sign") as unknown as { operation: Operation };
-  const [call] = sealed.fields["execution.calls"] as unknown as readonly { to: Address; valueWei: string; data: Hex }[];
-  if (!call || encodeCall({ to: call.to, valueWei: BigInt(call.valueWei), data: call.data }).toLowerCase() !== operation.userOp.callData.toLowerCase())
+  const [call] = sealed.fields["execution.calls"] as unknown as readonly {
+    to: Address;
+    valueWei: string;
+    data: Hex;
+  }[];
+  if (
+    !call ||
+    encodeCall({ to: call.to, valueWei: BigInt(call.valueWei), data: call.data }).toLowerCase() !==
+      operation.userOp.callData.toLowerCase()
+  )
     failures.push("The operation carries another call than the record names.");
-  if (hexToBigInt(sealed.fields["execution.nonce"] as Hex) !== hexToBigInt(operation.userOp.nonce)) failures.push("The operation has another nonce than the record names.");
-  const committed = await committedTrees(chain, await decisionLogOf(chain, account), receipt.transaction, account, policy.agent);
-  if (!committed.some((tree) => tree.writer === account && tree.size === sealed.treeSize && tree.root === sealed.treeRoot))
+  if (hexToBigInt(sealed.fields["execution.nonce"] as Hex) !== hexToBigInt(operation.userOp.nonce))
+    failures.push("The operation has another nonce than the record names.");
+  const committed = await committedTrees(
+    chain,
+    await decisionLogOf(chain, account),
+    receipt.transaction,
+    account,
+    policy.agent,
+  );
+  if (
+    !committed.some(
+      (tree) => tree.writer === account && tree.size === sealed.treeSize && tree.root === sealed.treeRoot,
+    )
+  )
     failures.push("The operation's transaction does not commit this decision as the tree's last leaf.");
   return failures;
 }

@@ -12,11 +12,17 @@ export class LocalChainStartError extends BaseError {
 export type ChainProcess = { readonly url: string; close(): Promise<void> };
 
 /** Starts a local chain in a process of its own, as a real node would be. It ends with this process, also on `kill -9`. */
-export async function startChainProcess(options: LocalChainOptions & { readonly port?: number } = {}): Promise<ChainProcess> {
+export async function startChainProcess(
+  options: LocalChainOptions & { readonly port?: number } = {},
+): Promise<ChainProcess> {
   const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
-  const child = fork(fileURLToPath(new URL(`./chainWorker.${extension}`, import.meta.url)), [JSON.stringify(options)], {
-    stdio: ["ignore", "ignore", "pipe", "ipc"],
-  });
+  const child = fork(
+    fileURLToPath(new URL(`./chainWorker.${extension}`, import.meta.url)),
+    [JSON.stringify(options)],
+    {
+      stdio: ["ignore", "ignore", "pipe", "ipc"],
+    },
+  );
   let stderr = "";
   child.stderr?.on("data", (chunk: Buffer) => {
     stderr = (stderr + chunk.toString("utf8")).slice(-2000);
@@ -27,7 +33,13 @@ export async function startChainProcess(options: LocalChainOptions & { readonly 
       if (message.url) resolve(message.url);
       else reject(new LocalChainStartError(message.error?.message ?? "The local chain did not start."));
     });
-    child.once("exit", (code) => reject(new LocalChainStartError("The local chain did not start.", { facts: { code: code ?? "killed", stderr: stderr.split("\n")[0] ?? "" } })));
+    child.once("exit", (code) =>
+      reject(
+        new LocalChainStartError("The local chain did not start.", {
+          facts: { code: code ?? "killed", stderr: stderr.split("\n")[0] ?? "" },
+        }),
+      ),
+    );
   });
   return {
     url,

@@ -1,3 +1,10 @@
 export { LocalChainStartError, startChainProcess, type ChainProcess } from "./chainProcess.ts";
-export { localChainId, localFaucet, LocalChainStateError, startLocalChain, type LocalChain, type LocalChainOptions } from "./localChain.ts";
+export {
+  localChainId,
+  localFaucet,
+  LocalChainStateError,
+  startLocalChain,
+  type LocalChain,
+  type LocalChainOptions,
+} from "./localChain.ts";
 export { PortInUseError, serveChain, type ServedChain } from "./serveChain.ts";

@@ -13,7 +13,10 @@ import { BaseError } from "../core/errors.ts";
 export class LocalChainStateError extends BaseError {
   override readonly name = "LocalChainStateError";
   constructor(file: string, why: string) {
-    super(`The local chain's recorded blocks can't be replayed: ${why}.`, { remedy: "Remove the state folder to start afresh; a local chain holds no real money.", facts: { file } });
+    super(`The local chain's recorded blocks can't be replayed: ${why}.`, {
+      remedy: "Remove the state folder to start afresh; a local chain holds no real money.",
+      facts: { file },
+    });
   }
 }
 
@@ -21,7 +24,9 @@ export class LocalChainStateError extends BaseError {
 export const localChainId = 31337;
 
 /** The first key of Hardhat's public test mnemonic: rich on a local chain, worthless anywhere else. */
-export const localFaucet: PrivateKeyAccount = privateKeyToAccount("0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80");
+export const localFaucet: PrivateKeyAccount = privateKeyToAccount(
+  "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80",
+);
 
 /** Arachnid's deployment proxy, and the salt with which EntryPoint 0.8 comes to its canonical address. */
 const create2DeployerCode: Hex =
@@ -52,13 +57,17 @@ export async function startLocalChain(options: LocalChainOptions = {}): Promise<
   const recorded = options.stateFile ? readBlocks(options.stateFile) : [];
   const genesis = recorded[0]?.timestamp ?? Math.floor(Date.now() / 1000);
   const provider = await connect(genesis);
-  const log = options.stateFile ? openLog(options.stateFile, recorded.length === 0 ? genesis : undefined) : undefined;
+  const log = options.stateFile
+    ? openLog(options.stateFile, recorded.length === 0 ? genesis : undefined)
+    : undefined;
   let last = genesis;
 
   /** Mines one block at the given time; a transaction that reverts is mined as well, one that is invalid is not. */
   async function mine(timestamp: number, raw?: Hex): Promise<unknown> {
     await provider.request({ method: "evm_setNextBlockTimestamp", params: [timestamp] });
-    const result = raw ? await provider.request({ method: "eth_sendRawTransaction", params: [raw] }) : await provider.request({ method: "evm_mine" });
+    const result = raw
+      ? await provider.request({ method: "eth_sendRawTransaction", params: [raw] })
+      : await provider.request({ method: "evm_mine" });
     last = timestamp;
     return result;
   }
@@ -69,7 +78,10 @@ export async function startLocalChain(options: LocalChainOptions = {}): Promise<
     try {
       await mine(block.timestamp, block.raw);
     } catch (error) {
-      throw new LocalChainStateError(options.stateFile!, error instanceof Error ? error.message : String(error));
+      throw new LocalChainStateError(
+        options.stateFile!,
+        error instanceof Error ? error.message : String(error),
+      );
     }
   }
 
@@ -89,7 +101,8 @@ export async function startLocalChain(options: LocalChainOptions = {}): Promise<
   };
   const timer = options.blockTimeMs
     ? setInterval(() => {
-        if (Math.floor(Date.now() / 1000) - last >= options.blockTimeMs! / 1000) void inTurn(() => mineAndRecord());
+        if (Math.floor(Date.now() / 1000) - last >= options.blockTimeMs! / 1000)
+          void inTurn(() => mineAndRecord());
       }, options.blockTimeMs)
     : undefined;
 
@@ -123,12 +136,14 @@ async function connect(genesis: number): Promise<Provider> {
     },
   });
   const connection = await environment.network.connect({ network: "local" });
-  return connection.provider as unknown as Provider;
+  return connection.provider;
 }
 
 /** Raw transaction that puts EntryPoint 0.8 at its canonical address, from the npm package's own artifact. */
 async function deployEntryPoint(): Promise<Hex> {
-  const artifact = createRequire(import.meta.url)("@account-abstraction/contracts/artifacts/EntryPoint.json") as { bytecode: Hex };
+  const artifact = createRequire(import.meta.url)(
+    "@account-abstraction/contracts/artifacts/EntryPoint.json",
+  ) as { bytecode: Hex };
   return localFaucet.signTransaction({
     type: "eip1559",
     chainId: localChainId,

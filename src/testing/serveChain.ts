@@ -7,7 +7,10 @@ import { startLocalChain, type LocalChain, type LocalChainOptions } from "./loca
 export class PortInUseError extends BaseError {
   override readonly name = "PortInUseError";
   constructor(port: number) {
-    super(`Port ${port} on this machine is in use.`, { remedy: "Stop the program that uses it, or choose another with --port (0 takes any free one).", facts: { port } });
+    super(`Port ${port} on this machine is in use.`, {
+      remedy: "Stop the program that uses it, or choose another with --port (0 takes any free one).",
+      facts: { port },
+    });
   }
 }
 
@@ -17,7 +20,9 @@ const bodyLimit = 4 * 1024 * 1024;
 export type ServedChain = { readonly url: string; readonly chain: LocalChain; close(): Promise<void> };
 
 /** Serves a local chain as JSON-RPC over HTTP on loopback only. Port 0 takes any free one. */
-export async function serveChain(options: LocalChainOptions & { readonly port?: number } = {}): Promise<ServedChain> {
+export async function serveChain(
+  options: LocalChainOptions & { readonly port?: number } = {},
+): Promise<ServedChain> {
   const server = createServer();
   const port = await listen(server, options.port ?? 0);
   const chain = await startLocalChain(options).catch((error: unknown) => {
@@ -52,7 +57,9 @@ export async function serveChain(options: LocalChainOptions & { readonly port?: 
 
 function listen(server: Server, port: number): Promise<number> {
   return new Promise((resolve, reject) => {
-    server.once("error", (error: NodeJS.ErrnoException) => reject(error.code === "EADDRINUSE" ? new PortInUseError(port) : error));
+    server.once("error", (error: NodeJS.ErrnoException) =>
+      reject(error.code === "EADDRINUSE" ? new PortInUseError(port) : error),
+    );
     server.listen(port, "127.0.0.1", () => {
       const address = server.address();
       resolve(typeof address === "object" && address ? address.port : port);
@@ -69,14 +76,22 @@ async function answer(chain: LocalChain, body: string): Promise<string> {
   } catch {
     return JSON.stringify({ jsonrpc: "2.0", id: null, error: { code: -32700, message: "parse error" } });
   }
-  return JSON.stringify(Array.isArray(parsed) ? await Promise.all(parsed.map((one) => answerOne(chain, one as RpcRequest))) : await answerOne(chain, parsed as RpcRequest));
+  return JSON.stringify(
+    Array.isArray(parsed)
+      ? await Promise.all(parsed.map((one) => answerOne(chain, one as RpcRequest)))
+      : await answerOne(chain, parsed as RpcRequest),
+  );
 }
 
 async function answerOne(chain: LocalChain, request: RpcRequest): Promise<object> {
   const id = request.id ?? null;
-  if (typeof request.method !== "string") return { jsonrpc: "2.0", id, error: { code: -32600, message: "invalid request" } };
+  if (typeof request.method !== "string")
+    return { jsonrpc: "2.0", id, error: { code: -32600, message: "invalid request" } };
   try {
-    const result = await chain.request({ method: request.method, ...(request.params === undefined ? {} : { params: request.params }) });
+    const result = await chain.request({
+      method: request.method,
+      ...(request.params === undefined ? {} : { params: request.params }),
+    });
     return { jsonrpc: "2.0", id, result: result ?? null };
   } catch (error) {
     const { code, data, message } = error as { code?: unknown; data?: unknown; message?: unknown };
@@ -84,7 +99,11 @@ async function answerOne(chain: LocalChain, request: RpcRequest): Promise<object
     return {
       jsonrpc: "2.0",
       id,
-      error: { code: typeof code === "number" ? code : -32603, message: String(message), ...(typeof revert === "string" ? { data: revert } : {}) },
+      error: {
+        code: typeof code === "number" ? code : -32603,
+        message: String(message),
+        ...(typeof revert === "string" ? { data: revert } : {}),
+      },
     };
   }
 }

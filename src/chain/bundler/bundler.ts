@@ -3,7 +3,11 @@ import type { Hex } from "viem";
 import type { UserOpJson } from "../../core/operation.ts";
 import type { PlainUserOp } from "../entryPoint.ts";
 
-export type GasLimits = { readonly callGasLimit: bigint; readonly verificationGasLimit: bigint; readonly preVerificationGas: bigint };
+export type GasLimits = {
+  readonly callGasLimit: bigint;
+  readonly verificationGasLimit: bigint;
+  readonly preVerificationGas: bigint;
+};
 export type GasPrice = { readonly maxFeePerGasWei: bigint; readonly maxPriorityFeePerGasWei: bigint };
 
 /**

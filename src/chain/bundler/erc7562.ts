@@ -51,7 +51,9 @@ const depositTo = "0xb760faf9";
 
 /** The validateUserOp frame of a traced `handleOps` with one operation. */
 export function validationFrame(trace: ValidationFrame, sender: Address): ValidationFrame | undefined {
-  return trace.calls?.find((frame) => frame.to === sender.toLowerCase() && frame.input.startsWith(validateUserOp));
+  return trace.calls?.find(
+    (frame) => frame.to === sender.toLowerCase() && frame.input.startsWith(validateUserOp),
+  );
 }
 
 /**
@@ -59,11 +61,15 @@ export function validationFrame(trace: ValidationFrame, sender: Address): Valida
  * factory or paymaster: banned opcodes (OP-011, OP-080), out of gas (OP-020), gas introspection (OP-012), EntryPoint methods
  * (OP-052…054), value (OP-061), storage (STO-010, STO-021; transient storage counts, OP-070).
  */
-export function checkValidation(trace: ValidationFrame, options: { readonly entryPoint: Address; readonly sender: Address }): readonly Violation[] {
+export function checkValidation(
+  trace: ValidationFrame,
+  options: { readonly entryPoint: Address; readonly sender: Address },
+): readonly Violation[] {
   const entryPoint = options.entryPoint.toLowerCase();
   const sender = options.sender.toLowerCase();
   const frame = validationFrame(trace, options.sender);
-  if (!frame) return [{ rule: "ERC-4337", words: "The EntryPoint did not call validateUserOp of the sender." }];
+  if (!frame)
+    return [{ rule: "ERC-4337", words: "The EntryPoint did not call validateUserOp of the sender." }];
   const associated = associatedSlots(trace, sender);
   const violations: Violation[] = [];
   const walk = (at: ValidationFrame, storageOwner: string) => {
@@ -71,10 +77,15 @@ export function checkValidation(trace: ValidationFrame, options: { readonly entr
     for (const kind of ["reads", "writes", "transientReads", "transientWrites"] as const)
       for (const slot of Object.keys(at.accessedSlots?.[kind] ?? {}))
         if (storageOwner !== sender && storageOwner !== entryPoint && !associated(BigInt(slot)))
-          violations.push({ rule: "STO-021", words: `${kind} of slot ${slot} in ${storageOwner}, which is not associated with the sender` });
+          violations.push({
+            rule: "STO-021",
+            words: `${kind} of slot ${slot} in ${storageOwner}, which is not associated with the sender`,
+          });
     for (const call of at.calls ?? []) {
-      if (call.type === "CALL" && BigInt(call.value ?? 0) > 0n && call.to !== entryPoint) violations.push({ rule: "OP-061", words: `value sent to ${call.to}` });
-      if (call.to === entryPoint && call.input !== "0x" && !call.input.startsWith(depositTo)) violations.push({ rule: "OP-053", words: `call of EntryPoint method ${call.input.slice(0, 10)}` });
+      if (call.type === "CALL" && BigInt(call.value ?? 0) > 0n && call.to !== entryPoint)
+        violations.push({ rule: "OP-061", words: `value sent to ${call.to}` });
+      if (call.to === entryPoint && call.input !== "0x" && !call.input.startsWith(depositTo))
+        violations.push({ rule: "OP-053", words: `call of EntryPoint method ${call.input.slice(0, 10)}` });
       // The code of a DELEGATECALL works on its caller's storage.
       walk(call, call.type === "DELEGATECALL" ? storageOwner : call.to);
     }
@@ -86,11 +97,13 @@ export function checkValidation(trace: ValidationFrame, options: { readonly entr
 function opcodeViolations(frame: ValidationFrame): readonly Violation[] {
   const used = frame.usedOpcodes ?? {};
   const violations: Violation[] = [];
-  for (const [opcode, name] of Object.entries(bannedOpcodes)) if (used[opcode]) violations.push({ rule: "OP-011", words: `${name} in ${frame.to}` });
+  for (const [opcode, name] of Object.entries(bannedOpcodes))
+    if (used[opcode]) violations.push({ rule: "OP-011", words: `${name} in ${frame.to}` });
   if (frame.outOfGas) violations.push({ rule: "OP-020", words: `out of gas in ${frame.to}` });
   // The tracer also counts a GAS right before a call, which is allowed: so no more GAS than calls (OP-012).
   const calls = ["0xf1", "0xf2", "0xf4", "0xfa"].reduce((sum, opcode) => sum + (used[opcode] ?? 0), 0);
-  if ((used["0x5a"] ?? 0) > calls) violations.push({ rule: "OP-012", words: `GAS outside a call in ${frame.to}` });
+  if ((used["0x5a"] ?? 0) > calls)
+    violations.push({ rule: "OP-012", words: `GAS outside a call in ${frame.to}` });
   return violations;
 }
 
@@ -100,7 +113,8 @@ function associatedSlots(trace: ValidationFrame, sender: string): (slot: bigint)
   const prefix = sender.slice(2).padStart(64, "0");
   const collect = (frame: ValidationFrame) => {
     // EDR hangs the preimages on each frame, geth on the root only.
-    for (const preimage of frame.keccak ?? []) if (preimage.slice(2).startsWith(prefix)) bases.push(BigInt(keccak256(preimage)));
+    for (const preimage of frame.keccak ?? [])
+      if (preimage.slice(2).startsWith(prefix)) bases.push(BigInt(keccak256(preimage)));
     frame.calls?.forEach(collect);
   };
   collect(trace);

@@ -4,8 +4,14 @@ import type { PrivateKeyAccount } from "viem/accounts";
 import { entryPointAbi } from "../abi/entryPoint.ts";
 import { ask, type Chain } from "../connectChain.ts";
 import { decodeRefusal, revertDataOf } from "../decodeRefusal.ts";
-import { entryPointAddress, fromUserOpJson, packUserOp, userOpHashOf, type PlainUserOp } from "../entryPoint.ts";
-import { BundlerError, ChainRefusalError } from "../errors.ts";
+import {
+  entryPointAddress,
+  fromUserOpJson,
+  packUserOp,
+  userOpHashOf,
+  type PlainUserOp,
+} from "../entryPoint.ts";
+import { BundlerError, ChainRefusalError, RpcUnreachableError } from "../errors.ts";
 import type { Bundler, GasLimits } from "./bundler.ts";
 import { checkValidation, validationFrame, type ValidationFrame } from "./erc7562.ts";
 
@@ -35,29 +41,63 @@ export function ownBundler(chain: Chain, options: OwnBundlerOptions): Bundler {
   let sending: Promise<unknown> = Promise.resolve();
 
   const handleOps = (userOp: PlainUserOp): Hex =>
-    encodeFunctionData({ abi: entryPointAbi, functionName: "handleOps", args: [[packUserOp(userOp)], executor.address] });
+    encodeFunctionData({
+      abi: entryPointAbi,
+      functionName: "handleOps",
+      args: [[packUserOp(userOp)], executor.address],
+    });
 
   /** Runs the whole bundle on the newest state without sending it; refuses what the rules or the chain refuse. */
   async function simulate(userOp: PlainUserOp): Promise<ValidationFrame> {
-    const call = { from: executor.address, to: entryPointAddress, data: handleOps(userOp), gas: numberToHex(15_000_000n) };
+    const call = {
+      from: executor.address,
+      to: entryPointAddress,
+      data: handleOps(userOp),
+      gas: numberToHex(15_000_000n),
+    };
     let trace: ValidationFrame;
     try {
-      trace = (await ask(chain, () => client.request({ method: "debug_traceCall" as never, params: [call, "latest", { tracer: "erc7562Tracer" }] as never }))) as ValidationFrame;
+      trace = await ask<ValidationFrame>(chain, () =>
+        client.request({
+          method: "debug_traceCall" as never,
+          params: [call, "latest", { tracer: "erc7562Tracer" }] as never,
+        }),
+      );
     } catch (error) {
-      throw new BundlerError(name, "could not trace the operation (the RPC has to offer debug_traceCall with erc7562Tracer)", error);
+      if (error instanceof RpcUnreachableError) throw error;
+      throw new BundlerError(
+        name,
+        "could not trace the operation (the RPC has to offer debug_traceCall with erc7562Tracer)",
+        error,
+      );
     }
     const frame = validationFrame(trace, userOp.sender);
     const refused = frame?.error ? decodeRefusal((frame.output as Hex | undefined) ?? "0x") : undefined;
     if (refused) throw new ChainRefusalError({ ...refused, code: "AA23" });
     const violations = checkValidation(trace, { entryPoint: entryPointAddress, sender: userOp.sender });
     if (violations.length > 0)
-      throw new ChainRefusalError({ code: null, error: violations[0]!.rule, words: `validation breaks ERC-7562: ${violations.map((v) => `${v.rule} ${v.words}`).join("; ")}` });
+      throw new ChainRefusalError({
+        code: null,
+        error: violations[0]!.rule,
+        words: `validation breaks ERC-7562: ${violations.map((v) => `${v.rule} ${v.words}`).join("; ")}`,
+      });
     return frame!;
   }
 
   async function dryRun(userOp: PlainUserOp): Promise<void> {
     try {
-      await client.request({ method: "eth_call", params: [{ from: executor.address, to: entryPointAddress, data: handleOps(userOp), gas: numberToHex(15_000_000n) }, "latest"] });
+      await client.request({
+        method: "eth_call",
+        params: [
+          {
+            from: executor.address,
+            to: entryPointAddress,
+            data: handleOps(userOp),
+            gas: numberToHex(15_000_000n),
+          },
+          "latest",
+        ],
+      });
     } catch (error) {
       const data = revertDataOf(error);
       if (data) throw new ChainRefusalError(decodeRefusal(data));
@@ -68,7 +108,9 @@ export function ownBundler(chain: Chain, options: OwnBundlerOptions): Bundler {
   async function submit(userOp: PlainUserOp): Promise<void> {
     const fees = await gasPrice();
     const gas = userOp.verificationGasLimit + userOp.callGasLimit + userOp.preVerificationGas + 100_000n;
-    const nonce = await ask(chain, () => client.getTransactionCount({ address: executor.address, blockTag: "pending" }));
+    const nonce = await ask(chain, () =>
+      client.getTransactionCount({ address: executor.address, blockTag: "pending" }),
+    );
     const raw = await executor.signTransaction({
       type: "eip1559",
       chainId: chain.chainId,
@@ -92,21 +134,35 @@ export function ownBundler(chain: Chain, options: OwnBundlerOptions): Bundler {
     const block = await ask(chain, () => client.getBlock({ blockTag: "latest" }));
     const maxPriorityFeePerGasWei = await ask(chain, () => client.estimateMaxPriorityFeePerGas());
     // Twice the base fee outlasts six full blocks of rising fees (EIP-1559).
-    return { maxFeePerGasWei: (block.baseFeePerGas ?? 0n) * 2n + maxPriorityFeePerGasWei, maxPriorityFeePerGasWei };
+    return {
+      maxFeePerGasWei: (block.baseFeePerGas ?? 0n) * 2n + maxPriorityFeePerGasWei,
+      maxPriorityFeePerGasWei,
+    };
   }
 
   return {
     name,
     gasPrice,
     async estimateGas(draft): Promise<GasLimits> {
-      const sized = { ...draft, verificationGasLimit: estimateValidationGas, callGasLimit: 0n, preVerificationGas: 0n, maxFeePerGas: 0n, maxPriorityFeePerGas: 0n };
+      const sized = {
+        ...draft,
+        verificationGasLimit: estimateValidationGas,
+        callGasLimit: 0n,
+        preVerificationGas: 0n,
+        maxFeePerGas: 0n,
+        maxPriorityFeePerGas: 0n,
+      };
       const frame = await simulate(sized);
       const callGas = draft.callData === "0x" ? 0n : await estimateCall(chain, draft);
       return {
         // A tenth more: the final signature has other bytes, and a first use touches colder storage.
         verificationGasLimit: (BigInt(frame.gasUsed ?? 0) * 11n) / 10n + entryPointValidationGas,
         callGasLimit: (callGas * 11n) / 10n + 5_000n,
-        preVerificationGas: bundleOverheadGas + calldataGas(handleOps({ ...draft, callGasLimit: callGas, verificationGasLimit: estimateValidationGas })),
+        preVerificationGas:
+          bundleOverheadGas +
+          calldataGas(
+            handleOps({ ...draft, callGasLimit: callGas, verificationGasLimit: estimateValidationGas }),
+          ),
       };
     },
     send(json) {
@@ -127,7 +183,11 @@ export function ownBundler(chain: Chain, options: OwnBundlerOptions): Bundler {
 /** Gas of the account's call alone, as the EntryPoint makes it. */
 async function estimateCall(chain: Chain, userOp: PlainUserOp): Promise<bigint> {
   try {
-    return await chain.client.estimateGas({ account: entryPointAddress as Address, to: userOp.sender, data: userOp.callData });
+    return await chain.client.estimateGas({
+      account: entryPointAddress,
+      to: userOp.sender,
+      data: userOp.callData,
+    });
   } catch (error) {
     const data = revertDataOf(error);
     if (data) throw new ChainRefusalError(decodeRefusal(data));
@@ -138,6 +198,7 @@ async function estimateCall(chain: Chain, userOp: PlainUserOp): Promise<bigint> 
 /** EIP-2028: 4 gas a zero byte, 16 any other. */
 function calldataGas(data: Hex): bigint {
   let gas = 0n;
-  for (let index = 2; index < data.length; index += 2) gas += data.slice(index, index + 2) === "00" ? 4n : 16n;
+  for (let index = 2; index < data.length; index += 2)
+    gas += data.slice(index, index + 2) === "00" ? 4n : 16n;
   return gas;
 }

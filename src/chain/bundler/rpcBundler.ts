@@ -22,9 +22,14 @@ export function rpcBundler(chain: Chain, url: string): Bundler {
     if (data) return new ChainRefusalError(decodeRefusal(data));
     const text = error instanceof Error ? error.message : String(error);
     const code = /\bAA\d\d\b/.exec(text)?.[0] ?? null;
-    const inner = /0x[0-9a-f]{8,}/i.exec(text.slice(Math.max(0, text.indexOf("revert"))))?.[0] as Hex | undefined;
+    const inner = /0x[0-9a-f]{8,}/i.exec(text.slice(Math.max(0, text.indexOf("revert"))))?.[0] as
+      Hex | undefined;
     if (code === null) return undefined;
-    return new ChainRefusalError(inner ? { ...decodeRefusal(inner), code } : { code, error: code, words: text.split("\n")[0]!.slice(0, 200) });
+    return new ChainRefusalError(
+      inner
+        ? { ...decodeRefusal(inner), code }
+        : { code, error: code, words: text.split("\n")[0]!.slice(0, 200) },
+    );
   }
 
   async function rpc<T>(what: string, method: string, params: readonly unknown[]): Promise<T> {
@@ -48,12 +53,26 @@ export function rpcBundler(chain: Chain, url: string): Bundler {
       }
     },
     async estimateGas(draft: PlainUserOp) {
-      const limits = await rpc<{ callGasLimit: Hex; verificationGasLimit: Hex; preVerificationGas: Hex }>("could not estimate the operation", "eth_estimateUserOperationGas", [
-        { ...toUserOpJson(draft), callGasLimit: "0x0", verificationGasLimit: "0x0", preVerificationGas: "0x0" },
-        entryPointAddress,
-      ]);
-      return { callGasLimit: BigInt(limits.callGasLimit), verificationGasLimit: BigInt(limits.verificationGasLimit), preVerificationGas: BigInt(limits.preVerificationGas) };
+      const limits = await rpc<{ callGasLimit: Hex; verificationGasLimit: Hex; preVerificationGas: Hex }>(
+        "could not estimate the operation",
+        "eth_estimateUserOperationGas",
+        [
+          {
+            ...toUserOpJson(draft),
+            callGasLimit: "0x0",
+            verificationGasLimit: "0x0",
+            preVerificationGas: "0x0",
+          },
+          entryPointAddress,
+        ],
+      );
+      return {
+        callGasLimit: BigInt(limits.callGasLimit),
+        verificationGasLimit: BigInt(limits.verificationGasLimit),
+        preVerificationGas: BigInt(limits.preVerificationGas),
+      };
     },
-    send: (userOp) => rpc<Hex>("did not take the operation", "eth_sendUserOperation", [userOp, entryPointAddress]),
+    send: (userOp) =>
+      rpc<Hex>("did not take the operation", "eth_sendUserOperation", [userOp, entryPointAddress]),
   };
 }

@@ -10,4 +10,14 @@ import { settle } from "./settle.ts";
 import { sign } from "./sign.ts";
 
 /** The steps by the names that the decision machine uses. */
-export const steps: Readonly<Record<string, Step>> = { observe, infer, parse, judge, seal, sign, send, settle, record };
+export const steps: Readonly<Record<string, Step>> = {
+  observe,
+  infer,
+  parse,
+  judge,
+  seal,
+  sign,
+  send,
+  settle,
+  record,
+};

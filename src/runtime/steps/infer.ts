@@ -32,7 +32,10 @@ export const infer: Step = {
       };
     } catch (error) {
       if (!(error instanceof PromptTooLongError)) throw error;
-      return { value: { tooLong: error.shortMessage }, entry: { kind: "too-long", body: { why: error.shortMessage } } };
+      return {
+        value: { tooLong: error.shortMessage },
+        entry: { kind: "too-long", body: { why: error.shortMessage } },
+      };
     }
   },
 };

@@ -31,15 +31,26 @@ export const judge: Step = {
     const observation = output("observe") as unknown as Observation;
     const verdict = verdictOf(house, output("parse") as unknown as Action, observation);
     return {
-      value: verdict as unknown as Json,
-      entry: { kind: "judged", body: { verdict: verdict.kind, reasons: verdict.reasons.map((reason) => reason.code), policy: house.policy.documentHash } },
+      value: verdict,
+      entry: {
+        kind: "judged",
+        body: {
+          verdict: verdict.kind,
+          reasons: verdict.reasons.map((reason) => reason.code),
+          policy: house.policy.documentHash,
+        },
+      },
     };
   },
 };
 
 export function verdictOf(house: House, action: Action, observation: Observation): Verdict {
   if (action.action === "hold") {
-    const reason: Reason = { code: action.reason, words: holdWords[action.reason] ?? action.reason, enforcedBy: "advisory" };
+    const reason: Reason = {
+      code: action.reason,
+      words: holdWords[action.reason] ?? action.reason,
+      enforcedBy: "advisory",
+    };
     return { kind: "allow", reasons: [reason] };
   }
   const payment = resolveTransfer(house.policy, action);
@@ -65,7 +76,10 @@ export function verdictOf(house: House, action: Action, observation: Observation
 const claimLeadSeconds = 30;
 
 /** The longest claim the account accepts, around a block's own time. Never from this machine's clock. */
-export function claimAt(blockTimestamp: number): { readonly validAfter: bigint; readonly validUntil: bigint } {
+export function claimAt(blockTimestamp: number): {
+  readonly validAfter: bigint;
+  readonly validUntil: bigint;
+} {
   const validAfter = BigInt(blockTimestamp - claimLeadSeconds);
   return { validAfter, validUntil: validAfter + BigInt(longestClaimSeconds) };
 }
@@ -73,7 +87,12 @@ export function claimAt(blockTimestamp: number): { readonly validAfter: bigint; 
 function circumstancesOf(house: House, payment: Payment, observation: Observation): Circumstances {
   const fact = (name: string) => observation.facts[name]?.value;
   const earlier = standingPayments(house.journal, house.agent.name, payment.payee.name);
-  const bill = { payee: payment.payee.name, reference: payment.reference, amountUnits: payment.amountUnits.toString(), asset: payment.limit.grant.asset };
+  const bill = {
+    payee: payment.payee.name,
+    reference: payment.reference,
+    amountUnits: payment.amountUnits.toString(),
+    asset: payment.limit.grant.asset,
+  };
   const source = fact("mail.text");
   return {
     sender:
@@ -82,7 +101,7 @@ function circumstancesOf(house: House, payment: Payment, observation: Observatio
         : {
             authenticated: fact("mail.authenticated") === true,
             domain: (fact("mail.domain") as string | null | undefined) ?? null,
-            detail: String(fact("mail.authentication") ?? "Nobody vouches for the sender."),
+            detail: (fact("mail.authentication") as string | undefined) ?? "Nobody vouches for the sender.",
           },
     source: typeof source === "string" ? source : null,
     earlier: findEarlier(bill, earlier),

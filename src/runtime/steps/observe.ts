@@ -26,8 +26,12 @@ export const observe: Step = {
       "gas.maxFeePerGasWei": onChain(fees.maxFeePerGasWei.toString()),
     };
     for (const [index, limit] of policy.limits.entries()) {
-      facts[`limit.${limit.token.symbol}.counters`] = onChain(numberToHex(state.limits[index]!.countersWord, { size: 32 }));
-      facts[`limit.${limit.token.symbol}.balanceUnits`] = onChain(state.limits[index]!.balanceUnits.toString());
+      facts[`limit.${limit.token.symbol}.counters`] = onChain(
+        numberToHex(state.limits[index]!.countersWord, { size: 32 }),
+      );
+      facts[`limit.${limit.token.symbol}.balanceUnits`] = onChain(
+        state.limits[index]!.balanceUnits.toString(),
+      );
     }
     for (const [name, fact] of Object.entries(factsOf(trigger.payload))) facts[name] = fact;
     const observation: Observation = {
@@ -39,7 +43,10 @@ export const observe: Step = {
     };
     return {
       value: observation as unknown as JsonObject,
-      entry: { kind: "observed", body: { agent: agent.name, block: observation.blockNumber, digest: observationDigest(observation) } },
+      entry: {
+        kind: "observed",
+        body: { agent: agent.name, block: observation.blockNumber, digest: observationDigest(observation) },
+      },
     };
   },
 };

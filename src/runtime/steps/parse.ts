@@ -11,7 +11,11 @@ export const parse: Step = {
   when: "now",
   run({ output }) {
     const thought = output("infer") as unknown as Thought;
-    const action: Action = "tooLong" in thought ? { action: "hold", reason: "too-long" } : parseAction(thought.inference.text);
-    return { value: action as unknown as Json, entry: { kind: "parsed", body: { action: action as unknown as Json } } };
+    const action: Action =
+      "tooLong" in thought ? { action: "hold", reason: "too-long" } : parseAction(thought.inference.text);
+    return {
+      value: action,
+      entry: { kind: "parsed", body: { action: action } },
+    };
   },
 };

@@ -42,9 +42,12 @@ export const seal: Step = {
     const tree = addLeaf(house.journal, house.agent.name, decision, sealed.leaf);
     const value: Sealed = { ...sealed, treeSize: tree.size, treeRoot: tree.root };
     return {
-      value: value as unknown as JsonObject,
+      value: value,
       signal: payment ? { next: "go" } : endOf(action, verdict),
-      entry: { kind: "sealed", body: { index: tree.size - 1, leaf: sealed.leaf, root: sealed.root, treeRoot: tree.root } },
+      entry: {
+        kind: "sealed",
+        body: { index: tree.size - 1, leaf: sealed.leaf, root: sealed.root, treeRoot: tree.root },
+      },
       rows() {
         if (!payment) return;
         const amount = `${formatUnitsExact(payment.amountUnits, payment.limit.token.decimals, 2)} ${payment.limit.token.symbol}`;
@@ -77,11 +80,24 @@ function endOf(action: Action, verdict: Verdict): StepSignal {
 export function callOf(payment: Payment): Call {
   const { asset } = payment.limit.grant;
   if (asset === zeroAddress) return { to: payment.to, valueWei: payment.amountUnits, data: "0x" };
-  return { to: asset, valueWei: 0n, data: encodeFunctionData({ abi: erc20Abi, functionName: "transfer", args: [payment.to, payment.amountUnits] }) };
+  return {
+    to: asset,
+    valueWei: 0n,
+    data: encodeFunctionData({
+      abi: erc20Abi,
+      functionName: "transfer",
+      args: [payment.to, payment.amountUnits],
+    }),
+  };
 }
 
 /** The record, field by field (docs/architecture.md lists them). Digests where the content is large or private. */
-function recordFields(context: StepContext, action: Action, verdict: Verdict, payment: Payment | undefined): RecordFields {
+function recordFields(
+  context: StepContext,
+  action: Action,
+  verdict: Verdict,
+  payment: Payment | undefined,
+): RecordFields {
   const { house, trigger } = context;
   const observation = context.output("observe") as unknown as Observation;
   const thought = context.output("infer") as unknown as Thought;
@@ -105,10 +121,12 @@ function recordFields(context: StepContext, action: Action, verdict: Verdict, pa
     "policy.documentHash": house.policy.documentHash,
     "policy.policyId": payment ? payment.limit.policyId : null,
     ...inferenceFields(thought),
-    "decision.action": action as unknown as Json,
+    "decision.action": action,
     "decision.verdict": verdict.kind,
     "decision.reasons": verdict.reasons.map((reason) => reason.code),
-    "execution.calls": call ? [{ to: call.to.toLowerCase(), valueWei: call.valueWei.toString(), data: call.data }] : [],
+    "execution.calls": call
+      ? [{ to: call.to.toLowerCase(), valueWei: call.valueWei.toString(), data: call.data }]
+      : [],
     "execution.nonce": call ? (observation.facts["account.nonce"]?.value ?? null) : null,
   };
 }
@@ -119,12 +137,12 @@ export function inferenceFields(thought: Thought): RecordFields {
   const { inference } = thought;
   return {
     "model.sha256": inference.model.sha256,
-    "model.identity": inference.model as unknown as Json,
-    "runtime.identity": inference.runtime as unknown as Json,
+    "model.identity": inference.model,
+    "runtime.identity": inference.runtime,
     "runtime.mode": inference.mode,
-    "runtime.settings": inference.settings as unknown as Json,
-    "sampling.method": inference.sampling as unknown as Json,
-    "prompt.messages": sha256Hex(canonicalize(inference.prompt.messages as unknown as Json)),
+    "runtime.settings": inference.settings,
+    "sampling.method": inference.sampling,
+    "prompt.messages": sha256Hex(canonicalize(inference.prompt.messages)),
     "prompt.grammar": inference.prompt.grammar === null ? null : sha256Hex(inference.prompt.grammar),
     "prompt.maxTokens": inference.prompt.maxTokens,
     "prompt.tokens": tokensDigest(inference.promptTokens),

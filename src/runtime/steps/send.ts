@@ -19,7 +19,10 @@ export const send: Step = {
     );
     return {
       value: { answer },
-      entry: { kind: "sent", body: { userOpHash: operation.userOpHash, bundler: house.bundler.name, answer } },
+      entry: {
+        kind: "sent",
+        body: { userOpHash: operation.userOpHash, bundler: house.bundler.name, answer },
+      },
       rows: () => setOperationState(house.journal, operation.userOpHash, "sent"),
     };
   },

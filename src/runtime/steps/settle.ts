@@ -26,7 +26,12 @@ async function settled(context: StepContext, operation: Operation): Promise<Rece
   for (let waitedMs = 0; ; waitedMs += pollMs) {
     const status = await operationStatus(house.chain, operation, house.policy.agent, fromBlock);
     if (status.kind === "included" && status.final) return status.receipt;
-    if (status.kind === "expired") return { outcome: "expired", userOpHash: operation.userOpHash, blockNumber: status.blockNumber.toString() };
+    if (status.kind === "expired")
+      return {
+        outcome: "expired",
+        userOpHash: operation.userOpHash,
+        blockNumber: status.blockNumber.toString(),
+      };
     if (signal.aborted) throw signal.reason;
     if (status.kind === "open" && waitedMs > 0 && waitedMs % resendMs === 0) await resend(house, operation);
     await house.sleep(pollMs, signal);
@@ -38,11 +43,30 @@ async function resend(house: House, operation: Operation): Promise<void> {
   await house.bundler.send(operation.userOp).catch(() => undefined);
 }
 
-function result({ house }: StepContext, operation: Operation, receipt: Receipt, outcome: Outcome): StepResult {
+function result(
+  { house }: StepContext,
+  operation: Operation,
+  receipt: Receipt,
+  outcome: Outcome,
+): StepResult {
   return {
     value: { receipt: receipt as unknown as JsonObject },
     signal: { next: "end", outcome },
-    entry: { kind: "settled", body: { userOpHash: operation.userOpHash, outcome: receipt.outcome, ...(receipt.outcome === "expired" ? {} : { transaction: receipt.transaction, block: receipt.blockHash }) } },
-    rows: () => setOperationState(house.journal, operation.userOpHash, receipt.outcome === "expired" ? "expired" : "settled"),
+    entry: {
+      kind: "settled",
+      body: {
+        userOpHash: operation.userOpHash,
+        outcome: receipt.outcome,
+        ...(receipt.outcome === "expired"
+          ? {}
+          : { transaction: receipt.transaction, block: receipt.blockHash }),
+      },
+    },
+    rows: () =>
+      setOperationState(
+        house.journal,
+        operation.userOpHash,
+        receipt.outcome === "expired" ? "expired" : "settled",
+      ),
   };
 }

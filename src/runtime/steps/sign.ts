@@ -23,7 +23,11 @@ export const sign: Step = {
     const { house } = context;
     const observation = context.output("observe") as unknown as Observation;
     const sealed = context.output("seal") as unknown as Sealed;
-    const payment = paymentOf(house, context.output("parse") as unknown as Action, context.output("judge") as unknown as Verdict);
+    const payment = paymentOf(
+      house,
+      context.output("parse") as unknown as Action,
+      context.output("judge") as unknown as Verdict,
+    );
     if (!payment) throw new Error("A decision without a payment has nothing to sign.");
     const block = await ask(house.chain, () => house.chain.client.getBlock({ blockTag: "latest" }));
     const claim = claimAt(Number(block.timestamp));
@@ -48,7 +52,14 @@ export const sign: Step = {
       const lane = `${house.account.toLowerCase()}/${house.policy.agent.toLowerCase()}`;
       return {
         value: { operation: operation as unknown as JsonObject, fromBlock: block.number.toString() },
-        entry: { kind: "signed", body: { userOpHash: operation.userOpHash, nonce: operation.userOp.nonce, validUntil: operation.validUntil } },
+        entry: {
+          kind: "signed",
+          body: {
+            userOpHash: operation.userOpHash,
+            nonce: operation.userOp.nonce,
+            validUntil: operation.validUntil,
+          },
+        },
         rows: () => putOperation(house.journal, context.decision, lane, operation),
       };
     } catch (error) {

@@ -49,11 +49,23 @@ export async function watchMailFolder(options: MailWatcherOptions): Promise<Mail
         seen.add(key);
         try {
           if (file.state === "unusable") throw file.error;
-          const mail = await readMail(await readMailFile(file.path, settings), settings, { at: Math.floor(options.now() / 1000) });
-          addTrigger(options.journal, options.agent, mailTrigger(file.name, mail, options.source.excerptCharacters));
+          const mail = await readMail(await readMailFile(file.path, settings), settings, {
+            at: Math.floor(options.now() / 1000),
+          });
+          addTrigger(
+            options.journal,
+            options.agent,
+            mailTrigger(file.name, mail, options.source.excerptCharacters),
+          );
         } catch (error) {
           if (!(error instanceof BaseError) || !error.name.startsWith("Mail")) throw error;
-          if (noteOnce(options.journal, options.agent, `unusable:${key}`, "unusable", { file: file.name, error: error.name, why: error.shortMessage }))
+          if (
+            noteOnce(options.journal, options.agent, `unusable:${key}`, "unusable", {
+              file: file.name,
+              error: error.name,
+              why: error.shortMessage,
+            })
+          )
             options.onUnusable(file.name, error);
         }
       }
@@ -86,7 +98,10 @@ const longestName = 60;
 export function mailTrigger(label: string, mail: Mail, excerptCharacters: number): Trigger {
   const from = `From: ${(mail.from.name || mail.from.address).slice(0, longestName)}`;
   const excerpt = excerptMail(mail, excerptCharacters - from.length - 1);
-  const untrusted = (value: Json): Fact => ({ value: typeof value === "string" ? value.toWellFormed() : value, provenance: "untrusted" });
+  const untrusted = (value: Json): Fact => ({
+    value: typeof value === "string" ? value.toWellFormed() : value,
+    provenance: "untrusted",
+  });
   const operator = (value: Json): Fact => ({ value, provenance: "operator" });
   const facts: Record<string, Fact> = {
     "mail.digest": operator(mail.digest),
@@ -101,5 +116,10 @@ export function mailTrigger(label: string, mail: Mail, excerptCharacters: number
     "mail.domain": operator(mail.sender.domain ?? null),
     "mail.authentication": operator(mail.sender.detail.toWellFormed()),
   };
-  return { kind: "mail", dedupeId: `mail:${mail.digest}`, label, payload: { facts: facts as unknown as JsonObject } };
+  return {
+    kind: "mail",
+    dedupeId: `mail:${mail.digest}`,
+    label,
+    payload: { facts: facts },
+  };
 }
