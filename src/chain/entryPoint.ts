@@ -61,13 +61,3 @@ export function userOpHashOf(chainId: number, userOp: PlainUserOp): Hex {
 }
 
 export const packUserOp = (userOp: PlainUserOp): PackedUserOperation => toPackedUserOperation(userOp);
-
-/**
- * Upper bound of what the account is charged for: (verification + call + preVerification gas) × maxFeePerGas, in wei.
- * The policy's gas budget is charged exactly this, without refund.
- */
-export function requiredPrefundWei(userOp: PlainUserOp): bigint {
-  return (
-    (userOp.verificationGasLimit + userOp.callGasLimit + userOp.preVerificationGas) * userOp.maxFeePerGas
-  );
-}

@@ -2,7 +2,7 @@ import type { Hex } from "viem";
 
 import { canonicalize } from "./canonical.ts";
 import { sha256Hex } from "./hash.ts";
-import type { Json, JsonObject } from "./json.ts";
+import type { Json } from "./json.ts";
 
 /**
  * Who stands behind a fact. `untrusted` came from outside and stays marked through every later prompt;

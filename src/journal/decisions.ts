@@ -97,11 +97,9 @@ export function deleteEffect(database: JournalDatabase, decision: string, id: st
 
 /** Effects without a recorded result: whatever was cut off is in here. */
 export function effectsOf(database: JournalDatabase, decision: string): readonly EffectRow[] {
-  return database
-    .all("select * from effect where decision = ? order by id", decision)
-    .map((row) => ({
-      decision: String(row["decision"]),
-      id: String(row["id"]),
-      source: String(row["source"]),
-    }));
+  return database.all("select * from effect where decision = ? order by id", decision).map((row) => ({
+    decision: String(row["decision"]),
+    id: String(row["id"]),
+    source: String(row["source"]),
+  }));
 }

@@ -1,7 +1,6 @@
 import type { Hex } from "viem";
 
 import { canonicalize, parseCanonical } from "../core/canonical.ts";
-import type { JsonObject } from "../core/json.ts";
 import type { Operation } from "../core/operation.ts";
 import type { JournalDatabase } from "./openJournal.ts";
 

@@ -2,7 +2,6 @@ import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, wr
 import { createRequire } from "node:module";
 import { dirname } from "node:path";
 
-import { createHardhatRuntimeEnvironment } from "hardhat/hre";
 import { concatHex, type Hex } from "viem";
 import { privateKeyToAccount, type PrivateKeyAccount } from "viem/accounts";
 
@@ -16,6 +15,17 @@ export class LocalChainStateError extends BaseError {
     super(`The local chain's recorded blocks can't be replayed: ${why}.`, {
       remedy: "Remove the state folder to start afresh; a local chain holds no real money.",
       facts: { file },
+    });
+  }
+}
+
+/** Local chains need Hardhat, which is not installed with Bursar. */
+export class MissingHardhatError extends BaseError {
+  override readonly name = "MissingHardhatError";
+  constructor(cause: unknown) {
+    super("A local chain needs Hardhat, which is not installed.", {
+      remedy: "Install it beside Bursar: npm install --save-dev hardhat@3.17.0",
+      cause,
     });
   }
 }
@@ -120,7 +130,17 @@ export async function startLocalChain(options: LocalChainOptions = {}): Promise<
   };
 }
 
+/** Hardhat carries the EVM. An installed package does without it until somebody wants a local chain. */
+async function loadHardhat(): Promise<typeof import("hardhat/hre")> {
+  try {
+    return await import("hardhat/hre");
+  } catch (error) {
+    throw new MissingHardhatError(error);
+  }
+}
+
 async function connect(genesis: number): Promise<Provider> {
+  const { createHardhatRuntimeEnvironment } = await loadHardhat();
   const environment = await createHardhatRuntimeEnvironment({
     networks: {
       local: {

@@ -1,4 +1,4 @@
-import { encodeFunctionData, numberToHex, type Address, type Hex } from "viem";
+import { encodeFunctionData, numberToHex, type Hex } from "viem";
 import type { PrivateKeyAccount } from "viem/accounts";
 
 import { entryPointAbi } from "../abi/entryPoint.ts";

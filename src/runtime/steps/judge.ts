@@ -1,7 +1,6 @@
 import { hexToBigInt, type Hex } from "viem";
 
 import type { Action } from "../../core/action.ts";
-import type { Json } from "../../core/json.ts";
 import type { Observation } from "../../core/observation.ts";
 import type { Reason, Verdict } from "../../core/verdict.ts";
 import { standingPayments } from "../../journal/payments.ts";

@@ -1,6 +1,5 @@
 import { parseAction, type Action } from "../../core/action.ts";
 import type { Inference } from "../../core/inference.ts";
-import type { Json } from "../../core/json.ts";
 import type { Step } from "../house.ts";
 
 /** What `infer` hands on: a recorded inference, or why there is none. */

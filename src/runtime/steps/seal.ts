@@ -4,7 +4,6 @@ import type { Action } from "../../core/action.ts";
 import { formatUnitsExact } from "../../core/amount.ts";
 import { recordSchema, sealDecision, tokensDigest, type RecordFields } from "../../core/decision.ts";
 import { sha256Hex } from "../../core/hash.ts";
-import type { Json, JsonObject } from "../../core/json.ts";
 import { observationDigest, type Observation } from "../../core/observation.ts";
 import type { Call } from "../../core/operation.ts";
 import type { Verdict } from "../../core/verdict.ts";

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 
 import type { TriggerSource } from "../../core/agent.ts";
 import { BaseError } from "../../core/errors.ts";
-import type { Json, JsonObject } from "../../core/json.ts";
+import type { Json } from "../../core/json.ts";
 import type { Fact } from "../../core/observation.ts";
 import type { Now } from "../../core/ports.ts";
 import type { Trigger } from "../../core/trigger.ts";
