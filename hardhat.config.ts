@@ -21,7 +21,9 @@ export default defineConfig({
   test: {
     solidity: {
       // The real EntryPoint is deployed from its npm package.
-      fsPermissions: { readDirectory: ["node_modules/@account-abstraction/contracts/artifacts", "test/vectors"] },
+      fsPermissions: {
+        readDirectory: ["node_modules/@account-abstraction/contracts/artifacts", "test/vectors"],
+      },
       // Every call of a test is a transaction of its own: transient storage ends with it, and gas is a receipt's.
       isolate: true,
       fuzz: { runs: 256 },

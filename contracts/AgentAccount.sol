@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {Execution, IERC7579Execution} from "@openzeppelin/contracts/interfaces/draft-IERC7579.sol";
+import {Execution} from "@openzeppelin/contracts/interfaces/draft-IERC7579.sol";
 import {IERC20} from "@openzeppelin/contracts/interfaces/IERC20.sol";
-import {IAccount, IEntryPoint, PackedUserOperation} from "@openzeppelin/contracts/interfaces/IERC4337.sol";
+import {IEntryPoint, PackedUserOperation} from "@openzeppelin/contracts/interfaces/IERC4337.sol";
 import {IERC5267} from "@openzeppelin/contracts/interfaces/IERC5267.sol";
 import {ERC4337Utils} from "@openzeppelin/contracts/account/utils/ERC4337Utils.sol";
 import {ERC7579Utils} from "@openzeppelin/contracts/account/utils/draft-ERC7579Utils.sol";
@@ -13,7 +13,6 @@ import {LowLevelCall} from "@openzeppelin/contracts/utils/LowLevelCall.sol";
 import {TransientSlot} from "@openzeppelin/contracts/utils/TransientSlot.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
-import {EfficientHashLib} from "solady/src/utils/EfficientHashLib.sol";
 import {IAgentAccount} from "./interfaces/IAgentAccount.sol";
 import {IDecisionLog} from "./interfaces/IDecisionLog.sol";
 import {Grant, Usage} from "./interfaces/ISpendPolicy.sol";
@@ -23,7 +22,7 @@ import {Request, SpendPolicy} from "./libraries/SpendPolicy.sol";
 
 /// The account behind every clone; `IAgentAccount` is its manual.
 /// @dev Storage starts at erc7201("bursar.AgentAccount"), so that an EOA can delegate here without meeting other code's slots.
-contract AgentAccount layout at erc7201("bursar.AgentAccount") is IAgentAccount {
+contract AgentAccount is IAgentAccount layout at erc7201("bursar.AgentAccount") {
     using Calldata for bytes;
     using Counters for uint256;
     using TransientSlot for *;
@@ -33,8 +32,9 @@ contract AgentAccount layout at erc7201("bursar.AgentAccount") is IAgentAccount 
 
     string private constant NAME = "Bursar";
     string private constant VERSION = "1";
-    bytes32 private constant DOMAIN_TYPEHASH =
-        keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
+    bytes32 private constant DOMAIN_TYPEHASH = keccak256(
+        "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
+    );
     bytes32 private constant NAME_HASH = keccak256(bytes(NAME));
     bytes32 private constant VERSION_HASH = keccak256(bytes(VERSION));
 
@@ -51,7 +51,7 @@ contract AgentAccount layout at erc7201("bursar.AgentAccount") is IAgentAccount 
     Head private _head;
 
     /// Packed counters by policy id (`Counters`).
-    mapping(bytes32 policyId => uint256) private _words;
+    mapping(bytes32 policyId => uint256 word) private _words;
 
     modifier onlyOwner() {
         _requireOwner();
@@ -78,28 +78,35 @@ contract AgentAccount layout at erc7201("bursar.AgentAccount") is IAgentAccount 
     }
 
     /// @inheritdoc IAgentAccount
-    function validateUserOp(PackedUserOperation calldata userOp, bytes32 userOpHash, uint256 missingAccountFunds)
-        external
-        returns (uint256 validationData)
-    {
+    function validateUserOp(
+        PackedUserOperation calldata userOp,
+        bytes32 userOpHash,
+        uint256 missingAccountFunds
+    ) external returns (uint256 validationData) {
         if (msg.sender != ENTRY_POINT) revert NotEntryPoint(msg.sender);
         bytes calldata signature = userOp.signature;
-        validationData = signature.length == 64 || signature.length == 65
-            ? _validateOwner(signature, userOpHash)
-            : _validateAgent(userOp, signature, userOpHash);
+        validationData =
+            signature.length == 64 || signature.length == 65
+                ? _validateOwner(signature, userOpHash)
+                : _validateAgent(userOp, signature, userOpHash);
         // The EntryPoint checks what it got.
         if (missingAccountFunds != 0) LowLevelCall.callNoReturn(ENTRY_POINT, missingAccountFunds, "");
     }
 
     /// @inheritdoc IAgentAccount
     function execute(bytes32 mode, bytes calldata executionCalldata) external payable {
-        if (msg.sender == ENTRY_POINT) _requireNotStopped(EfficientHashLib.hashCalldata(msg.data));
+        if (msg.sender == ENTRY_POINT) _requireNotStopped(msg.data.hash());
         else _requireOwner();
         if (mode == SINGLE) {
-            _call(address(bytes20(executionCalldata.word(0))), uint256(executionCalldata.word(20)), executionCalldata[52:]);
+            _call(
+                address(bytes20(executionCalldata.word(0))),
+                uint256(executionCalldata.word(20)),
+                executionCalldata[52:]
+            );
         } else if (mode == BATCH) {
             Execution[] calldata calls = ERC7579Utils.decodeBatch(executionCalldata);
-            for (uint256 i = 0; i < calls.length; ++i) _call(calls[i].target, calls[i].value, calls[i].callData);
+            for (uint256 i = 0; i < calls.length; ++i)
+                _call(calls[i].target, calls[i].value, calls[i].callData);
         } else {
             revert ModeNotSupported(mode);
         }
@@ -186,11 +193,12 @@ contract AgentAccount layout at erc7201("bursar.AgentAccount") is IAgentAccount 
     }
 
     /// @inheritdoc IAgentAccount
-    function grantOf(address agent, address asset, bytes32 payees, bytes24 terms)
-        external
-        pure
-        returns (Grant memory grant_)
-    {
+    function grantOf(
+        address agent,
+        address asset,
+        bytes32 payees,
+        bytes24 terms
+    ) external pure returns (Grant memory grant_) {
         (grant_.agent, grant_.asset, grant_.payees) = (agent, asset, payees);
         SpendPolicy.unpackTerms(grant_, terms);
     }
@@ -224,20 +232,22 @@ contract AgentAccount layout at erc7201("bursar.AgentAccount") is IAgentAccount 
     function _validateOwner(bytes calldata signature, bytes32 userOpHash) private view returns (uint256) {
         address signer;
         if (signature.length == 64) {
-            (signer,,) = ECDSA.tryRecover(userOpHash, bytes32(signature), bytes32(signature[32:]));
+            (signer, , ) = ECDSA.tryRecover(userOpHash, bytes32(signature), bytes32(signature[32:]));
         } else {
-            (signer,,) = ECDSA.tryRecoverCalldata(userOpHash, signature);
+            (signer, , ) = ECDSA.tryRecoverCalldata(userOpHash, signature);
         }
-        return signer != address(0) && signer == _head.owner
-            ? ERC4337Utils.SIG_VALIDATION_SUCCESS
-            : ERC4337Utils.SIG_VALIDATION_FAILED;
+        return
+            signer != address(0) && signer == _head.owner
+                ? ERC4337Utils.SIG_VALIDATION_SUCCESS
+                : ERC4337Utils.SIG_VALIDATION_FAILED;
     }
 
     /// Reads, judges, meters and logs an agent's operation, and only then looks at the signatures.
-    function _validateAgent(PackedUserOperation calldata userOp, bytes calldata signature, bytes32 userOpHash)
-        private
-        returns (uint256)
-    {
+    function _validateAgent(
+        PackedUserOperation calldata userOp,
+        bytes calldata signature,
+        bytes32 userOpHash
+    ) private returns (uint256) {
         bytes calldata callData = userOp.callData;
         Request memory request;
         SpendPolicy.read(request, userOp, signature, callData);
@@ -246,30 +256,34 @@ contract AgentAccount layout at erc7201("bursar.AgentAccount") is IAgentAccount 
 
         (uint256 word, bool ownerSigned) = _liveWord(request, signature, head);
         _words[request.policyId] = SpendPolicy.meter(word, request);
-        address agent = request.grant.agent;
+        address agent = request.grant.agent; // never zero: `SpendPolicy.install` saw to that
         IDecisionLog(DECISION_LOG).commit(address(this), agent, request.size, request.root);
         if (request.kind != SpendPolicy.EMPTY) {
-            if (request.payee == address(0) || _isOwnPart(request.payee)) revert PayeeNotAllowed(request.payee);
-            _mark(EfficientHashLib.hashCalldata(callData), request.policyId);
+            if (request.payee == address(0) || _isOwnPart(request.payee))
+                revert PayeeNotAllowed(request.payee);
+            _mark(callData.hash(), request.policyId);
         }
 
         (bytes32 r, bytes32 vs) = SpendPolicy.agentSignature(signature);
         bytes32 signedHash = SpendPolicy.operationHash(request, userOpHash);
         bool signed = _recover(signedHash, r, vs) == agent && ownerSigned;
         uint256 verdict = signed ? ERC4337Utils.SIG_VALIDATION_SUCCESS : ERC4337Utils.SIG_VALIDATION_FAILED;
-        return request.validAfter << 208 | request.validUntil << 160 | verdict;
+        return (request.validAfter << 208) | (request.validUntil << 160) | verdict;
     }
 
     /// The counters of a live policy; with a grant inside, of one that becomes live now if the owner signed it.
-    function _liveWord(Request memory request, bytes calldata signature, Head storage head)
-        private
-        returns (uint256 word, bool ownerSigned)
-    {
+    function _liveWord(
+        Request memory request,
+        bytes calldata signature,
+        Head storage head
+    ) private returns (uint256 word, bool ownerSigned) {
         bytes32 policyId = request.policyId;
         if (request.kind == SpendPolicy.GRANT_INSIDE) {
             (bytes32 r, bytes32 vs) = SpendPolicy.ownerSignature(signature);
             address signer = _recover(SpendPolicy.installHash(policyId, head.epoch), r, vs);
-            return (_install(policyId, request.grant, request.terms, head.epoch), signer == head.owner);
+            // An account that nobody initialized has no owner: not even zero, which a bad signature recovers to.
+            ownerSigned = signer == head.owner && signer != address(0);
+            return (_install(policyId, request.grant, request.terms, head.epoch), ownerSigned);
         }
         word = _words[policyId];
         if (!word.isLive(head.epoch)) revert NotGranted(policyId);
@@ -277,10 +291,12 @@ contract AgentAccount layout at erc7201("bursar.AgentAccount") is IAgentAccount 
     }
 
     /// The counters with the grant in force. The caller stores them.
-    function _install(bytes32 policyId, Grant memory terms, bytes24 packed, uint256 epoch_)
-        private
-        returns (uint256 word)
-    {
+    function _install(
+        bytes32 policyId,
+        Grant memory terms,
+        bytes24 packed,
+        uint256 epoch_
+    ) private returns (uint256 word) {
         if (_isOwnPart(terms.asset)) revert AssetNotAllowed(terms.asset);
         word = SpendPolicy.install(_words[policyId], terms, policyId, epoch_);
         emit Granted(policyId, terms.agent, terms.asset, terms.payees, packed, epoch_);
@@ -318,13 +334,9 @@ contract AgentAccount layout at erc7201("bursar.AgentAccount") is IAgentAccount 
 
     /// Who signed an EIP-712 struct of this account; zero if nobody, or with a high s.
     function _recover(bytes32 structHash, bytes32 r, bytes32 vs) private view returns (address signer) {
-        bytes32 separator = EfficientHashLib.hash(
-            DOMAIN_TYPEHASH,
-            NAME_HASH,
-            VERSION_HASH,
-            bytes32(block.chainid),
-            bytes32(uint256(uint160(address(this))))
+        bytes32 separator = keccak256(
+            abi.encode(DOMAIN_TYPEHASH, NAME_HASH, VERSION_HASH, block.chainid, address(this))
         );
-        (signer,,) = ECDSA.tryRecover(MessageHashUtils.toTypedDataHash(separator, structHash), r, vs);
+        (signer, , ) = ECDSA.tryRecover(MessageHashUtils.toTypedDataHash(separator, structHash), r, vs);
     }
 }

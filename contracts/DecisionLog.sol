@@ -7,12 +7,12 @@ import {DecisionTree} from "./libraries/DecisionTree.sol";
 /// `IDecisionLog` is its manual.
 contract DecisionLog is IDecisionLog {
     /// Last anchored size. The account is the innermost key (ERC-7562 STO-021): its own validation may touch its slots.
-    mapping(address writer => mapping(address agent => mapping(address account => uint256))) private _sizes;
+    mapping(address writer => mapping(address agent => mapping(address account => uint256 size)))
+        private _sizes;
 
     /// Anchored roots, keyed like the sizes.
-    mapping(
-        address writer => mapping(address agent => mapping(uint256 size => mapping(address account => bytes32)))
-    ) private _roots;
+    mapping(address writer => mapping(address agent => mapping(uint256 size => mapping(address account => bytes32 root))))
+        private _roots;
 
     /// @inheritdoc IDecisionLog
     function commit(address account, address agent, uint256 size, bytes32 root) external {
@@ -35,7 +35,12 @@ contract DecisionLog is IDecisionLog {
     }
 
     /// @inheritdoc IDecisionLog
-    function rootOf(address writer, address account, address agent, uint256 size) public view returns (bytes32) {
+    function rootOf(
+        address writer,
+        address account,
+        address agent,
+        uint256 size
+    ) public view returns (bytes32) {
         return _roots[writer][agent][size][account];
     }
 
@@ -48,14 +53,20 @@ contract DecisionLog is IDecisionLog {
     function requireLogged(Inclusion calldata inclusion) external view {
         if (_isLogged(inclusion)) return;
         revert NotLogged(
-            inclusion.writer, inclusion.account, inclusion.agent, inclusion.size, inclusion.index, inclusion.leaf
+            inclusion.writer,
+            inclusion.account,
+            inclusion.agent,
+            inclusion.size,
+            inclusion.index,
+            inclusion.leaf
         );
     }
 
     /// A tree that was not anchored has the root zero, and no leaf leads there.
     function _isLogged(Inclusion calldata inclusion) private view returns (bool) {
         bytes32 root = rootOf(inclusion.writer, inclusion.account, inclusion.agent, inclusion.size);
-        return root != 0
-            && DecisionTree.isIncluded(inclusion.leaf, inclusion.index, inclusion.size, inclusion.path, root);
+        return
+            root != 0 &&
+            DecisionTree.isIncluded(inclusion.leaf, inclusion.index, inclusion.size, inclusion.path, root);
     }
 }

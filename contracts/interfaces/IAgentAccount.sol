@@ -71,9 +71,11 @@ interface IAgentAccount is IAccount, IERC5267, ISpendPolicy {
     /// judged and metered. A breach reverts with an error of `ISpendPolicy`; a wrong signature returns 1
     /// (SIG_VALIDATION_FAILED) after all the work is done, so that gas can be estimated with a dummy signature.
     /// @return validationData An agent's claimed time range and the signature's verdict, packed as ERC-4337 says.
-    function validateUserOp(PackedUserOperation calldata userOp, bytes32 userOpHash, uint256 missingAccountFunds)
-        external
-        returns (uint256 validationData);
+    function validateUserOp(
+        PackedUserOperation calldata userOp,
+        bytes32 userOpHash,
+        uint256 missingAccountFunds
+    ) external returns (uint256 validationData);
 
     /// ERC-7579 execution, for the EntryPoint and the owner. When an agent's operation executes, freeze, epoch and
     /// revocation are checked again first: an earlier operation of the same bundle may have stopped the agent.
@@ -133,7 +135,12 @@ interface IAgentAccount is IAccount, IERC5267, ISpendPolicy {
     function termsOf(Grant calldata terms) external pure returns (bytes24);
 
     /// The grant behind 24 bytes of terms.
-    function grantOf(address agent, address asset, bytes32 payees, bytes24 terms) external pure returns (Grant memory);
+    function grantOf(
+        address agent,
+        address asset,
+        bytes32 payees,
+        bytes24 terms
+    ) external pure returns (Grant memory);
 
     /// The EntryPoint whose operations this account accepts.
     function entryPoint() external view returns (address);

@@ -28,11 +28,21 @@ struct Inclusion {
 interface IDecisionLog {
     /// A writer announced the tree of (account, agent). `size` counts leaves.
     event Committed(
-        address indexed writer, address indexed account, address indexed agent, uint256 size, bytes32 root
+        address indexed writer,
+        address indexed account,
+        address indexed agent,
+        uint256 size,
+        bytes32 root
     );
 
     /// A writer stored the root of the tree of (account, agent). `size` counts leaves.
-    event Anchored(address indexed writer, address indexed account, address indexed agent, uint256 size, bytes32 root);
+    event Anchored(
+        address indexed writer,
+        address indexed account,
+        address indexed agent,
+        uint256 size,
+        bytes32 root
+    );
 
     /// Anchored trees grow: `actual` must be larger than `stored`. Leaves.
     error SizeNotGrown(uint256 actual, uint256 stored);
@@ -41,7 +51,14 @@ interface IDecisionLog {
     error ZeroRoot();
 
     /// The decision is not in a tree that this writer anchored.
-    error NotLogged(address writer, address account, address agent, uint256 size, uint256 index, bytes32 leaf);
+    error NotLogged(
+        address writer,
+        address account,
+        address agent,
+        uint256 size,
+        uint256 index,
+        bytes32 leaf
+    );
 
     /// Announces the tree of (account, agent). Reads and writes no storage; reverts never.
     /// @param size Number of leaves.
@@ -57,7 +74,12 @@ interface IDecisionLog {
     function sizeOf(address writer, address account, address agent) external view returns (uint256);
 
     /// Root that `writer` anchored for (account, agent) at `size`, zero if none.
-    function rootOf(address writer, address account, address agent, uint256 size) external view returns (bytes32);
+    function rootOf(
+        address writer,
+        address account,
+        address agent,
+        uint256 size
+    ) external view returns (bytes32);
 
     /// The agent that produced a decision: `inclusion.agent` if the decision is in the anchored tree, else zero.
     function producerOf(Inclusion calldata inclusion) external view returns (address);

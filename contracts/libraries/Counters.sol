@@ -34,17 +34,17 @@ library Counters {
 
     /// Whether the policy is granted in this very epoch.
     function isLive(uint256 word, uint256 epoch) internal pure returns (bool) {
-        return word >> EPOCH == (uint256(Status.Granted) << 16 | epoch);
+        return word >> EPOCH == ((uint256(Status.Granted) << 16) | epoch);
     }
 
     /// The word with status granted in `epoch` (16 bits). All counters stay: granting again never gives anything back.
     function granted(uint256 word, uint256 epoch) internal pure returns (uint256) {
-        return uint256(uint232(word)) | epoch << EPOCH | uint256(Status.Granted) << STATUS;
+        return uint256(uint232(word)) | (epoch << EPOCH) | (uint256(Status.Granted) << STATUS);
     }
 
     /// The word with status revoked. The rest stays for readers.
     function revoked(uint256 word) internal pure returns (uint256) {
-        return uint256(uint248(word)) | uint256(Status.Revoked) << STATUS;
+        return uint256(uint248(word)) | (uint256(Status.Revoked) << STATUS);
     }
 
     function statusOf(uint256 word) internal pure returns (Status) {
@@ -57,7 +57,7 @@ library Counters {
         uint256 stored = uint32(word >> SIZE);
         if (size <= stored) revert ISpendPolicy.StaleSize(size, stored);
         unchecked {
-            return word + (size - stored << SIZE);
+            return word + ((size - stored) << SIZE);
         }
     }
 
@@ -65,7 +65,12 @@ library Counters {
     /// @param charge Cost in gas units, rounded up, at most 2^24.
     /// @param cap Gas budget in wei: less than 2^24 gas units, and a whole number of them.
     /// @param unit Wei of one gas unit.
-    function chargeGas(uint256 word, uint256 charge, uint256 cap, uint256 unit) internal pure returns (uint256) {
+    function chargeGas(
+        uint256 word,
+        uint256 charge,
+        uint256 cap,
+        uint256 unit
+    ) internal pure returns (uint256) {
         unchecked {
             uint256 total = (uint24(word >> GAS) + charge) * unit;
             if (total > cap) revert ISpendPolicy.OverGasBudget(total, cap);
@@ -77,7 +82,12 @@ library Counters {
     /// @param charge Amount in units, rounded up, 16 bits.
     /// @param cap Lifetime cap in base units: less than 2^24 units, and a whole number of them.
     /// @param unit Base units of one unit.
-    function chargeLifetime(uint256 word, uint256 charge, uint256 cap, uint256 unit) internal pure returns (uint256) {
+    function chargeLifetime(
+        uint256 word,
+        uint256 charge,
+        uint256 cap,
+        uint256 unit
+    ) internal pure returns (uint256) {
         unchecked {
             uint256 total = (uint24(word >> SPENT) + charge) * unit;
             if (total > cap) revert ISpendPolicy.OverLifetime(total, cap);
@@ -127,7 +137,7 @@ library Counters {
 
             if (chargedBucket > newest) {
                 // Old buckets fall off the high end. A shift by 256 or more leaves zero.
-                ring = uint128(ring << (chargedBucket - newest) * LANE);
+                ring = uint128(ring << ((chargedBucket - newest) * LANE));
                 newest = chargedBucket;
             }
             // The oldest bucket needed is startBucket - 6, the oldest held is newest - 7.
@@ -135,11 +145,11 @@ library Counters {
 
             // From startBucket - 6 to newest: 7 or 8 lanes, as newest is startBucket or startBucket + 1.
             uint256 lanes = newest - startBucket + BUCKETS_PER_WINDOW + 1;
-            uint256 total = (_sum(ring & ((1 << lanes * LANE) - 1)) + charge) * unit;
+            uint256 total = (_sum(ring & ((1 << (lanes * LANE)) - 1)) + charge) * unit;
             if (total > cap) revert ISpendPolicy.OverWindow(total, cap);
 
-            ring += charge << (newest - chargedBucket) * LANE;
-            return (word >> SPENT << SPENT) | newest << NEWEST | ring;
+            ring += charge << ((newest - chargedBucket) * LANE);
+            return ((word >> SPENT) << SPENT) | (newest << NEWEST) | ring;
         }
     }
 
@@ -151,14 +161,14 @@ library Counters {
         usage.gasSpent = uint24(word >> GAS);
         usage.spent = uint24(word >> SPENT);
         usage.newestBucket = uint24(word >> NEWEST);
-        for (uint256 i = 0; i < 8; ++i) usage.ring[i] = uint16(word >> i * LANE);
+        for (uint256 i = 0; i < 8; ++i) usage.ring[i] = uint16(word >> (i * LANE));
     }
 
     /// Sum of 8 lanes of 16 bits: four pairs of lanes in 32 bits each, then the digit sum in base 2^32, which is the remainder
     /// by 2^32 - 1, as the sum is smaller than that.
     function _sum(uint256 ring) private pure returns (uint256) {
         unchecked {
-            return ((ring & EVEN_LANES) + (ring >> LANE & EVEN_LANES)) % type(uint32).max;
+            return ((ring & EVEN_LANES) + ((ring >> LANE) & EVEN_LANES)) % type(uint32).max;
         }
     }
 }

@@ -6,11 +6,13 @@ library DecisionTree {
     /// RFC 9162 §2.1.3.2. Whether `path` leads from `leaf` at `index` to `root` in a tree of `size` leaves.
     /// @param leaf A leaf hash: the 0x00 is inside already. A node cannot pass for a leaf, as the length of its path would
     /// not be that of any index.
-    function isIncluded(bytes32 leaf, uint256 index, uint256 size, bytes32[] calldata path, bytes32 root)
-        internal
-        pure
-        returns (bool)
-    {
+    function isIncluded(
+        bytes32 leaf,
+        uint256 index,
+        uint256 size,
+        bytes32[] calldata path,
+        bytes32 root
+    ) internal pure returns (bool) {
         if (index >= size) return false;
         uint256 first = index;
         uint256 last = size - 1;

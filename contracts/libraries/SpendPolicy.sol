@@ -4,7 +4,6 @@ pragma solidity 0.8.37;
 import {IERC20} from "@openzeppelin/contracts/interfaces/IERC20.sol";
 import {PackedUserOperation} from "@openzeppelin/contracts/interfaces/IERC4337.sol";
 import {IERC7579Execution} from "@openzeppelin/contracts/interfaces/draft-IERC7579.sol";
-import {EfficientHashLib} from "solady/src/utils/EfficientHashLib.sol";
 import {Grant, ISpendPolicy, Status} from "../interfaces/ISpendPolicy.sol";
 import {Calldata} from "./Calldata.sol";
 import {Counters} from "./Counters.sol";
@@ -12,30 +11,30 @@ import {PayeeTree} from "./PayeeTree.sol";
 
 /// What an agent's operation asks for, and under which grant. Everything in here was read from the operation, and is bound
 /// by the agent's signature: directly, through userOpHash, or through the policy id.
-/// @param kind Kind of the signature (`ISpendPolicy`, "Signature").
-/// @param terms The grant's numbers as they were sent.
-/// @param grant The grant it names.
-/// @param policyId The grant's id.
-/// @param unit Base units of one unit of the counters.
-/// @param gasUnit Wei of one gas unit of the counters.
+/// @param policyId The id of the grant it names.
 /// @param validAfter The operation runs strictly after this second, unix time. The EntryPoint enforces it.
 /// @param validUntil The operation runs at the latest in this second, at most 300 after `validAfter`, never zero.
 /// @param size Number of leaves in the agent's decision tree, this operation's own decision included. Must grow.
-/// @param root RFC 9162 root (sha256) of that tree.
+/// @param root RFC 9162 root (sha256) of that tree. (These five are what the agent signs, in this order.)
+/// @param kind Kind of the signature (`ISpendPolicy`, "Signature").
+/// @param terms The grant's numbers as they were sent.
+/// @param grant The grant it names.
+/// @param unit Base units of one unit of the counters.
+/// @param gasUnit Wei of one gas unit of the counters.
 /// @param payee Who is paid. Zero for an empty operation.
 /// @param amount How much, in base units of the grant's asset. Zero for an empty operation.
 /// @param fee Required prefund in wei.
 struct Request {
-    uint256 kind;
-    bytes24 terms;
-    Grant grant;
     bytes32 policyId;
-    uint256 unit;
-    uint256 gasUnit;
     uint256 validAfter;
     uint256 validUntil;
     uint256 size;
     bytes32 root;
+    uint256 kind;
+    bytes24 terms;
+    Grant grant;
+    uint256 unit;
+    uint256 gasUnit;
     address payee;
     uint256 amount;
     uint256 fee;
@@ -56,10 +55,13 @@ library SpendPolicy {
     uint256 internal constant MAX_CLAIM = 300;
 
     bytes32 internal constant GRANT_TYPEHASH = keccak256(
-        "Grant(address agent,address asset,bytes32 payees,uint256 perCall,uint256 perWindow,uint256 lifetime,uint256 bucket,uint256 gasBudget,uint256 feeCap,uint256 expiry,uint256 salt)"
+        "Grant(address agent,address asset,bytes32 payees,uint256 perCall,uint256 perWindow,uint256 lifetime,"
+        "uint256 bucket,uint256 gasBudget,uint256 feeCap,uint256 expiry,uint256 salt)"
     );
     bytes32 internal constant INSTALL_TYPEHASH = keccak256(
-        "Install(Grant grant,uint256 epoch)Grant(address agent,address asset,bytes32 payees,uint256 perCall,uint256 perWindow,uint256 lifetime,uint256 bucket,uint256 gasBudget,uint256 feeCap,uint256 expiry,uint256 salt)"
+        "Install(Grant grant,uint256 epoch)"
+        "Grant(address agent,address asset,bytes32 payees,uint256 perCall,uint256 perWindow,uint256 lifetime,"
+        "uint256 bucket,uint256 gasBudget,uint256 feeCap,uint256 expiry,uint256 salt)"
     );
     bytes32 internal constant OPERATION_TYPEHASH = keccak256(
         "Operation(bytes32 userOpHash,bytes32 policyId,uint256 validAfter,uint256 validUntil,uint256 size,bytes32 root)"
@@ -131,22 +133,30 @@ library SpendPolicy {
             word = word.chargeGas((request.fee + unit - 1) / unit, terms.gasBudget, unit);
             if (request.kind == EMPTY) return word;
 
-            if (request.amount > terms.perCall) revert ISpendPolicy.OverPerCall(request.amount, terms.perCall);
+            if (request.amount > terms.perCall)
+                revert ISpendPolicy.OverPerCall(request.amount, terms.perCall);
             unit = request.unit;
             uint256 charge = (request.amount + unit - 1) / unit;
             word = word.chargeLifetime(charge, terms.lifetime, unit);
-            return word.chargeWindow(
-                request.validAfter, request.validUntil, terms.bucket, charge, terms.perWindow, unit
-            );
+            return
+                word.chargeWindow(
+                    request.validAfter,
+                    request.validUntil,
+                    terms.bucket,
+                    charge,
+                    terms.perWindow,
+                    unit
+                );
         }
     }
 
     /// The counters with the grant in force in `epoch`, kept as they were, or an error if it can't be.
-    function install(uint256 word, Grant memory terms, bytes32 policyId, uint256 epoch)
-        internal
-        pure
-        returns (uint256)
-    {
+    function install(
+        uint256 word,
+        Grant memory terms,
+        bytes32 policyId,
+        uint256 epoch
+    ) internal pure returns (uint256) {
         if (terms.agent == address(0)) revert ISpendPolicy.ZeroAgent();
         if (terms.bucket < MAX_CLAIM) revert ISpendPolicy.BucketTooShort(terms.bucket, MAX_CLAIM);
         if (word.statusOf() == Status.Revoked) revert ISpendPolicy.AlreadyRevoked(policyId);
@@ -158,14 +168,14 @@ library SpendPolicy {
     /// @return asset Token, or zero for the native coin.
     /// @return payee Who would be paid.
     /// @return amount Base units.
-    function readPayment(bytes calldata callData)
-        internal
-        pure
-        returns (address asset, address payee, uint256 amount)
-    {
+    function readPayment(
+        bytes calldata callData
+    ) internal pure returns (address asset, address payee, uint256 amount) {
         if (
-            callData.length < NATIVE_PADDED || bytes4(callData.word(0)) != IERC7579Execution.execute.selector
-                || callData.word(4) != 0 || uint256(callData.word(36)) != 64
+            callData.length < NATIVE_PADDED ||
+            bytes4(callData.word(0)) != IERC7579Execution.execute.selector ||
+            callData.word(4) != 0 ||
+            uint256(callData.word(36)) != 64
         ) revert ISpendPolicy.CallNotAllowed();
 
         uint256 length = uint256(callData.word(68));
@@ -177,9 +187,12 @@ library SpendPolicy {
             return (address(0), target, value);
         }
         if (
-            length != ERC20_LENGTH || callData.length != ERC20_PADDED || target == address(0) || value != 0
-                || bytes16(callData.word(DATA_AT)) != bytes16(IERC20.transfer.selector)
-                || bytes8(callData.word(ERC20_PADDED - 8)) != 0
+            length != ERC20_LENGTH ||
+            callData.length != ERC20_PADDED ||
+            target == address(0) ||
+            value != 0 ||
+            bytes16(callData.word(DATA_AT)) != bytes16(IERC20.transfer.selector) ||
+            bytes8(callData.word(ERC20_PADDED - 8)) != 0
         ) revert ISpendPolicy.CallNotAllowed();
         // The 16 bytes above: selector and the 12 zeros before the payee.
         return (target, address(bytes20(callData.word(DATA_AT + 16))), uint256(callData.word(DATA_AT + 36)));
@@ -219,27 +232,34 @@ library SpendPolicy {
 
     /// EIP-712 hashStruct(Install).
     function installHash(bytes32 policyId, uint256 epoch) internal pure returns (bytes32) {
-        return EfficientHashLib.hash(INSTALL_TYPEHASH, policyId, bytes32(epoch));
+        return keccak256(abi.encode(INSTALL_TYPEHASH, policyId, epoch));
     }
 
     /// EIP-712 hashStruct(Operation).
-    function operationHash(Request memory request, bytes32 userOpHash) internal pure returns (bytes32) {
-        return EfficientHashLib.hash(
-            OPERATION_TYPEHASH,
-            userOpHash,
-            request.policyId,
-            bytes32(request.validAfter),
-            bytes32(request.validUntil),
-            bytes32(request.size),
-            request.root
-        );
+    function operationHash(
+        Request memory request,
+        bytes32 userOpHash
+    ) internal pure returns (bytes32 structHash) {
+        bytes32 typehash = OPERATION_TYPEHASH;
+        // structHash = keccak256(abi.encode(typehash, userOpHash, request.policyId, request.validAfter, request.validUntil,
+        // request.size, request.root)): the five words of the request are its first, and lie in memory one after the other
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            mstore(free, typehash)
+            mstore(add(free, 0x20), userOpHash)
+            mcopy(add(free, 0x40), request, 0xa0)
+            structHash := keccak256(free, 0xe0)
+        }
     }
 
     /// Fills in what 24 bytes of terms say of a grant: all but agent, asset and payees. Refuses exponents larger than need be:
     /// each grant has exactly one encoding, so its counters have one unit.
     /// @return unit Base units of one unit.
     /// @return gasUnit Wei of one gas unit.
-    function unpackTerms(Grant memory terms, bytes24 packed) internal pure returns (uint256 unit, uint256 gasUnit) {
+    function unpackTerms(
+        Grant memory terms,
+        bytes24 packed
+    ) internal pure returns (uint256 unit, uint256 gasUnit) {
         uint256 bits = uint192(packed);
         uint256 perCall = uint16(bits >> 170);
         uint256 perWindow = uint16(bits >> 154);
@@ -249,11 +269,12 @@ library SpendPolicy {
         // 10^63 times 24 bits is below 2^234.
         unchecked {
             unit = 10 ** (bits >> 186);
-            gasUnit = 10 ** (bits >> 124 & 0x3f);
+            gasUnit = 10 ** ((bits >> 124) & 0x3f);
             if (unit > 1 && _fits(perCall * 10, perWindow * 10, lifetime * 10)) {
                 revert ISpendPolicy.TermsNotCanonical(packed);
             }
-            if (gasUnit > 1 && _gasFits(gasBudget * 10, feeCap * 10)) revert ISpendPolicy.TermsNotCanonical(packed);
+            if (gasUnit > 1 && _gasFits(gasBudget * 10, feeCap * 10))
+                revert ISpendPolicy.TermsNotCanonical(packed);
             terms.perCall = perCall * unit;
             terms.perWindow = perWindow * unit;
             terms.lifetime = lifetime * unit;
@@ -278,14 +299,24 @@ library SpendPolicy {
             (gasExponent, gasUnit) = (gasExponent + 1, gasUnit * 10);
         }
         if (
-            exponent > 63 || gasExponent > 63 || terms.perCall % unit != 0 || terms.perWindow % unit != 0
-                || terms.lifetime % unit != 0 || terms.gasBudget % gasUnit != 0 || terms.feeCap % gasUnit != 0
-                || terms.bucket > type(uint24).max || terms.expiry > type(uint32).max || terms.salt > 0xfffff
+            exponent > 63 ||
+            gasExponent > 63 ||
+            terms.perCall % unit != 0 ||
+            terms.perWindow % unit != 0 ||
+            terms.lifetime % unit != 0 ||
+            terms.gasBudget % gasUnit != 0 ||
+            terms.feeCap % gasUnit != 0 ||
+            terms.bucket > type(uint24).max ||
+            terms.expiry > type(uint32).max ||
+            terms.salt > 0xfffff
         ) revert ISpendPolicy.TermsNotRepresentable();
-        uint256 amounts = terms.perCall / unit << 170 | terms.perWindow / unit << 154 | terms.lifetime / unit << 130;
-        uint256 gas = terms.gasBudget / gasUnit << 100 | terms.feeCap / gasUnit << 76;
-        uint256 rest = terms.bucket << 52 | terms.expiry << 20 | terms.salt;
-        return bytes24(uint192(exponent << 186 | amounts | gasExponent << 124 | gas | rest));
+        uint256 amounts =
+            ((terms.perCall / unit) << 170) |
+                ((terms.perWindow / unit) << 154) |
+                ((terms.lifetime / unit) << 130);
+        uint256 gas = ((terms.gasBudget / gasUnit) << 100) | ((terms.feeCap / gasUnit) << 76);
+        uint256 rest = (terms.bucket << 52) | (terms.expiry << 20) | terms.salt;
+        return bytes24(uint192((exponent << 186) | amounts | (gasExponent << 124) | gas | rest));
     }
 
     /// validAfter 4 | span 2 | size 4 | root 32.
@@ -306,7 +337,8 @@ library SpendPolicy {
         uint256 end = signature.length;
         if (kind == GRANT_INSIDE) end -= 64;
         else if (kind != STEADY) revert ISpendPolicy.MalformedSignature(signature.length);
-        if (end < TAIL_AT || (end - TAIL_AT) % 32 != 0) revert ISpendPolicy.MalformedSignature(signature.length);
+        if (end < TAIL_AT || (end - TAIL_AT) % 32 != 0)
+            revert ISpendPolicy.MalformedSignature(signature.length);
         return signature[TAIL_AT:end];
     }
 

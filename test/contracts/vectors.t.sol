@@ -32,25 +32,28 @@ contract VectorsTest is Test {
     }
 
     function _grant(string memory at) private view returns (Grant memory) {
-        return Grant({
-            agent: vm.parseJsonAddress(_json, string.concat(at, ".agent")),
-            asset: vm.parseJsonAddress(_json, string.concat(at, ".asset")),
-            payees: _hash(at, ".payees"),
-            perCall: _uint(at, ".perCall"),
-            perWindow: _uint(at, ".perWindow"),
-            lifetime: _uint(at, ".lifetime"),
-            bucket: _uint(at, ".bucket"),
-            gasBudget: _uint(at, ".gasBudget"),
-            feeCap: _uint(at, ".feeCap"),
-            expiry: _uint(at, ".expiry"),
-            salt: _uint(at, ".salt")
-        });
+        return
+            Grant({
+                agent: vm.parseJsonAddress(_json, string.concat(at, ".agent")),
+                asset: vm.parseJsonAddress(_json, string.concat(at, ".asset")),
+                payees: _hash(at, ".payees"),
+                perCall: _uint(at, ".perCall"),
+                perWindow: _uint(at, ".perWindow"),
+                lifetime: _uint(at, ".lifetime"),
+                bucket: _uint(at, ".bucket"),
+                gasBudget: _uint(at, ".gasBudget"),
+                feeCap: _uint(at, ".feeCap"),
+                expiry: _uint(at, ".expiry"),
+                salt: _uint(at, ".salt")
+            });
     }
 
     function _digest(bytes32 structHash) private view returns (bytes32) {
         bytes32 separator = keccak256(
             abi.encode(
-                keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
+                keccak256(
+                    "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
+                ),
                 keccak256(bytes("Bursar")),
                 keccak256(bytes("1")),
                 _uint("", ".domain.chainId"),
@@ -69,7 +72,8 @@ contract VectorsTest is Test {
             bytes memory packed = vm.parseJsonBytes(_json, string.concat(at, ".terms"));
             assertEq(bytes32(SpendPolicy.packTerms(terms)), bytes32(packed));
             assertEq(
-                _digest(SpendPolicy.installHash(policyId, _uint(at, ".install.epoch"))), _hash(at, ".install.digest")
+                _digest(SpendPolicy.installHash(policyId, _uint(at, ".install.epoch"))),
+                _hash(at, ".install.digest")
             );
             Request memory request;
             request.policyId = policyId;

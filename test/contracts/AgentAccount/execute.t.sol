@@ -87,7 +87,10 @@ contract ExecuteTest is AccountTest {
 
     function test_execute_passesFailureOn() public {
         bytes memory reason = abi.encodeWithSelector(
-            IERC20Errors.ERC20InsufficientBalance.selector, address(account), 1_000_000 ether, 2_000_000 ether
+            IERC20Errors.ERC20InsufficientBalance.selector,
+            address(account),
+            1_000_000 ether,
+            2_000_000 ether
         );
         vm.expectRevert(reason);
         vm.prank(owner);
@@ -99,7 +102,7 @@ contract ExecuteTest is AccountTest {
         calls[0] = Execution(address(token), 0, _transfer(other, 1));
         calls[1] = Execution(address(token), 0, _transfer(other, 2_000_000 ether));
         vm.prank(owner);
-        (bool ok,) = address(account).call(abi.encodeCall(account.execute, (BATCH, abi.encode(calls))));
+        (bool ok, ) = address(account).call(abi.encodeCall(account.execute, (BATCH, abi.encode(calls))));
         assertTrue(!ok, "half a batch");
         assertEq(token.balanceOf(other), 0);
     }
@@ -107,7 +110,7 @@ contract ExecuteTest is AccountTest {
     function test_execute_reverts_shortSingle(uint256 length) public {
         bytes memory data = new bytes(bound(length, 0, 51));
         vm.prank(owner);
-        (bool ok,) = address(account).call(abi.encodeCall(account.execute, (0, data)));
+        (bool ok, ) = address(account).call(abi.encodeCall(account.execute, (0, data)));
         assertTrue(!ok, "accepted");
     }
 
@@ -165,7 +168,8 @@ contract ExecuteTest is AccountTest {
         d = draft(terms);
         d.nonceKey = 7;
         PackedUserOperation memory stop = unsigned(
-            single(address(account), 0, abi.encodeCall(account.revoke, (policyId))), 55
+            single(address(account), 0, abi.encodeCall(account.revoke, (policyId))),
+            55
         );
         stop.signature = compact(OWNER_KEY, userOpHash(stop));
         ops = new PackedUserOperation[](3);

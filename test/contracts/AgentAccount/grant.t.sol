@@ -43,7 +43,7 @@ contract GrantTest is AccountTest {
         vm.prank(owner);
         account.revokeAll();
         install(terms);
-        assertEq(account.counters(policyId), before | uint256(1) << 232);
+        assertEq(account.counters(policyId), before | (uint256(1) << 232));
         Usage memory used = account.usage(policyId);
         assertTrue(used.status == Status.Granted && used.epoch == 1, "not granted anew");
     }

@@ -15,7 +15,7 @@ contract RevokeTest is AccountTest {
         emit IAgentAccount.Revoked(policyId);
         vm.prank(owner);
         account.revoke(policyId);
-        assertEq(account.counters(policyId), uint248(before) | uint256(2) << 248);
+        assertEq(account.counters(policyId), uint248(before) | (uint256(2) << 248));
         Usage memory used = account.usage(policyId);
         assertTrue(used.status == Status.Revoked, "status");
         refused(draft(terms), notGranted(terms));

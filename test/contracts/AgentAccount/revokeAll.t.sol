@@ -7,9 +7,8 @@ import {AccountTest} from "../base/AccountTest.sol";
 
 contract RevokeAllTest is AccountTest {
     /// erc7201("bursar.AgentAccount"): owner 160 | epoch 16 | frozen 8.
-    bytes32 private constant HEAD = keccak256(
-        abi.encode(uint256(keccak256("bursar.AgentAccount")) - 1)
-    ) & ~bytes32(uint256(0xff));
+    bytes32 private constant HEAD =
+        keccak256(abi.encode(uint256(keccak256("bursar.AgentAccount")) - 1)) & ~bytes32(uint256(0xff));
 
     function test_revokeAll_endsEveryPolicy() public {
         Grant memory first = standardGrant();

@@ -12,7 +12,10 @@ contract TermsOfTest is AccountTest {
         try account.grantOf(agent, address(token), 0, terms) returns (Grant memory told) {
             assertEq(bytes32(account.termsOf(told)), bytes32(terms));
         } catch (bytes memory reason) {
-            assertEq(keccak256(reason), keccak256(abi.encodeWithSelector(ISpendPolicy.TermsNotCanonical.selector, terms)));
+            assertEq(
+                keccak256(reason),
+                keccak256(abi.encodeWithSelector(ISpendPolicy.TermsNotCanonical.selector, terms))
+            );
         }
     }
 
@@ -21,15 +24,22 @@ contract TermsOfTest is AccountTest {
         assertEq(bytes32(account.termsOf(account.grantOf(agent, address(token), 0, terms))), bytes32(terms));
     }
 
-    function test_termsOf_isUndoneByGrantOf(uint16 mantissa, uint24 lifetime, uint8 exponent, uint24 gas, uint8 gasExponent)
-        public
-        view
-    {
+    function test_termsOf_isUndoneByGrantOf(
+        uint16 mantissa,
+        uint24 lifetime,
+        uint8 exponent,
+        uint24 gas,
+        uint8 gasExponent
+    ) public view {
         Grant memory terms = standardGrant();
         uint256 unit = 10 ** bound(exponent, 0, 63);
         uint256 gasUnit = 10 ** bound(gasExponent, 0, 63);
-        (terms.perCall, terms.perWindow, terms.lifetime) = (mantissa / 2 * unit, mantissa * unit, lifetime * unit);
-        (terms.gasBudget, terms.feeCap) = (gas * gasUnit, gas / 2 * gasUnit);
+        (terms.perCall, terms.perWindow, terms.lifetime) = (
+            (mantissa / 2) * unit,
+            mantissa * unit,
+            lifetime * unit
+        );
+        (terms.gasBudget, terms.feeCap) = (gas * gasUnit, (gas / 2) * gasUnit);
         Grant memory told = account.grantOf(terms.agent, terms.asset, terms.payees, account.termsOf(terms));
         assertEq(keccak256(abi.encode(told)), keccak256(abi.encode(terms)));
         assertEq(account.policyIdOf(told), account.policyIdOf(terms));
@@ -40,9 +50,17 @@ contract TermsOfTest is AccountTest {
         (terms.perCall, terms.perWindow, terms.lifetime) = (1 * 1e9, 65_535 * 1e9, 3 * 1e9);
         (terms.gasBudget, terms.feeCap) = (16_777_215 * 1e12, 5 * 1e12);
         (terms.bucket, terms.expiry, terms.salt) = (300, 7, 8);
-        uint192 expected = uint192(9) << 186 | uint192(1) << 170 | uint192(65_535) << 154 | uint192(3) << 130
-            | uint192(12) << 124 | uint192(16_777_215) << 100 | uint192(5) << 76 | uint192(300) << 52
-            | uint192(7) << 20 | 8;
+        uint192 expected =
+            (uint192(9) << 186) |
+                (uint192(1) << 170) |
+                (uint192(65_535) << 154) |
+                (uint192(3) << 130) |
+                (uint192(12) << 124) |
+                (uint192(16_777_215) << 100) |
+                (uint192(5) << 76) |
+                (uint192(300) << 52) |
+                (uint192(7) << 20) |
+                8;
         assertEq(bytes32(account.termsOf(terms)), bytes32(bytes24(expected)));
     }
 }

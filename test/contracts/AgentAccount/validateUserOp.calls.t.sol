@@ -28,7 +28,9 @@ contract ValidateUserOpCallsTest is AccountTest {
 
     function test_validateUserOp_reverts_otherFunctions() public {
         _denied(single(address(token), 0, abi.encodeCall(token.approve, (payees[3], 1))));
-        _denied(single(address(token), 0, abi.encodeCall(token.transferFrom, (address(account), payees[3], 1))));
+        _denied(
+            single(address(token), 0, abi.encodeCall(token.transferFrom, (address(account), payees[3], 1)))
+        );
         _denied(single(address(token), 0, abi.encodeCall(token.mint, (payees[3], 1))));
         _denied(abi.encodeCall(account.withdraw, (address(token), payable(payees[3]), 1)));
         _denied(abi.encodeCall(account.unfreeze, ()));
@@ -51,7 +53,9 @@ contract ValidateUserOpCallsTest is AccountTest {
 
     function test_validateUserOp_reverts_otherModes(bytes32 mode) public {
         vm.assume(mode != 0);
-        _denied(abi.encodeCall(account.execute, (mode, abi.encodePacked(address(token), uint256(0), _transfer()))));
+        _denied(
+            abi.encodeCall(account.execute, (mode, abi.encodePacked(address(token), uint256(0), _transfer())))
+        );
         Execution[] memory batch = new Execution[](1);
         batch[0] = Execution(address(token), 0, _transfer());
         _denied(abi.encodeCall(account.execute, (BATCH, abi.encode(batch))));
@@ -63,7 +67,7 @@ contract ValidateUserOpCallsTest is AccountTest {
         _denied(bytes.concat(strict, hex"00"));
         _denied(bytes.concat(strict, bytes32(0)));
         for (uint256 i = 0; i < strict.length; ++i) {
-            bool free = i >= 100 && i < 120 || i >= 168 && i < 220;
+            bool free = (i >= 100 && i < 120) || (i >= 168 && i < 220);
             if (free) continue;
             bytes memory loose = bytes.concat(strict);
             loose[i] = bytes1(uint8(loose[i]) ^ 1);
@@ -163,7 +167,8 @@ contract ValidateUserOpCallsTest is AccountTest {
             assembly ("memory-safe") {
                 sibling := mload(add(add(proof, 32), i)) // sibling = proof[i:i + 32]
             }
-            node = node < sibling ? keccak256(abi.encode(node, sibling)) : keccak256(abi.encode(sibling, node));
+            node =
+                node < sibling ? keccak256(abi.encode(node, sibling)) : keccak256(abi.encode(sibling, node));
         }
     }
 }

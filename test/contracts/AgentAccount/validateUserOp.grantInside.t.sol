@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {PackedUserOperation} from "@openzeppelin/contracts/interfaces/IERC4337.sol";
+import {Clones} from "@openzeppelin/contracts/proxy/Clones.sol";
 import {AgentAccount} from "../../../contracts/AgentAccount.sol";
 import {IAgentAccount} from "../../../contracts/interfaces/IAgentAccount.sol";
 import {Grant, ISpendPolicy} from "../../../contracts/interfaces/ISpendPolicy.sol";
@@ -30,7 +31,8 @@ contract ValidateUserOpGrantInsideTest is AccountTest {
         Grant memory terms = standardGrant();
         send(_inside(terms));
         refused(
-            _inside(terms), abi.encodeWithSelector(ISpendPolicy.AlreadyGranted.selector, account.policyIdOf(terms))
+            _inside(terms),
+            abi.encodeWithSelector(ISpendPolicy.AlreadyGranted.selector, account.policyIdOf(terms))
         );
     }
 
@@ -107,6 +109,17 @@ contract ValidateUserOpGrantInsideTest is AccountTest {
             terms.asset = own[i];
             refused(_inside(terms), abi.encodeWithSelector(ISpendPolicy.AssetNotAllowed.selector, own[i]));
         }
+    }
+
+    /// A bad signature recovers to zero; that is not the owner of an account without one.
+    function test_validateUserOp_fails_accountWithoutOwner() public {
+        account = AgentAccount(payable(Clones.clone(factory.implementation())));
+        entryPoint.depositTo{value: 1 ether}(address(account));
+        token.mint(address(account), 10 ether);
+        PackedUserOperation memory op = build(_inside(standardGrant()));
+        bytes memory signature = op.signature;
+        for (uint256 i = signature.length - 64; i < signature.length; ++i) signature[i] = 0;
+        unsignedRefused(op);
     }
 
     /// Deployment, grant and first payment in one operation.

@@ -93,7 +93,7 @@ contract ValidateUserOpSignatureTest is AccountTest {
             vs := mload(add(signature, 85)) // vs = signature[53:85]
         }
         uint256 s = vs & (type(uint256).max >> 1);
-        uint256 flipped = (N - s) | (~vs & 1 << 255);
+        uint256 flipped = (N - s) | (~vs & (1 << 255));
         assembly ("memory-safe") {
             mstore(add(signature, 85), flipped) // signature[53:85] = flipped
         }
@@ -110,7 +110,7 @@ contract ValidateUserOpSignatureTest is AccountTest {
         bytes32 hash = userOpHash(op);
         vm.prank(address(entryPoint));
         uint256 validationData = account.validateUserOp(op, hash, 0);
-        assertEq(validationData, (d.validAfter + 300) << 160 | d.validAfter << 208 | 1);
+        assertEq(validationData, ((d.validAfter + 300) << 160) | (d.validAfter << 208) | 1);
         assertEq(account.usage(policyId).size, d.size);
     }
 

@@ -208,9 +208,7 @@ contract ValidateUserOpTest is AccountTest {
         Grant memory terms = standardGrant();
         bytes32 policyId = install(terms);
         uint256 before = account.counters(policyId);
-        entryPointRefused(
-            build(draftAt(terms, time + bound(ahead, 0, 300 days))), "AA22 expired or not due"
-        );
+        entryPointRefused(build(draftAt(terms, time + bound(ahead, 0, 300 days))), "AA22 expired or not due");
         entryPointRefused(build(draftAt(terms, time - 301)), "AA22 expired or not due");
         assertEq(account.counters(policyId), before);
         send(draftAt(terms, time - 1));
@@ -286,12 +284,17 @@ contract ValidateUserOpTest is AccountTest {
         install(terms);
         Draft memory d = draft(terms);
         uint256 bits = uint192(d.terms);
-        uint256 gasMask = uint256(0x3f) << 124 | uint256(0xffffffffffff) << 76;
-        uint256 coarse = (bits & ((1 << 130) - 1)) | uint256(16) << 186 | uint256(500) << 170 | uint256(5000) << 154
-            | uint256(100_000) << 130;
+        uint256 gasMask = (uint256(0x3f) << 124) | (uint256(0xffffffffffff) << 76);
+        uint256 coarse =
+            (bits & ((1 << 130) - 1)) |
+                (uint256(16) << 186) |
+                (uint256(500) << 170) |
+                (uint256(5000) << 154) |
+                (uint256(100_000) << 130);
         d.terms = bytes24(uint192(coarse));
         refused(d, abi.encodeWithSelector(ISpendPolicy.TermsNotCanonical.selector, d.terms));
-        uint256 coarseGas = (bits & ~gasMask) | uint256(13) << 124 | uint256(1_000_000) << 100 | uint256(200) << 76;
+        uint256 coarseGas =
+            (bits & ~gasMask) | (uint256(13) << 124) | (uint256(1_000_000) << 100) | (uint256(200) << 76);
         d.terms = bytes24(uint192(coarseGas));
         refused(d, abi.encodeWithSelector(ISpendPolicy.TermsNotCanonical.selector, d.terms));
     }

@@ -8,7 +8,7 @@ import {AccountTest, Draft} from "../base/AccountTest.sol";
 contract ValidateUserOpWindowTest is AccountTest {
     uint256 private constant W = 6 * BUCKET;
     uint256 private constant CAP = 10 ether;
-    uint256 private constant EDGE = START / BUCKET * BUCKET + BUCKET;
+    uint256 private constant EDGE = (START / BUCKET) * BUCKET + BUCKET;
 
     Grant private _terms;
 
@@ -74,11 +74,11 @@ contract ValidateUserOpWindowTest is AccountTest {
         uint256[] memory amounts = new uint256[](10);
         for (uint256 i = 0; i < 10; ++i) {
             seed = uint256(keccak256(abi.encode(seed)));
-            warp(time + (seed % 3 == 0 ? seed >> 8 & 511 : (seed >> 8) % (3 * BUCKET)));
+            warp(time + (seed % 3 == 0 ? (seed >> 8) & 511 : (seed >> 8) % (3 * BUCKET)));
             uint256 amount = (seed >> 64) % (CAP + 1);
-            uint256 validAfter = time - 1 - (seed >> 128) % 300;
+            uint256 validAfter = time - 1 - ((seed >> 128) % 300);
             uint256 least = time - validAfter;
-            if (!_pay(amount, validAfter, least + (seed >> 160) % (301 - least))) continue;
+            if (!_pay(amount, validAfter, least + ((seed >> 160) % (301 - least)))) continue;
             (times[i], amounts[i]) = (time, amount);
             uint256 total = 0;
             for (uint256 j = 0; j <= i; ++j) {
@@ -92,13 +92,11 @@ contract ValidateUserOpWindowTest is AccountTest {
         _terms.bucket = 300;
         _terms.salt = 2;
         install(_terms);
-        uint256 edge = START / 300 * 300 + 300;
+        uint256 edge = (START / 300) * 300 + 300;
         warp(edge + 1);
         assertTrue(_pay(1, edge, 300), "newest is the next bucket");
         Draft memory d = draft(_terms);
         d.validAfter = edge - 1;
-        refused(
-            d, abi.encodeWithSelector(ISpendPolicy.WindowTooOld.selector, edge / 300 - 1, edge / 300)
-        );
+        refused(d, abi.encodeWithSelector(ISpendPolicy.WindowTooOld.selector, edge / 300 - 1, edge / 300));
     }
 }

@@ -12,8 +12,15 @@ contract ViewsTest is AccountTest {
     }
 
     function test_eip712Domain_isTheOneSigned() public view {
-        (bytes1 fields, string memory name, string memory version, uint256 chain, address contract_,,) =
-            account.eip712Domain();
+        (
+            bytes1 fields,
+            string memory name,
+            string memory version,
+            uint256 chain,
+            address contract_,
+            ,
+
+        ) = account.eip712Domain();
         assertEq(bytes32(fields), bytes32(bytes1(0x0f)));
         assertEq(keccak256(bytes(name)), keccak256("Bursar"));
         assertEq(keccak256(bytes(version)), keccak256("1"));
@@ -22,15 +29,19 @@ contract ViewsTest is AccountTest {
     }
 
     function test_receive_acceptsNativeCoin() public {
-        (bool ok,) = address(account).call{value: 1}("");
+        (bool ok, ) = address(account).call{value: 1}("");
         assertTrue(ok, "refused");
     }
 
     /// No signature stands for the account, least of all an agent's: ERC-1271 is not there.
     function test_account_signsNothing() public {
         install(standardGrant());
-        bytes memory call = abi.encodeWithSignature("isValidSignature(bytes32,bytes)", bytes32(0), compact(AGENT_KEY, 0));
-        (bool ok,) = address(account).staticcall(call);
+        bytes memory call = abi.encodeWithSignature(
+            "isValidSignature(bytes32,bytes)",
+            bytes32(0),
+            compact(AGENT_KEY, 0)
+        );
+        (bool ok, ) = address(account).staticcall(call);
         assertTrue(!ok, "answered");
     }
 }

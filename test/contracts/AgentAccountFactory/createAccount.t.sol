@@ -23,7 +23,12 @@ contract CreateAccountTest is AccountTest {
         assertTrue(account.frozen(), "made anew");
     }
 
-    function test_createAccount_differsByOwnerAndSalt(address a, uint256 x, address b, uint256 y) public view {
+    function test_createAccount_differsByOwnerAndSalt(
+        address a,
+        uint256 x,
+        address b,
+        uint256 y
+    ) public view {
         vm.assume(a != b || x != y);
         assertTrue(factory.getAddress(a, x) != factory.getAddress(b, y), "same address");
     }

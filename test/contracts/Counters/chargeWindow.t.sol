@@ -44,7 +44,7 @@ contract ChargeWindowTest is Test {
 
     function _lanes(uint256 word) private pure returns (uint256 highest) {
         for (uint256 i = 0; i < 8; ++i) {
-            uint256 lane = uint16(word >> 16 * i);
+            uint256 lane = uint16(word >> (16 * i));
             if (lane > highest) highest = lane;
         }
     }
@@ -61,8 +61,8 @@ contract ChargeWindowTest is Test {
             seed = uint256(keccak256(abi.encode(seed)));
             time += _pause(seed, bucket);
             // The EntryPoint enforces start < time <= until, the law until <= start + 300.
-            uint256 start = time - 1 - (seed >> 32) % 300;
-            uint256 until = time + (seed >> 64) % (start + 300 - time + 1);
+            uint256 start = time - 1 - ((seed >> 32) % 300);
+            uint256 until = time + ((seed >> 64) % (start + 300 - time + 1));
             bool late = (seed >> 96) % 4 == 0;
             if (late) start = time - 1;
             uint256 amount = (seed >> 128) % 3 == 0 ? cap : (seed >> 160) % (cap + 1);
@@ -71,7 +71,7 @@ contract ChargeWindowTest is Test {
                 _paid.push(Payment(time, amount));
                 assertTrue(_sum(time - 6 * bucket) <= cap, "overspent");
                 assertTrue(_lanes(word) <= cap, "lane above cap");
-                assertEq(word >> 152 << 152, above << 152);
+                assertEq((word >> 152) << 152, above << 152);
             } catch (bytes memory reason) {
                 if (!late) continue;
                 assertEq(bytes32(bytes4(reason)), bytes32(ISpendPolicy.OverWindow.selector));
@@ -86,8 +86,8 @@ contract ChargeWindowTest is Test {
         if (kind == 0) return 0;
         if (kind == 1) return (seed >> 200) % 3;
         if (kind == 2) return bucket;
-        if (kind == 3) return 6 * bucket - (seed >> 200) % 302;
-        if (kind == 4) return 6 * bucket + (seed >> 200) % 302;
+        if (kind == 3) return 6 * bucket - ((seed >> 200) % 302);
+        if (kind == 4) return 6 * bucket + ((seed >> 200) % 302);
         if (kind == 5) return (seed >> 200) % (9 * bucket);
         return (seed >> 200) % (2 * bucket);
     }
@@ -97,16 +97,18 @@ contract ChargeWindowTest is Test {
         uint256 unit = 10 ** 63;
         uint256 word;
         for (uint256 i = 0; i < 7; ++i) {
-            uint256 time = START / 300 * 300 + 300 * i + 150;
+            uint256 time = (START / 300) * 300 + 300 * i + 150;
             word = counters.chargeWindow(word, time, time, 300, i == 6 ? 9363 : 9362, 65_535 * unit, unit);
         }
-        uint256 end = START / 300 * 300 + 300 * 6 + 150;
-        vm.expectRevert(abi.encodeWithSelector(ISpendPolicy.OverWindow.selector, 65_536 * unit, 65_535 * unit));
+        uint256 end = (START / 300) * 300 + 300 * 6 + 150;
+        vm.expectRevert(
+            abi.encodeWithSelector(ISpendPolicy.OverWindow.selector, 65_536 * unit, 65_535 * unit)
+        );
         counters.chargeWindow(word, end, end, 300, 1, 65_535 * unit, unit);
     }
 
     function test_chargeWindow_reverts_windowTooOld() public {
-        uint256 now_ = START / 300 * 300;
+        uint256 now_ = (START / 300) * 300;
         uint256 word = counters.chargeWindow(0, now_ + 1, now_ + 301, 300, 1, 10, 1);
         // Two buckets behind the newest: the ring no longer reaches back a whole window.
         vm.expectRevert(

@@ -10,7 +10,13 @@ contract AnchorTest is Test {
     address private constant ACCOUNT = address(0xacc);
     address private constant AGENT = address(0xa6e);
 
-    function test_anchor_stores(address writer, address account, address agent, uint256 size, bytes32 root) public {
+    function test_anchor_stores(
+        address writer,
+        address account,
+        address agent,
+        uint256 size,
+        bytes32 root
+    ) public {
         size = bound(size, 1, type(uint256).max);
         vm.assume(root != 0);
         vm.expectEmit(address(log));

@@ -8,9 +8,13 @@ import {Test} from "../base/Test.sol";
 contract CommitTest is Test {
     DecisionLog private immutable log = new DecisionLog();
 
-    function test_commit_emitsAndStoresNothing(address writer, address account, address agent, uint256 size, bytes32 root)
-        public
-    {
+    function test_commit_emitsAndStoresNothing(
+        address writer,
+        address account,
+        address agent,
+        uint256 size,
+        bytes32 root
+    ) public {
         vm.expectEmit(address(log));
         emit IDecisionLog.Committed(writer, account, agent, size, root);
         vm.prank(writer);

@@ -33,8 +33,7 @@ contract ProducerOfTest is Test {
     function _path(uint256 from, uint256 size, uint256 index) private pure returns (bytes32[] memory path) {
         if (size == 1) return path;
         uint256 k = _split(size);
-        bytes32[] memory below =
-            index < k ? _path(from, k, index) : _path(from + k, size - k, index - k);
+        bytes32[] memory below = index < k ? _path(from, k, index) : _path(from + k, size - k, index - k);
         path = new bytes32[](below.length + 1);
         for (uint256 i = 0; i < below.length; ++i) path[i] = below[i];
         path[below.length] = index < k ? _root(from + k, size - k) : _root(from, k);
@@ -48,7 +47,15 @@ contract ProducerOfTest is Test {
     function _missing(Inclusion memory i) private {
         assertEq(log.producerOf(i), address(0));
         vm.expectRevert(
-            abi.encodeWithSelector(IDecisionLog.NotLogged.selector, i.writer, i.account, i.agent, i.size, i.index, i.leaf)
+            abi.encodeWithSelector(
+                IDecisionLog.NotLogged.selector,
+                i.writer,
+                i.account,
+                i.agent,
+                i.size,
+                i.index,
+                i.leaf
+            )
         );
         log.requireLogged(i);
     }
@@ -57,8 +64,15 @@ contract ProducerOfTest is Test {
         for (uint256 size = 1; size <= 20; ++size) {
             log.anchor(ACCOUNT, AGENT, size, _root(0, size));
             for (uint256 index = 0; index < size; ++index) {
-                Inclusion memory i =
-                    Inclusion(address(this), ACCOUNT, AGENT, size, index, _leaf(index), _path(0, size, index));
+                Inclusion memory i = Inclusion(
+                    address(this),
+                    ACCOUNT,
+                    AGENT,
+                    size,
+                    index,
+                    _leaf(index),
+                    _path(0, size, index)
+                );
                 assertEq(log.producerOf(i), AGENT);
                 log.requireLogged(i);
                 for (uint256 wrong = 0; wrong <= size; ++wrong) {

@@ -72,7 +72,9 @@ abstract contract AccountTest is Test {
 
     function setUp() public virtual {
         warp(START);
-        string memory artifact = vm.readFile("node_modules/@account-abstraction/contracts/artifacts/EntryPoint.json");
+        string memory artifact = vm.readFile(
+            "node_modules/@account-abstraction/contracts/artifacts/EntryPoint.json"
+        );
         entryPoint = IEntryPoint(deploy(vm.parseJsonBytes(artifact, ".bytecode")));
         log = new DecisionLog();
         factory = new AgentAccountFactory(address(new AgentAccount(address(entryPoint), address(log))));
@@ -104,19 +106,20 @@ abstract contract AccountTest is Test {
 
     /// The standard policy: 5 per call, 50 per window of a day, 1000 in all, 10 units of gas budget, 8 payees.
     function standardGrant() internal view returns (Grant memory) {
-        return Grant({
-            agent: agent,
-            asset: address(token),
-            payees: Payees.rootOf(payees),
-            perCall: 5 ether,
-            perWindow: 50 ether,
-            lifetime: 1000 ether,
-            bucket: BUCKET,
-            gasBudget: 10 ether,
-            feeCap: 0.002 ether,
-            expiry: START + 365 days,
-            salt: 1
-        });
+        return
+            Grant({
+                agent: agent,
+                asset: address(token),
+                payees: Payees.rootOf(payees),
+                perCall: 5 ether,
+                perWindow: 50 ether,
+                lifetime: 1000 ether,
+                bucket: BUCKET,
+                gasBudget: 10 ether,
+                feeCap: 0.002 ether,
+                expiry: START + 365 days,
+                salt: 1
+            });
     }
 
     function install(Grant memory terms) internal returns (bytes32 policyId) {
@@ -146,21 +149,25 @@ abstract contract AccountTest is Test {
         if (d.callData.length != 0) return d.callData;
         if (d.kind == 3) return "";
         address payee = payees[d.payee];
-        return d.grant.asset == address(0)
-            ? single(payee, d.amount, "")
-            : single(d.grant.asset, 0, abi.encodeCall(token.transfer, (payee, d.amount)));
+        return
+            d.grant.asset == address(0)
+                ? single(payee, d.amount, "")
+                : single(d.grant.asset, 0, abi.encodeCall(token.transfer, (payee, d.amount)));
     }
 
     function single(address target, uint256 value, bytes memory data) internal view returns (bytes memory) {
         return abi.encodeCall(account.execute, (bytes32(0), abi.encodePacked(target, value, data)));
     }
 
-    function unsigned(bytes memory callData, uint192 nonceKey) internal view returns (PackedUserOperation memory op) {
+    function unsigned(
+        bytes memory callData,
+        uint192 nonceKey
+    ) internal view returns (PackedUserOperation memory op) {
         op.sender = address(account);
         op.nonce = entryPoint.getNonce(address(account), nonceKey);
         op.callData = callData;
-        op.accountGasLimits = bytes32(uint256(600_000) << 128 | 300_000);
-        op.gasFees = bytes32(GAS_PRICE << 128 | GAS_PRICE);
+        op.accountGasLimits = bytes32((uint256(600_000) << 128) | 300_000);
+        op.gasFees = bytes32((GAS_PRICE << 128) | GAS_PRICE);
     }
 
     function build(Draft memory d) internal view returns (PackedUserOperation memory op) {
@@ -196,19 +203,20 @@ abstract contract AccountTest is Test {
     }
 
     function operationHash(bytes32 opHash, bytes32 policyId, Draft memory d) internal pure returns (bytes32) {
-        return keccak256(
-            abi.encode(
-                keccak256(
-                    "Operation(bytes32 userOpHash,bytes32 policyId,uint256 validAfter,uint256 validUntil,uint256 size,bytes32 root)"
-                ),
-                opHash,
-                policyId,
-                d.validAfter,
-                d.validAfter + d.span,
-                d.size,
-                d.root
-            )
-        );
+        return
+            keccak256(
+                abi.encode(
+                    keccak256(
+                        "Operation(bytes32 userOpHash,bytes32 policyId,uint256 validAfter,uint256 validUntil,uint256 size,bytes32 root)"
+                    ),
+                    opHash,
+                    policyId,
+                    d.validAfter,
+                    d.validAfter + d.span,
+                    d.size,
+                    d.root
+                )
+            );
     }
 
     function userOpHash(PackedUserOperation memory op) internal view returns (bytes32) {
@@ -218,7 +226,9 @@ abstract contract AccountTest is Test {
     function digest(bytes32 structHash) internal view returns (bytes32) {
         bytes32 separator = keccak256(
             abi.encode(
-                keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
+                keccak256(
+                    "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
+                ),
                 keccak256("Bursar"),
                 keccak256("1"),
                 block.chainid,
@@ -231,7 +241,7 @@ abstract contract AccountTest is Test {
     /// EIP-2098.
     function compact(uint256 key, bytes32 hash) internal pure returns (bytes memory) {
         (uint8 v, bytes32 r, bytes32 s) = vm.sign(key, hash);
-        return abi.encode(r, uint256(s) | uint256(v - 27) << 255);
+        return abi.encode(r, uint256(s) | (uint256(v - 27) << 255));
     }
 
     function ownerOp(bytes memory callData) internal view returns (PackedUserOperation memory op) {
@@ -246,11 +256,10 @@ abstract contract AccountTest is Test {
         ops[0] = op;
     }
 
-    function bundle(PackedUserOperation memory first, PackedUserOperation memory second)
-        internal
-        pure
-        returns (PackedUserOperation[] memory ops)
-    {
+    function bundle(
+        PackedUserOperation memory first,
+        PackedUserOperation memory second
+    ) internal pure returns (PackedUserOperation[] memory ops) {
         ops = new PackedUserOperation[](2);
         (ops[0], ops[1]) = (first, second);
     }
@@ -265,7 +274,7 @@ abstract contract AccountTest is Test {
         uint256 n = 0;
         for (uint256 i = 0; i < logs.length; ++i) {
             if (logs[i].topics[0] != IEntryPointExtra.UserOperationEvent.selector) continue;
-            (, success[n++],,) = abi.decode(logs[i].data, (uint256, bool, uint256, uint256));
+            (, success[n++], , ) = abi.decode(logs[i].data, (uint256, bool, uint256, uint256));
         }
     }
 

@@ -8,7 +8,9 @@ library Payees {
         list = new address[](count);
         for (uint256 i = 0; i < count; ++i) {
             // High bits ascend, low bits are as good as random.
-            list[i] = address(uint160((i + 1) << 152 | uint256(keccak256(abi.encode("payee", i))) >> 104));
+            list[i] = address(
+                uint160(((i + 1) << 152) | (uint256(keccak256(abi.encode("payee", i))) >> 104))
+            );
         }
     }
 

@@ -28,6 +28,6 @@ abstract contract Test {
 
     /// A number from `low` to `high`, both included.
     function bound(uint256 any, uint256 low, uint256 high) internal pure returns (uint256) {
-        return high - low == type(uint256).max ? any : low + any % (high - low + 1);
+        return high - low == type(uint256).max ? any : low + (any % (high - low + 1));
     }
 }
