@@ -99,7 +99,7 @@ async function play(): Promise<void> {
     const world = await prepareWorld({
       state,
       rpc: chain.url,
-      policyFile: here("./policy.yaml"),
+      policyFile: here("../../policies/treasury.yaml"),
       modelFile: here("../../models/clerk/clerk-q8_0.gguf"),
       modelSha256: "0xb17bb8712d7b15d691c0cc1079082afda38145a1136b39c637af5765dfec005c",
       say: (what) => screen.line(`    ${what}`),

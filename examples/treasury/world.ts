@@ -107,7 +107,7 @@ export async function prepareWorld(options: {
   };
 }
 
-/** Same code, same salt: the play token has one address on every local chain, and `policy.yaml` names it. */
+/** Same code, same salt: the play token has one address on every local chain, and `policies/treasury.yaml` names it. */
 export const demoTokenAddress: Address = getCreate2Address({
   from: create2Deployer,
   salt: `0x${"00".repeat(32)}`,

@@ -131,7 +131,7 @@ export async function startLocalChain(options: LocalChainOptions = {}): Promise<
 }
 
 /** Hardhat carries the EVM. An installed package does without it until somebody wants a local chain. */
-async function loadHardhat(): Promise<typeof import("hardhat/hre")> {
+async function loadHardhat() {
   try {
     return await import("hardhat/hre");
   } catch (error) {
