@@ -50,6 +50,7 @@ export const runAgentCommand = defineCommand({
       if (args.once) await runtime.runUntilIdle();
       else await runtime.watch();
       await runtime.anchor();
+      if (args.once && stopping.signal.aborted) process.exitCode = 130;
     } finally {
       await runtime.close();
     }
