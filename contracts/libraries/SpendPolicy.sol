@@ -290,13 +290,16 @@ library SpendPolicy {
     function packTerms(Grant memory terms) internal pure returns (bytes24) {
         uint256 exponent = 0;
         uint256 unit = 1;
-        while (!_fits(terms.perCall / unit, terms.perWindow / unit, terms.lifetime / unit)) {
-            (exponent, unit) = (exponent + 1, unit * 10);
-        }
         uint256 gasExponent = 0;
         uint256 gasUnit = 1;
-        while (!_gasFits(terms.gasBudget / gasUnit, terms.feeCap / gasUnit)) {
-            (gasExponent, gasUnit) = (gasExponent + 1, gasUnit * 10);
+        // Any 256 bits fit after at most 73 steps, and 10^73 is below 2^256.
+        unchecked {
+            while (!_fits(terms.perCall / unit, terms.perWindow / unit, terms.lifetime / unit)) {
+                (exponent, unit) = (exponent + 1, unit * 10);
+            }
+            while (!_gasFits(terms.gasBudget / gasUnit, terms.feeCap / gasUnit)) {
+                (gasExponent, gasUnit) = (gasExponent + 1, gasUnit * 10);
+            }
         }
         if (
             exponent > 63 ||

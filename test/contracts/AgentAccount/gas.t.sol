@@ -77,7 +77,7 @@ contract GasTest is AccountTest {
     function test_gas_grant() public {
         Grant memory terms = standardGrant();
         install(terms);
-        _atMost("grant", vm.lastCallGas().gasTotalUsed, 67_500);
+        _atMost("grant", vm.lastCallGas().gasTotalUsed, 65_500);
     }
 
     function test_gas_anchor() public {
