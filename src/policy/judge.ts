@@ -27,6 +27,8 @@ export type JudgeInput = {
   readonly balanceUnits: bigint;
   /** Upper guess of what the operation will be charged for gas, in wei. The chain charges the real one. */
   readonly expectedFeeWei: bigint;
+  /** What the account can pay gas from: its deposit in the EntryPoint and its own native coin, in wei. */
+  readonly gasFundsWei: bigint;
   readonly circumstances: Circumstances;
 };
 
@@ -92,6 +94,11 @@ function chainReasons(input: JudgeInput): readonly Reason[] {
     refuse(
       "over-window",
       `${show(amountUnits, limit)} on top of ${show(spent, limit)} already spent crosses the window's ${show(grant.perWindow, limit)}.`,
+    );
+  if (input.expectedFeeWei > input.gasFundsWei)
+    refuse(
+      "gas-unfunded",
+      `Gas would cost about ${showGas(input.expectedFeeWei)} and the account has ${showGas(input.gasFundsWei)} to pay it from.`,
     );
   if (amountUnits > input.balanceUnits)
     refuse(

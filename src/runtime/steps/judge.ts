@@ -67,6 +67,7 @@ export function verdictOf(house: House, action: Action, observation: Observation
     claim: claimAt(observation.blockTimestamp),
     balanceUnits: BigInt(fact(`limit.${symbol}.balanceUnits`) as string),
     expectedFeeWei: BigInt(fact("gas.maxFeePerGasWei") as string) * expectedGas,
+    gasFundsWei: BigInt(fact("account.depositWei") as string) + BigInt(fact("account.nativeWei") as string),
     circumstances: circumstancesOf(house, payment, observation),
   });
 }
