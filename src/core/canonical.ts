@@ -41,8 +41,13 @@ function write(value: unknown, path: string): string {
     return String(value);
   }
   if (Array.isArray(value))
-    return `[${value.map((item, index) => write(item, `${path}[${index}]`)).join(",")}]`;
+    // Array.from also visits the holes of a sparse array, which are undefined and so refused.
+    return `[${Array.from(value, (item, index) => write(item, `${path}[${index}]`)).join(",")}]`;
   if (typeof value === "object") {
+    const prototype: unknown = Object.getPrototypeOf(value);
+    // A Map, a date or bytes would lose their content without a word.
+    if (prototype !== Object.prototype && prototype !== null)
+      throw new NotCanonicalError(path, "an object of a class is not plain JSON");
     const entries = Object.entries(value);
     // RFC 8785 §3.2.3: keys in order of their UTF-16 code units, which is what `<` compares.
     entries.sort(([a], [b]) => (a < b ? -1 : 1));

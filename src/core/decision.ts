@@ -1,6 +1,6 @@
 import type { Hex } from "viem";
 
-import { canonicalize } from "./canonical.ts";
+import { canonicalize, NotCanonicalError } from "./canonical.ts";
 import { BaseError } from "./errors.ts";
 import { hmacSha256, sha256Concat, utf8 } from "./hash.ts";
 import { inclusionProof, treeRoot, verifyInclusion } from "./merkle.ts";
@@ -52,8 +52,27 @@ const sortedPaths = (fields: RecordFields) => Object.keys(fields).sort((a, b) =>
 /** The salt of one field: HMAC-SHA256(secret, path). Low-entropy values (amounts) can't be guessed from a commitment. */
 export const fieldSalt = (secret: Hex, path: string): Hex => hmacSha256(secret, path);
 
-/** sha256(0x02 ‖ path ‖ 0x00 ‖ salt ‖ RFC 8785 bytes of the value). */
+/** A path or salt with which the bytes under a commitment could be read in two ways. */
+export class FieldShapeError extends BaseError {
+  override readonly name = "FieldShapeError";
+  constructor(path: string) {
+    super(
+      `The field ${JSON.stringify(path)} can't be committed: its path holds a zero byte, or its salt is not 32 bytes.`,
+    );
+  }
+}
+
+const isSalt = (salt: string): boolean => /^0x[0-9a-f]{64}$/.test(salt);
+const isPath = (path: string): boolean => path.isWellFormed() && !path.includes("\0");
+
+/**
+ * sha256(0x02 ‖ path ‖ 0x00 ‖ salt ‖ RFC 8785 bytes of the value). One reading only: the path holds no zero byte and
+ * the salt is 32 bytes; else digits could move between salt and value, and 12 be disclosed as 2.
+ *
+ * @throws FieldShapeError · NotCanonicalError
+ */
 export function fieldCommitment(path: string, salt: Hex, value: Json): Hex {
+  if (!isPath(path) || !isSalt(salt)) throw new FieldShapeError(path);
   return sha256Concat(FIELD, utf8(path), SEPARATOR, salt, utf8(canonicalize(value)));
 }
 
@@ -84,9 +103,15 @@ export function discloseField(decision: Decision, path: string): DisclosedField 
   };
 }
 
-/** Does the disclosed field belong to the record behind this leaf? */
+/** Does the disclosed field belong to the record behind this leaf? A field that could never be committed does not. */
 export function verifyDisclosedField(field: DisclosedField, root: Hex, leaf: Hex): boolean {
-  const commitment = fieldCommitment(field.path, field.salt, field.value);
+  let commitment: Hex;
+  try {
+    commitment = fieldCommitment(field.path, field.salt, field.value);
+  } catch (error) {
+    if (error instanceof FieldShapeError || error instanceof NotCanonicalError) return false;
+    throw error;
+  }
   return (
     leafOf(root) === leaf &&
     verifyInclusion({ leaf: commitment, index: field.index, size: field.count, proof: field.proof, root })
