@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { rm, writeFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
@@ -18,7 +18,7 @@ import agent from "./agent.ts";
 import { matches, readLabels, type Label } from "./labels.ts";
 import { playRogue, type RogueAttempt } from "./rogue.ts";
 import { openScreen, showDecision, showRogue, showTable } from "./screen.ts";
-import { prepareWorld, type World } from "./world.ts";
+import { prepareWorld, startingUnits, worldFiles, type World } from "./world.ts";
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -57,6 +57,8 @@ for (const name of ["SIGINT", "SIGTERM"] as const)
     process.exitCode = 130;
   });
 
+const journalFiles = ["journal.db", "journal.db-wal", "journal.db-shm", "journal.db.lock", "chain.ndjson"];
+
 /** Milliseconds spent in each step, over all decisions. */
 const stepMs = new Map<string, number>();
 const began = performance.now();
@@ -75,8 +77,11 @@ try {
 
 async function play(): Promise<void> {
   const state = resolve(options.state);
-  const finished = join(state, "finished");
-  if (existsSync(finished)) await rm(state, { recursive: true });
+  const finished = join(state, "demo-finished");
+  // Only what the demo itself made: DIR may be anybody's folder.
+  if (existsSync(finished))
+    for (const file of [...worldFiles, ...journalFiles, finished])
+      await rm(join(state, basename(file)), { force: true });
   const resuming = existsSync(join(state, "journal.db"));
 
   screen.title("Bursar · a treasurer that spends by the book, and keeps the book");
@@ -201,7 +206,7 @@ function showVerification(verified: Verification): void {
     for (const why of check.failures) screen.line(`    decision ${check.sequence}: ${why}`);
 }
 
-async function spentByToken(world: World): Promise<Readonly<Record<string, bigint>>> {
+async function countedByToken(world: World): Promise<Readonly<Record<string, bigint>>> {
   const state = await readAccount(world.chain, world.account, world.policy);
   return Object.fromEntries(
     world.policy.limits.map((limit, index) => [
@@ -219,7 +224,7 @@ async function showClosing(
 ): Promise<void> {
   const count = (outcome: DecisionReport["outcome"]) =>
     reports.filter((report) => report.outcome === outcome).length;
-  const spent = await spentByToken(world);
+  const counted = await countedByToken(world);
   const gas = reports.reduce((sum, report) => sum + BigInt(report.receipt?.gasUsed ?? 0), 0n);
   const right = reports.filter((report) => rightOf(labels, report) === true).length;
   const wrongPaid = reports.filter(
@@ -235,7 +240,7 @@ async function showClosing(
       const show = (units: bigint) => formatUnitsExact(units, limit.token.decimals, 2);
       return [
         `spent (${limit.token.symbol})`,
-        `${show(spent[limit.token.symbol]!)} of ${show(limit.grant.perWindow)} in this window, of ${show(limit.grant.lifetime)} ever; as the chain counts it`,
+        `${show(counted[limit.token.symbol]!)} of ${show(limit.grant.perWindow)} in this window, of ${show(limit.grant.lifetime)} ever; as the chain counts it`,
       ];
     }),
     ["gas", `${Number(gas).toLocaleString("en")} in ${count("paid")} operations`],
@@ -261,7 +266,9 @@ async function documentOf(
   rogue: readonly RogueAttempt[],
   verified: Verification,
 ): Promise<object> {
-  const spent = await spentByToken(world);
+  const counted = await countedByToken(world);
+  const { limits } = world.policy;
+  const chainState = await readAccount(world.chain, world.account, world.policy);
   return {
     decisions: reports.map((report) => ({
       sequence: report.sequence,
@@ -290,9 +297,16 @@ async function documentOf(
       exact: verified.decisions.filter((check) => check.inference === "EXACT").length,
       failed: verified.decisions.filter((check) => check.failures.length > 0).length,
     },
-    spent: Object.fromEntries(Object.entries(spent).map(([symbol, units]) => [symbol, units.toString()])),
+    // What has really left the account. The chain counts a little more: each payment rounded up to its unit.
+    spent: Object.fromEntries(
+      limits.map((limit, index) => [
+        limit.token.symbol,
+        (startingUnits - chainState.limits[index]!.balanceUnits).toString(),
+      ]),
+    ),
+    counted: Object.fromEntries(Object.entries(counted).map(([symbol, units]) => [symbol, units.toString()])),
     limits: Object.fromEntries(
-      world.policy.limits.map((limit) => [
+      limits.map((limit) => [
         limit.token.symbol,
         {
           perPayment: limit.grant.perCall.toString(),

@@ -35,8 +35,17 @@ export type World = {
   readonly openAgentKey: () => Promise<PrivateKeyAccount>;
 };
 
+/** Everything that `prepareWorld` writes into the state folder. */
+export const worldFiles = [
+  "password",
+  "owner.keystore.json",
+  "agent.keystore.json",
+  "purse.keystore.json",
+  "bursar.json",
+];
+
 /** Play money the account starts with, in base units: 10,000.00. */
-const startingUnits = 10_000_000_000n;
+export const startingUnits = 10_000_000_000n;
 
 export async function prepareWorld(options: {
   readonly state: string;
