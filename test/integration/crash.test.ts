@@ -1,0 +1,237 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+
+import type { Inference } from "../../src/core/inference.ts";
+import { allDecisions, outputOf } from "../../src/journal/decisions.ts";
+import { readEntries, verifyEntries } from "../../src/journal/entries.ts";
+import { leavesOf } from "../../src/journal/leaves.ts";
+import { operationOf } from "../../src/journal/operations.ts";
+import { openJournal } from "../../src/journal/openJournal.ts";
+import { verifyDecisions } from "../../src/runtime/verifyDecisions.ts";
+import { startKillableChain, startAgent, type Ended, type KillableChain } from "./children.ts";
+import { decideAll, openHouse } from "./house.ts";
+import { billMail, writeInbox } from "./mails.ts";
+import type { AgentOrder } from "./programs/agent.ts";
+import { makeWorld, operationsOf, paidTo, type World } from "./world.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "bursar-crash-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const slow = ["observe", "infer", "sign", "send", "settle"] as const;
+const borders = [
+  "trigger committed",
+  ...slow.flatMap((step) => ["begun", "done", "committed"].map((at) => `${step} ${at}`)),
+];
+
+let chain: KillableChain;
+beforeAll(async () => {
+  chain = await startKillableChain({ stateFile: join(folder, "chain.ndjson") });
+});
+afterAll(() => chain.kill());
+
+type Stage = { readonly world: World; readonly state: string; readonly order: AgentOrder };
+
+/** A world of its own on the shared chain, with two bills in the inbox: 42.50 for acme, 7.25 for globex. */
+async function setStage(name: string): Promise<Stage> {
+  const world = await makeWorld(chain.url, name);
+  const state = join(folder, name);
+  writeInbox(state, {
+    "01.eml": billMail({ to: "acme", amount: "42.50", reference: "INV-1042" }),
+    "02.eml": billMail({ to: "globex", amount: "7.25", reference: "G-7" }),
+    "03.eml": billMail({ to: "nobody", amount: "1.00", reference: "N-1" }),
+  });
+  return { world, state, order: { rpc: chain.url, world: name, state } };
+}
+
+const journalOf = (state: string) => join(state, "journal.db");
+
+/** Runs of the model so far, as token ids: written by the program itself, outside of the journal. */
+function inferencesOf(state: string): readonly string[] {
+  const file = join(state, "inferences.ndjson");
+  return existsSync(file) ? readFileSync(file, "utf8").trimEnd().split("\n") : [];
+}
+
+/** The tokens and operations that the journal holds right now, by decision: nothing may change them later. */
+function recordedIn(state: string) {
+  const journal = openJournal(journalOf(state));
+  try {
+    return allDecisions(journal, "treasurer").map(({ id, done }) => ({
+      id,
+      done,
+      inference: JSON.stringify(outputOf(journal, id, "infer") ?? null),
+      operation: operationOf(journal, id)?.userOpHash,
+    }));
+  } finally {
+    journal.close();
+  }
+}
+
+/** Runs the agent again, undisturbed, and checks everything that has to hold after any crash. */
+async function restartAndCheck({ world, state, order }: Stage): Promise<void> {
+  const before = existsSync(journalOf(state)) ? recordedIn(state) : [];
+  const end = await startAgent(order).ended;
+  expect(end.lines.at(-1), end.stderr).toBe("finished");
+
+  expect(await paidTo(world, "acme")).toBe(42_500_000n);
+  expect(await paidTo(world, "globex")).toBe(7_250_000n);
+  expect(await operationsOf(world)).toHaveLength(2);
+
+  const house = openHouse(world, { state });
+  try {
+    const { journal } = house;
+    verifyEntries(journal);
+    const decisions = allDecisions(journal, "treasurer");
+    expect(decisions.map((decision) => decision.done)).toEqual([true, true, true]);
+    expect(leavesOf(journal, "treasurer")).toHaveLength(3);
+    const recorded = readEntries(journal).filter((entry) => entry.kind === "recorded");
+    expect(recorded.map((entry) => entry.body["outcome"])).toEqual(["paid", "paid", "refused"]);
+    // What was recorded before the crash is what was acted on.
+    for (const earlier of before) {
+      expect(decisions.map(({ id }) => id)).toContain(earlier.id);
+      if (earlier.inference !== "null")
+        expect(JSON.stringify(outputOf(journal, earlier.id, "infer"))).toBe(earlier.inference);
+      if (earlier.operation) expect(operationOf(journal, earlier.id)?.userOpHash).toBe(earlier.operation);
+    }
+    // Token ids are drawn at each run, so the record names the last run of each decision and no other.
+    const ran = inferencesOf(state);
+    for (const { id } of decisions) {
+      const { inference } = outputOf(journal, id, "infer") as unknown as { inference: Inference };
+      expect(ran).toContain(JSON.stringify(inference.outputTokens));
+    }
+    const verified = await verifyDecisions(house);
+    // The last one, refused, is under no root yet: nothing was sent after it.
+    expect(verified.decisions.map((check) => check.failures)).toEqual([
+      [],
+      [],
+      ["The leaf is under no root on the chain."],
+    ]);
+    expect(await decideAll(house, state)).toHaveLength(3);
+    expect(await operationsOf(world)).toHaveLength(2);
+  } finally {
+    house.journal.close();
+  }
+}
+
+/** Decisions that the process said were closed: none of them may be missing. */
+const closedIn = ({ lines }: Ended) =>
+  lines
+    .map((line) => line.split(" "))
+    .filter(([step, at]) => step === "settle" && at === "committed")
+    .map(([, , decision]) => decision);
+
+describe("a runtime killed by SIGKILL and started again", () => {
+  test.each(borders)("pays each bill once when it dies at: %s", async (passage) => {
+    const stage = await setStage(passage.replace(" ", "-"));
+    const died = await startAgent({ ...stage.order, dieAt: { passage } }).ended;
+    expect(died.signal, died.stderr).toBe("SIGKILL");
+    expect(died.lines.at(-1)).toMatch(new RegExp(`^${passage} `));
+    await restartAndCheck(stage);
+    // A run of the model is repeated only if its result was not recorded yet.
+    expect(inferencesOf(stage.state)).toHaveLength(passage === "infer done" ? 4 : 3);
+  });
+
+  test("pays each bill once when it dies after the bundler accepted, before that is recorded", async () => {
+    const stage = await setStage("accepted");
+    const died = await startAgent({ ...stage.order, dieAt: { accepted: true } }).ended;
+    expect(died.lines.at(-1)).toMatch(/^send begun /);
+    expect(await paidTo(stage.world, "acme")).toBe(42_500_000n);
+    const [sent] = recordedIn(stage.state);
+    expect(await operationsOf(stage.world)).toEqual([sent!.operation]);
+    await restartAndCheck(stage);
+  });
+
+  test("pays each bill once when it dies in the middle of transactions, again and again", async () => {
+    const stage = await setStage("inside");
+    const closed = new Set<string>();
+    // The first rows of a run are always written; how many more differs from run to run.
+    const writes = Array.from({ length: 12 }, (_, run) => 2 + ((run * 11) % 37));
+    for (const write of writes) {
+      const died = await startAgent({ ...stage.order, dieAt: { write } }).ended;
+      for (const decision of closedIn(died)) closed.add(decision!);
+      if (died.lines.at(-1) === "finished") break;
+      expect(died.signal, died.stderr).toBe("SIGKILL");
+    }
+    const kept = recordedIn(stage.state).filter((decision) => decision.done);
+    for (const decision of closed) expect(kept.map(({ id }) => id)).toContain(decision);
+    await restartAndCheck(stage);
+  });
+
+  test("pays each bill once when it is killed at random instants", async () => {
+    const stage = await setStage("random");
+    const closed = new Set<string>();
+    const waits: number[] = [];
+    for (let kill = 0; kill < 8; kill++) {
+      const wait = Math.floor(Math.random() * 120);
+      waits.push(wait);
+      const agent = startAgent(stage.order);
+      await agent.said("ready").catch(() => undefined);
+      await new Promise((resolve) => setTimeout(resolve, wait));
+      agent.kill();
+      for (const decision of closedIn(await agent.ended)) closed.add(decision!);
+    }
+    const kept = recordedIn(stage.state).filter((decision) => decision.done);
+    for (const decision of closed)
+      expect(
+        kept.map(({ id }) => id),
+        `killed after ${waits.join(", ")} ms`,
+      ).toContain(decision);
+    await restartAndCheck(stage);
+  });
+});
+
+describe("a chain that dies", () => {
+  async function revive(): Promise<void> {
+    chain = await startKillableChain({ stateFile: join(folder, "chain.ndjson"), port: chain.port });
+  }
+
+  test.each(["sign committed", "send begun", "settle begun"])(
+    "together with the runtime, at: %s, comes back with it and each bill is paid once",
+    async (passage) => {
+      const stage = await setStage(`both-${passage.replace(" ", "-")}`);
+      await startAgent({ ...stage.order, dieAt: { passage } }).ended;
+      await chain.kill();
+      await revive();
+      await restartAndCheck(stage);
+    },
+  );
+
+  test("together with the runtime at any instant, again and again, loses no payment and makes none twice", async () => {
+    const stage = await setStage("both-random");
+    for (const wait of [10, 35, 60, 85]) {
+      const agent = startAgent(stage.order);
+      await agent.said("ready").catch(() => undefined);
+      await new Promise((resolve) => setTimeout(resolve, wait));
+      const gone = chain.kill();
+      agent.kill();
+      await Promise.all([gone, agent.ended]);
+      await revive();
+    }
+    await restartAndCheck(stage);
+  });
+
+  test("alone is waited for: the runtime goes on when it is back", async () => {
+    const stage = await setStage("chain-alone");
+    const agent = startAgent({ ...stage.order, backOffMs: Array.from({ length: 60 }, () => 100) });
+    await agent.said("infer begun");
+    await chain.kill();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    await revive();
+    const end = await agent.ended;
+    expect(end.lines.at(-1), end.stderr).toBe("finished");
+    await restartAndCheck(stage);
+  });
+
+  test("alone for too long stops the runtime with a typed error; later it goes on where it was", async () => {
+    const stage = await setStage("chain-gone");
+    const agent = startAgent({ ...stage.order, backOffMs: [50] });
+    await agent.said("observe begun");
+    await chain.kill();
+    const end = await agent.ended;
+    expect(end.lines.at(-1), end.stderr).toBe("failed RpcUnreachableError");
+    await revive();
+    await restartAndCheck(stage);
+  });
+});
