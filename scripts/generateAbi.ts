@@ -1,6 +1,6 @@
 // Writes src/chain/abi from the compiler's artifacts, so that nothing at run time needs a compiler.
 //
-//   hardhat build && node scripts/generateAbi.ts           write
+//   hardhat build && node scripts/generateAbi.ts           write (a test run of single files refreshes no artifacts)
 //   hardhat build && node scripts/generateAbi.ts --check   compare, exit status 1 on a difference
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -37,7 +37,7 @@ const bytecodes = Object.entries(contracts).map(
     `/** Creation code of contracts/, constructor arguments follow it. */\nexport const ${name}Bytecode =\n  "${bytecode}" as const;\n`,
 );
 // The EntryPoint's code is not ours to copy: it is read from its npm package when a local chain needs it.
-const files = new Map([
+const files = new Map<string, string>([
   ...Object.entries(contracts).map(([name, { abi }]) => [`${name}.ts`, abiModule(name, abi)] as const),
   ["entryPoint.ts", abiModule("entryPoint", entryPoint.abi)] as const,
   ["bytecode.ts", header + bytecodes.join("\n")] as const,
