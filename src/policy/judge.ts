@@ -2,7 +2,15 @@ import { formatUnitsExact } from "../core/amount.ts";
 import type { Reason, Verdict } from "../core/verdict.ts";
 import type { CompiledLimit, CompiledPolicy } from "./compile.ts";
 import type { Payment } from "./resolve.ts";
-import { charge, gasSpent, spentInLifetime, spentInWindow, type Claim, type Usage } from "./usage.ts";
+import {
+  charge,
+  gasSpent,
+  spentInLifetime,
+  spentInWindow,
+  windowReaches,
+  type Claim,
+  type Usage,
+} from "./usage.ts";
 
 /** What the runtime knows beside the chain: all of it advisory, a stolen key is not stopped by it. */
 export type Circumstances = {
@@ -66,11 +74,6 @@ function chainReasons(input: JudgeInput): readonly Reason[] {
     refuse("not-granted", "The owner has revoked everything granted before.");
   if (claim.validUntil > grant.expiry)
     refuse("expired", `The policy expires at ${grant.expiry} and the claim ends at ${claim.validUntil}.`);
-  if (amountUnits > grant.perCall)
-    refuse(
-      "over-per-payment",
-      `${show(amountUnits, limit)} is over the ${show(grant.perCall, limit)} allowed per payment.`,
-    );
   if (input.expectedFeeWei > grant.feeCap)
     refuse(
       "over-fee-cap",
@@ -82,6 +85,11 @@ function chainReasons(input: JudgeInput): readonly Reason[] {
       "over-gas-budget",
       `Gas would cost about ${showGas(input.expectedFeeWei)} and ${showGas(gasLeft)} of the gas budget is left.`,
     );
+  if (amountUnits > grant.perCall)
+    refuse(
+      "over-per-payment",
+      `${show(amountUnits, limit)} is over the ${show(grant.perCall, limit)} allowed per payment.`,
+    );
   const charged = charge(limit, amountUnits);
   const lifetimeLeft = grant.lifetime - spentInLifetime(limit, usage.counters);
   if (charged > lifetimeLeft)
@@ -90,7 +98,12 @@ function chainReasons(input: JudgeInput): readonly Reason[] {
       `${show(amountUnits, limit)} is over the ${show(lifetimeLeft, limit)} left of the policy's lifetime limit.`,
     );
   const spent = spentInWindow(limit, usage.counters, claim);
-  if (spent + charged > grant.perWindow)
+  if (!windowReaches(limit, usage.counters, claim))
+    refuse(
+      "window-too-old",
+      "A later claim was charged already, so the chain no longer holds the whole window of this one; wait and claim anew.",
+    );
+  else if (spent + charged > grant.perWindow)
     refuse(
       "over-window",
       `${show(amountUnits, limit)} on top of ${show(spent, limit)} already spent crosses the window's ${show(grant.perWindow, limit)}.`,
@@ -150,7 +163,9 @@ function advisoryQuestions(input: JudgeInput): readonly Reason[] {
 /** Does some number in the text, thousands separators aside, equal the amount exactly? */
 export function occursAsAmount(text: string, amountUnits: bigint, decimals: number): boolean {
   for (const [found] of text.matchAll(/\d[\d,.'\u00a0\u202f ]*\d|\d/g)) {
-    for (const piece of [found, ...found.split(/[\s\u00a0\u202f]+/)]) {
+    for (const part of [found, ...found.split(/[\s\u00a0\u202f]+/)]) {
+      // What ends a sentence or a list is no part of the number before it: "42.50, 30 days net".
+      const piece = part.replace(/[.,']+$/, "");
       const match = /^(\d{1,3}(?:[,'\u00a0\u202f ]\d{3})+|\d+)(?:\.(\d+))?$/.exec(piece);
       if (!match) continue;
       const fraction = (match[2] ?? "").replace(/0+$/, "");

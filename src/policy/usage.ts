@@ -59,6 +59,14 @@ export function spentInWindow(limit: CompiledLimit, counters: Counters, claim: C
   return units * 10n ** BigInt(limit.units.exponent);
 }
 
+/** Does the ring still hold the whole window of a claim? The chain refuses to guess (`WindowTooOld`). */
+export function windowReaches(limit: CompiledLimit, counters: Counters, claim: Claim): boolean {
+  const { bucket } = limit.grant;
+  const charged = claim.validUntil / bucket;
+  const newest = charged > BigInt(counters.newestBucket) ? charged : BigInt(counters.newestBucket);
+  return claim.validAfter / bucket + 1n >= newest;
+}
+
 /** Base units charged since the grant began. */
 export const spentInLifetime = (limit: CompiledLimit, counters: Counters): bigint =>
   BigInt(counters.lifetime) * 10n ** BigInt(limit.units.exponent);
