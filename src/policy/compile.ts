@@ -74,6 +74,12 @@ export function compilePolicy(document: PolicyDocument, agent: Address): Compile
       `Two payees share the address ${twice.address}.`,
       "Keep one name per address.",
     );
+  const nobody = payees.find((payee) => payee.address === zeroAddress);
+  if (nobody)
+    throw new PolicyCompileError(
+      `The payee ${nobody.name} is the zero address, which the chain refuses to pay.`,
+      "Write the address that the payee really has.",
+    );
   const tokens = Object.entries(document.tokens).map(([symbol, entry]) => ({ symbol, ...entry }));
   const tree = payeeTree(payees.map((payee) => payee.address));
   const limits = document.limits.map((limit) => compileLimit(document, limit, agent, tree, tokens));
@@ -129,7 +135,7 @@ function compileLimit(
     bucket: bucketSeconds(limit.window),
     gasBudget,
     feeCap,
-    expiry: BigInt(Math.floor(Date.parse(document.expires) / 1000)),
+    expiry: expirySeconds(document.expires),
     salt: BigInt(document.salt),
   };
   const exponents = {
@@ -188,6 +194,16 @@ function bucketSeconds(window: string): bigint {
       "Use a window of 30 minutes to 1000 days whose sixth part is a whole number of seconds.",
     );
   return seconds / bucketsPerWindow;
+}
+
+/** Unix seconds, rounded down; the terms keep them in 32 bits. */
+function expirySeconds(expires: string): bigint {
+  const seconds = Math.floor(Date.parse(expires) / 1000);
+  if (seconds > 0 && seconds <= 0xffffffff) return BigInt(seconds);
+  throw new PolicyCompileError(
+    `A policy that expires at ${expires} can't be kept on chain.`,
+    "Use a moment between 1970 and February 2106.",
+  );
 }
 
 /** Smallest power of ten that divides every amount and leaves mantissas within their bits. */

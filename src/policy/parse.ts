@@ -55,7 +55,10 @@ export function parsePolicy(text: string, source = "policy"): PolicyDocument {
       broken.map((error) => ({
         ...at(error.pos[0]),
         path: "",
-        words: error.message.split("\n")[0]!.replace(/ at line.*$/, ""),
+        words:
+          error.code === "MULTIPLE_DOCS"
+            ? "a file holds one policy: remove all from this line on"
+            : error.message.split("\n")[0]!.replace(/ at line.*$/, ""),
       })),
     );
   // An alias would let one line change the meaning of another far away; a person reading the file would not see it.
@@ -64,7 +67,7 @@ export function parsePolicy(text: string, source = "policy"): PolicyDocument {
     throw new PolicyError(source, [
       { ...at(alias), path: "", words: "anchors and aliases are not allowed: write the value out" },
     ]);
-  const parsed = policySchema.safeParse(document.toJS({ maxAliasCount: 0 }));
+  const parsed = policySchema.safeParse(document.toJS({ maxAliasCount: 0 }), { reportInput: true });
   if (parsed.success) return deepFreeze(parsed.data);
   throw new PolicyError(
     source,
@@ -83,12 +86,14 @@ function mistakesOf(
       path: [...issue.path, key].join("."),
       words: suggestion(key, document, issue.path),
     }));
+  const isKey = issue.code === "invalid_key";
   return [
-    { ...at(offsetOf(document, issue.path, false)), path: issue.path.join("."), words: wordsOf(issue) },
+    { ...at(offsetOf(document, issue.path, isKey)), path: issue.path.join("."), words: wordsOf(issue) },
   ];
 }
 
 function wordsOf(issue: $ZodIssue): string {
+  if (issue.code === "invalid_key") return issue.issues.map(wordsOf).join("; ");
   if (issue.code === "invalid_type" && issue.input === undefined) return "is missing";
   if (issue.code === "invalid_format" || issue.code === "custom") return `has to be ${issue.message}`;
   return issue.message.charAt(0).toLowerCase() + issue.message.slice(1);
@@ -162,6 +167,8 @@ function rangeStart(node: unknown): number | undefined {
 
 function findAlias(node: unknown): number | undefined {
   if (isAlias(node)) return node.range?.[0] ?? 0;
+  if ((isScalar(node) || isMap(node) || isSeq(node)) && node.anchor !== undefined)
+    return rangeStart(node) ?? 0;
   if (isMap(node))
     for (const item of node.items)
       for (const part of [item.key, item.value]) {
