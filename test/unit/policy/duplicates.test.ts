@@ -1,0 +1,76 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+
+import { findEarlier, normaliseReference, type EarlierPayment } from "../../../src/policy/duplicates.ts";
+
+const paid: EarlierPayment = {
+  payee: "acme",
+  reference: "INV-1042",
+  amountUnits: "42500000",
+  asset: "0x01",
+  words: "42.50 USDC for bill.eml",
+};
+const bill = { payee: "acme", reference: "INV-1042", amountUnits: "42500000", asset: "0x01" };
+const kindOf = (part: Partial<typeof bill>, earlier: readonly EarlierPayment[] = [paid]) =>
+  findEarlier({ ...bill, ...part }, earlier)?.kind ?? null;
+
+describe("normaliseReference", () => {
+  it.each([
+    "INV-1042",
+    "inv 1042",
+    "Inv. 1042",
+    "#inv/1042",
+    "ＩＮＶ－１０４２",
+    "inv\u00a01042",
+    "iNV_1042\n",
+  ])("reads %j as INV1042", (reference) => {
+    expect(normaliseReference(reference)).toBe("INV1042");
+  });
+
+  it("says the same of a reference that it has normalised", () => {
+    fc.assert(
+      fc.property(fc.string(), (reference) => {
+        const once = normaliseReference(reference);
+        expect(normaliseReference(once)).toBe(once);
+      }),
+    );
+  });
+
+  it("tells references apart that differ in a letter or a digit", () => {
+    expect(new Set(["INV-1042", "INV-1043", "INW-1042", "INV-01042"].map(normaliseReference)).size).toBe(4);
+  });
+});
+
+describe("findEarlier", () => {
+  it("finds the same bill however its reference is written, and whatever its amount", () => {
+    expect(kindOf({ reference: "inv 1042", amountUnits: "1" })).toBe("same");
+    expect(findEarlier(bill, [paid])?.words).toBe("acme INV-1042 was paid before: 42.50 USDC for bill.eml.");
+  });
+
+  it.each<readonly [string, Partial<typeof bill>, readonly EarlierPayment[]]>([
+    ["whose digits agree", { reference: "1042" }, [paid]],
+    ["whose letters differ only", { reference: "RE-1042" }, [paid]],
+    ["without a reference, of the same amount", { reference: "" }, [paid]],
+    ["of the same amount as one without a reference", {}, [{ ...paid, reference: "" }]],
+    ["without a reference, like one without a reference", { reference: " - " }, [{ ...paid, reference: "" }]],
+  ])("leaves a bill %s to a person", (_, part, earlier) => {
+    expect(kindOf(part, earlier)).toBe("similar");
+  });
+
+  it.each<readonly [string, Partial<typeof bill>, readonly EarlierPayment[]]>([
+    ["of another payee", { payee: "northwind" }, [paid]],
+    ["with another number", { reference: "INV-1043" }, [paid]],
+    ["without a reference, of another amount", { reference: "", amountUnits: "1" }, [paid]],
+    ["without a reference, in another asset", { reference: "", asset: "0x02" }, [paid]],
+    ["with two digits in common", { reference: "A-42" }, [{ ...paid, reference: "B-42" }]],
+    ["when nothing was paid", {}, []],
+  ])("lets a bill pass %s", (_, part, earlier) => {
+    expect(kindOf(part, earlier)).toBeNull();
+  });
+
+  it("prefers the same bill to one that is similar, in any order", () => {
+    const similar = { ...paid, reference: "RE-1042" };
+    expect(kindOf({}, [similar, paid])).toBe("same");
+    expect(kindOf({}, [paid, similar])).toBe("same");
+  });
+});

@@ -1,0 +1,211 @@
+import { describe, expect, it } from "vitest";
+
+import { parsePolicy, PolicyError } from "../../../src/policy/parse.ts";
+import { edited, treasury } from "./documents.ts";
+
+/** The mistakes of a document, one a line, as people see them. */
+function mistakes(text: string): readonly string[] {
+  try {
+    parsePolicy(text);
+  } catch (error) {
+    if (!(error instanceof PolicyError)) throw error;
+    return error.mistakes.map((m) => `${m.line}:${m.column} ${m.path}: ${m.words}`);
+  }
+  return [];
+}
+
+describe("parsePolicy", () => {
+  it("reads a document, fills in what may be left out, and freezes all of it", () => {
+    const document = parsePolicy(treasury);
+    expect(document.mail).toEqual({ unauthenticated: "ask" });
+    expect(parsePolicy(edited(["salt: 7\n", ""])).salt).toBe(0);
+    expect(
+      [document, document.payees, document.payees["acme"], document.limits[0]].every(Object.isFrozen),
+    ).toBe(true);
+  });
+
+  it("reads the same document as JSON", () => {
+    expect(parsePolicy(JSON.stringify(parsePolicy(treasury), null, 2))).toEqual(parsePolicy(treasury));
+  });
+
+  it("brings an address without capitals into its checksummed form", () => {
+    const lower = "0x06c86c00982b50789830b3b6bfa5a985729f55d8";
+    const document = parsePolicy(edited(["0x06C86c00982B50789830b3b6bfA5A985729f55D8", lower]));
+    expect(document.payees["acme"]?.address).toBe("0x06C86c00982B50789830b3b6bfA5A985729f55D8");
+  });
+
+  it.each<readonly [string, readonly (readonly [string, string])[], readonly string[]]>([
+    [
+      "a typo in a key of the document",
+      [["gas:", "gass:"]],
+      ["1:1 gas: is missing", '17:1 gass: is not a key of a policy; did you mean "gas"?'],
+    ],
+    [
+      "a typo in a key of a limit",
+      [["perPayment:", "perpayment:"]],
+      [
+        "13:5 limits.0.perPayment: is missing",
+        '13:5 limits.0.perpayment: is not a key of a policy; did you mean "perPayment"?',
+      ],
+    ],
+    [
+      "a key that is near to none",
+      [["version: 1", "version: 1\ncolour: red"]],
+      ["3:1 colour: is not a key of a policy; remove it"],
+    ],
+    ["a duplicate key", [["salt: 7", "salt: 7\nchain: 1"]], ["22:1 : Map keys must be unique"]],
+    ["a payee written twice", [["  northwind:", "  acme:"]], ["10:3 : Map keys must be unique"]],
+    [
+      "a wrong checksum",
+      [["0x06C86c", "0x06c86C"]],
+      [
+        "8:14 payees.acme.address: has to be an address: 0x and 40 hex digits, with a right checksum if it has capitals",
+      ],
+    ],
+    [
+      "an address that is too short",
+      [['f55D8"', 'f55D"']],
+      [
+        "8:14 payees.acme.address: has to be an address: 0x and 40 hex digits, with a right checksum if it has capitals",
+      ],
+    ],
+    [
+      "a missing section",
+      [
+        [
+          "  - perPayment: 42.50 USDC\n    perWindow: 250.00 USDC\n    window: 24h\n    lifetime: 5000 USDC\n",
+          "",
+        ],
+        ["limits:\n", ""],
+      ],
+      ["1:1 limits: is missing"],
+    ],
+    ["a missing key in a limit", [["    lifetime: 5000 USDC\n", ""]], ["13:5 limits.0.lifetime: is missing"]],
+    [
+      "a tab",
+      [["  acme:", "\tacme:"]],
+      ["7:1 : Tabs are not allowed as indentation", "10:1 : All mapping items must start at the same column"],
+    ],
+    [
+      "an alias",
+      [
+        ['address: "0x130286312BA5E7d805330ADFe0059451484a17B5"', "address: *one"],
+        [
+          'address: "0x06C86c00982B50789830b3b6bfA5A985729f55D8"',
+          'address: &one "0x06C86c00982B50789830b3b6bfA5A985729f55D8"',
+        ],
+      ],
+      ["8:19 : anchors and aliases are not allowed: write the value out"],
+    ],
+    [
+      "an anchor that nobody uses",
+      [["policy: treasury", "policy: &name treasury"]],
+      ["1:15 : anchors and aliases are not allowed: write the value out"],
+    ],
+    [
+      "a merge key",
+      [["  northwind:\n", "  northwind:\n    <<: { senders: [a.example] }\n"]],
+      ["11:5 payees.northwind.<<: is not a key of a policy; remove it"],
+    ],
+    ["a tag of its own", [["policy: treasury", "policy: !env treasury"]], ["1:9 : Unresolved tag: !env"]],
+    [
+      "a number for a text",
+      [["perPayment: 42.50 USDC", "perPayment: 42.50"]],
+      ["13:17 limits.0.perPayment: invalid input: expected string, received number"],
+    ],
+    [
+      "a separator in an amount",
+      [["250.00 USDC", '"1,250.00 USDC"']],
+      ['14:16 limits.0.perWindow: has to be an amount with its unit, e.g. "500.00 USDC"'],
+    ],
+    [
+      "a window in words",
+      [["window: 24h", "window: a day"]],
+      ['15:13 limits.0.window: has to be a duration, e.g. "30m", "24h" or "7d"'],
+    ],
+    [
+      "a date without its zone",
+      [["2030-03-17T17:46:40Z", "2030-03-17T17:46:40"]],
+      ['20:10 expires: has to be a moment with its zone, e.g. "2027-06-30T00:00:00Z"'],
+    ],
+    [
+      "a chain that is text",
+      [["chain: 31337", 'chain: "31337"']],
+      ["3:8 chain: invalid input: expected number, received string"],
+    ],
+    [
+      "a version from the future",
+      [["version: 1", "version: 2"]],
+      ["2:10 version: invalid input: expected 1"],
+    ],
+    [
+      "a payee in capitals",
+      [["  northwind:", "  Northwind:"]],
+      ['10:3 payees.Northwind: has to be lower case letters, digits and dashes, e.g. "acme-hosting"'],
+    ],
+    [
+      "a domain with a scheme",
+      [["[acme.example]", '["https://acme.example"]']],
+      ['9:15 payees.acme.senders.0: has to be a domain in lower case, e.g. "acme.example"'],
+    ],
+    [
+      "an empty list of limits",
+      [
+        [
+          "  - perPayment: 42.50 USDC\n    perWindow: 250.00 USDC\n    window: 24h\n    lifetime: 5000 USDC\n",
+          "",
+        ],
+        ["limits:", "limits: []"],
+      ],
+      ["12:9 limits: too small: expected array to have >=1 items"],
+    ],
+    [
+      "several mistakes at once",
+      [
+        ["chain: 31337", "chain: 0"],
+        ["window: 24h", "window: 24"],
+        ["perOperation:", "perOperaton:"],
+        ["salt: 7", "salt: -1"],
+      ],
+      [
+        "3:8 chain: too small: expected number to be >0",
+        "15:13 limits.0.window: invalid input: expected string, received number",
+        "18:3 gas.perOperation: is missing",
+        '19:3 gas.perOperaton: is not a key of a policy; did you mean "perOperation"?',
+        "21:7 salt: too small: expected number to be >=0",
+      ],
+    ],
+    [
+      "a second document",
+      [["salt: 7", "salt: 7\n---\npolicy: other"]],
+      ["22:1 : a file holds one policy: remove all from this line on"],
+    ],
+  ])("says where %s is", (_, edits, expected) => {
+    expect(mistakes(edited(...edits))).toEqual(expected);
+  });
+
+  it.each(["", "# nothing\n", "null", "[]", "treasury", "42"])("refuses %j, which is no document", (text) => {
+    expect(mistakes(text)).not.toEqual([]);
+  });
+
+  it("tells all mistakes in one message, with the name of the file", () => {
+    expect(() => parsePolicy(edited(["chain: 31337", "chain: 0"], ["gas:", "gass:"]), "treasury.yaml"))
+      .toThrowErrorMatchingInlineSnapshot(`
+      [PolicyError: The policy treasury.yaml has 3 mistakes; nothing of it is applied.
+        treasury.yaml:3:8  chain: too small: expected number to be >0
+        treasury.yaml:1:1  gas: is missing
+        treasury.yaml:17:1  gass: is not a key of a policy; did you mean "gas"?
+      Mend the lines above and run the command again.]
+    `);
+  });
+
+  it("says where a mistake is in JSON, too", () => {
+    const text = JSON.stringify(parsePolicy(treasury), null, 2).replace('"window"', '"windows"');
+    expect(mistakes(text)).toMatchInlineSnapshot(`
+      [
+        "23:5 limits.0.window: is missing",
+        "26:7 limits.0.windows: is not a key of a policy; did you mean "window"?",
+      ]
+    `);
+  });
+});
