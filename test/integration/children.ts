@@ -1,9 +1,16 @@
 import { fork, spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import type { LocalChainOptions } from "../../src/testing/localChain.ts";
 import type { AgentOrder } from "./programs/agent.ts";
+
+/** Compiled code is kept between the children of one run: they start in half the time. */
+const env = { ...process.env, NODE_COMPILE_CACHE: mkdtempSync(join(tmpdir(), "bursar-compiled-")) };
+process.once("exit", () => rmSync(env.NODE_COMPILE_CACHE, { recursive: true, force: true }));
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -30,8 +37,9 @@ export function startAgent(order: AgentOrder, limitKiB?: number): AgentProcess {
   ];
   const child =
     limitKiB === undefined
-      ? spawn(process.execPath, program, { stdio: ["ignore", "pipe", "pipe"] })
+      ? spawn(process.execPath, program, { env, stdio: ["ignore", "pipe", "pipe"] })
       : spawn("bash", ["-c", `ulimit -f ${limitKiB}; exec "$0" "$@"`, process.execPath, ...program], {
+          env,
           stdio: ["ignore", "pipe", "pipe"],
         });
   let [stdout, stderr] = ["", ""];
@@ -63,6 +71,7 @@ export async function startKillableChain(
 ): Promise<KillableChain> {
   const child = fork(here("../../src/testing/chainWorker.ts"), [JSON.stringify(options)], {
     execArgv: ["--disable-warning=ExperimentalWarning", "--conditions=source"],
+    env,
     stdio: ["ignore", "ignore", "inherit", "ipc"],
   });
   const [{ error, url }] = (await once(child, "message")) as [{ url: string; error?: { message: string } }];

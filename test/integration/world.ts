@@ -1,12 +1,21 @@
-import { encodeFunctionData, erc20Abi, keccak256, parseEther, toHex, type Address, type Hex } from "viem";
+import {
+  encodeFunctionData,
+  erc20Abi,
+  getCreate2Address,
+  keccak256,
+  parseEther,
+  toHex,
+  type Address,
+  type Hex,
+} from "viem";
 import { privateKeyToAccount, type PrivateKeyAccount } from "viem/accounts";
 
-import { demoTokenAddress } from "../../examples/treasury/world.ts";
 import { demoTokenBytecode } from "../../src/chain/abi/bytecode.ts";
 import { demoTokenAbi } from "../../src/chain/abi/demoToken.ts";
 import { entryPointAbi } from "../../src/chain/abi/entryPoint.ts";
 import { connectChain, type Chain, type Eip1193 } from "../../src/chain/connectChain.ts";
 import {
+  create2Deployer,
   ensureAccount,
   ensureContracts,
   ensureDeployed,
@@ -31,6 +40,13 @@ export type World = {
   readonly policy: CompiledPolicy;
 };
 
+/** The play token, at the address it has on every local chain. */
+export const tokenAddress: Address = getCreate2Address({
+  from: create2Deployer,
+  salt: `0x${"00".repeat(32)}`,
+  bytecode: demoTokenBytecode,
+});
+
 /** What the account starts with, in base units: 10,000.00 USDC. */
 export const startingUnits = 10_000_000_000n;
 const payees = ["acme", "globex"] as const;
@@ -43,7 +59,7 @@ const policyTextOf = (name: string) => `policy: ${name}
 version: 1
 chain: ${localChainId}
 tokens:
-  USDC: { address: "${demoTokenAddress}", decimals: 6 }
+  USDC: { address: "${tokenAddress}", decimals: 6 }
 payees:
 ${payees.map((payee) => `  ${payee}: { address: "${addressOf(name, payee)}", senders: [${payee}.example] }`).join("\n")}
 limits:
@@ -72,7 +88,7 @@ export async function makeWorld(
 ): Promise<World> {
   const chain = await connectChain({ rpc, chainId: localChainId, finality: { depth: 0 } });
   await ensureContracts(chain, localFaucet);
-  await ensureDeployed(chain, localFaucet, { address: demoTokenAddress, initCode: demoTokenBytecode });
+  await ensureDeployed(chain, localFaucet, { address: tokenAddress, initCode: demoTokenBytecode });
   const world = await findWorld(rpc, name);
   const { account, owner, policy, purse } = world;
   for (const { address } of [owner, purse])
@@ -90,14 +106,14 @@ export async function makeWorld(
 
 export async function mint({ chain }: World, to: Address, units: bigint): Promise<void> {
   const data = encodeFunctionData({ abi: demoTokenAbi, functionName: "mint", args: [to, units] });
-  await sendTransaction(chain, localFaucet, { to: demoTokenAddress, data });
+  await sendTransaction(chain, localFaucet, { to: tokenAddress, data });
 }
 
 /** What one payee holds, in base units: what the chain says was paid. */
 export function paidTo({ chain, policy }: World, payee: string): Promise<bigint> {
   const { address } = policy.payees.find((known) => known.name === payee)!;
   return chain.client.readContract({
-    address: demoTokenAddress,
+    address: tokenAddress,
     abi: erc20Abi,
     functionName: "balanceOf",
     args: [address],

@@ -1,11 +1,12 @@
 // A runtime that kills itself. Started by the crash tests with one JSON argument; says on stdout what it passed.
-import { appendFileSync, writeSync } from "node:fs";
+import { writeSync } from "node:fs";
+import { flushCompileCache } from "node:module";
 import { join } from "node:path";
 
 import { ownBundler } from "../../../src/chain/bundler/ownBundler.ts";
 import { openJournal, type JournalDatabase } from "../../../src/journal/openJournal.ts";
-import { plainReader, scriptedEngine } from "../../doubles/scriptedEngine.ts";
 import { decideAll, openHouse } from "../house.ts";
+import { loggingEngine } from "../loggingEngine.ts";
 import { findWorld } from "../world.ts";
 
 export type AgentOrder = {
@@ -17,6 +18,8 @@ export type AgentOrder = {
   readonly backOffMs?: readonly number[];
 };
 
+// Kept at exit otherwise, and most of these processes have none.
+flushCompileCache();
 const order = JSON.parse(process.argv[2]!) as AgentOrder;
 const die = () => process.kill(process.pid, "SIGKILL");
 // Not through a stream: a killed process must have said what it said.
@@ -27,9 +30,7 @@ const { dieAt } = order;
 const own = ownBundler(world.chain, { executor: world.purse });
 const house = openHouse(world, {
   state: order.state,
-  engine: scriptedEngine(plainReader, ({ outputTokens }) =>
-    appendFileSync(join(order.state, "inferences.ndjson"), `${JSON.stringify(outputTokens)}\n`),
-  ),
+  engine: loggingEngine(order.state),
   bundler: {
     ...own,
     async send(userOp) {
