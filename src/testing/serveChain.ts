@@ -25,10 +25,8 @@ export async function serveChain(
 ): Promise<ServedChain> {
   const server = createServer();
   const port = await listen(server, options.port ?? 0);
-  const chain = await startLocalChain(options).catch((error: unknown) => {
-    server.close();
-    throw error;
-  });
+  const starting = startLocalChain(options);
+  // Whoever asks while the chain comes up waits for it: a request without a handler would hang for ever.
   server.on("request", (request, response) => {
     const chunks: Buffer[] = [];
     let size = 0;
@@ -38,11 +36,21 @@ export async function serveChain(
       else chunks.push(chunk);
     });
     request.on("end", () => {
-      void answer(chain, Buffer.concat(chunks).toString("utf8")).then((text) => {
-        response.writeHead(200, { "content-type": "application/json" });
-        response.end(text);
-      });
+      void starting
+        .then((chain) => answer(chain, Buffer.concat(chunks).toString("utf8")))
+        .then(
+          (text) => {
+            response.writeHead(200, { "content-type": "application/json" });
+            response.end(text);
+          },
+          () => request.destroy(),
+        );
     });
+  });
+  const chain = await starting.catch((error: unknown) => {
+    server.close();
+    server.closeAllConnections();
+    throw error;
   });
   return {
     url: `http://127.0.0.1:${port}`,
