@@ -5,6 +5,8 @@ export type ActionGrammarOptions = {
   readonly payees: readonly string[];
   readonly tokens: readonly string[];
   readonly holdReasons: readonly string[];
+  /** What of the message may be named: amounts and references that occur in it. Without them, any. */
+  readonly message?: { readonly amounts: readonly string[]; readonly references: readonly string[] };
 };
 
 /**
@@ -29,7 +31,10 @@ export function actionGrammar(options: ActionGrammarOptions): string {
   const tokens = names("token", options.tokens);
   const reasons = names("hold reason", options.holdReasons);
   if (reasons.length === 0) throw new InvalidRequestError("without a hold reason the model could not refuse");
-  const transfers = payees.length > 0 && tokens.length > 0;
+  const amounts = options.message && names("amount", options.message.amounts);
+  const references = options.message && names("reference", options.message.references);
+  // A message without a number has no amount to pay.
+  const transfers = payees.length > 0 && tokens.length > 0 && amounts?.length !== 0;
   const lines = [
     transfers ? "root ::= transfer | hold" : "root ::= hold",
     ...(transfers
@@ -38,8 +43,10 @@ export function actionGrammar(options: ActionGrammarOptions): string {
           String.raw`transfer ::= "{\"action\":\"transfer\",\"to\":\"" payee "\",\"amount\":\"" amount "\",\"token\":\"" token "\",\"reference\":\"" reference "\"}"`,
           `payee ::= ${alternatives(payees)}`,
           `token ::= ${alternatives(tokens)}`,
-          `amount ::= [0-9]{1,12} ("." [0-9]{1,18})?`,
-          String.raw`reference ::= [\x20-\x21\x23-\x5B\x5D-\x7E]{0,32}`,
+          amounts ? `amount ::= ${alternatives(amounts)}` : `amount ::= [0-9]{1,12} ("." [0-9]{1,18})?`,
+          references
+            ? `reference ::= ${alternatives(["", ...references])}`
+            : String.raw`reference ::= [\x20-\x21\x23-\x5B\x5D-\x7E]{0,32}`,
         ]
       : []),
     String.raw`hold ::= "{\"action\":\"hold\",\"reason\":\"" reason "\"}"`,

@@ -1,6 +1,7 @@
 import { formatUnitsExact } from "../core/amount.ts";
 import type { Reason, Verdict } from "../core/verdict.ts";
 import type { CompiledLimit, CompiledPolicy } from "./compile.ts";
+import { amountsIn } from "./occurrences.ts";
 import type { Payment } from "./resolve.ts";
 import {
   charge,
@@ -162,19 +163,9 @@ function advisoryQuestions(input: JudgeInput): readonly Reason[] {
 
 /** Does some number in the text, thousands separators aside, equal the amount exactly? */
 export function occursAsAmount(text: string, amountUnits: bigint, decimals: number): boolean {
-  for (const [found] of text.matchAll(/\d[\d,.'\u00a0\u202f ]*\d|\d/g)) {
-    for (const part of [found, ...found.split(/[\s\u00a0\u202f]+/)]) {
-      // What ends a sentence or a list is no part of the number before it: "42.50, 30 days net".
-      const piece = part.replace(/[.,']+$/, "");
-      const match = /^(\d{1,3}(?:[,'\u00a0\u202f ]\d{3})+|\d+)(?:\.(\d+))?$/.exec(piece);
-      if (!match) continue;
-      const fraction = (match[2] ?? "").replace(/0+$/, "");
-      if (
-        fraction.length <= decimals &&
-        BigInt(match[1]!.replace(/\D/g, "") + fraction.padEnd(decimals, "0")) === amountUnits
-      )
-        return true;
-    }
-  }
-  return false;
+  return amountsIn(text).some((amount) => {
+    const [whole = "", fraction = ""] = amount.split(".");
+    const digits = fraction.replace(/0+$/, "");
+    return digits.length <= decimals && BigInt(whole + digits.padEnd(decimals, "0")) === amountUnits;
+  });
 }

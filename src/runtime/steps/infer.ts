@@ -5,6 +5,7 @@ import type { JsonObject } from "../../core/json.ts";
 import type { Observation } from "../../core/observation.ts";
 import { PromptTooLongError } from "../../inference/errors.ts";
 import { actionGrammar } from "../../inference/grammar.ts";
+import { candidateAmounts, referencesIn } from "../../policy/occurrences.ts";
 import type { Step, StepContext } from "../house.ts";
 
 /** Greedy: the same prompt has one answer, which is what a stranger can check. */
@@ -40,11 +41,15 @@ export const infer: Step = {
   },
 };
 
-/** The agent's own prompt, with a grammar that leaves the model nothing to write but an action of this policy. */
+/**
+ * The agent's own prompt, with a grammar that leaves the model nothing to write but an action of this policy, with an
+ * amount and a reference that stand in the message. The judge checks both again: a grammar shapes, it does not allow.
+ */
 export function promptOf({ house, output }: Pick<StepContext, "house" | "output">): Prompt {
   const observation = output("observe") as unknown as Observation;
   const prompt = house.agent.prompt(observation);
   const { policy } = house;
+  const message = observation.facts["mail.text"]?.value;
   return {
     ...prompt,
     grammar:
@@ -53,6 +58,9 @@ export function promptOf({ house, output }: Pick<StepContext, "house" | "output"
         payees: policy.payees.map((payee) => payee.name),
         tokens: policy.limits.map((limit) => limit.token.symbol),
         holdReasons,
+        ...(typeof message === "string"
+          ? { message: { amounts: candidateAmounts(message), references: referencesIn(message) } }
+          : {}),
       }),
   };
 }

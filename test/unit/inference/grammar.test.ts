@@ -45,3 +45,16 @@ test("refuses names that need escaping anywhere, too many names, and no way to r
 test("names a payee once", () => {
   expect(actionGrammar({ payees: ["acme", "acme"], tokens, holdReasons })).toContain('payee ::= "acme"\n');
 });
+
+test("names only amounts and references of the message when they are given", () => {
+  const grammar = actionGrammar({
+    payees: ["acme"],
+    tokens,
+    holdReasons,
+    message: { amounts: ["42.50"], references: ["INV-1042", "PO 7719"] },
+  });
+  expect(grammar).toContain('amount ::= "42.50"\n');
+  expect(grammar).toContain('reference ::= "" | "INV-1042" | "PO 7719"\n');
+  const none = actionGrammar({ payees: ["acme"], tokens, holdReasons, message: { amounts: [], references: [] } });
+  expect(none).not.toContain("transfer");
+});
