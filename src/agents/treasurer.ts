@@ -1,6 +1,7 @@
 import type { Agent } from "../core/agent.ts";
 import type { Prompt } from "../core/inference.ts";
 import type { Observation } from "../core/observation.ts";
+import { linkPayees } from "./linkPayees.ts";
 import { defineAgent } from "./defineAgent.ts";
 
 export type TreasurerOptions = {
@@ -41,7 +42,7 @@ export function treasurer(options: TreasurerOptions): Agent {
 
 export function treasurerPrompt(observation: Observation): Prompt {
   const payees = observation.facts["payees"]?.value as readonly string[];
-  const message = observation.facts["mail.text"]?.value as string;
+  const message = linkPayees(observation);
   return {
     messages: [
       { role: "system", content: "You are a payments clerk. Answer with one JSON action." },

@@ -1,4 +1,4 @@
-import { decodeErrorResult, isHex, type Abi, type Hex } from "viem";
+import { decodeErrorResult, isHex, parseAbi, type Abi, type Hex } from "viem";
 
 import { agentAccountAbi } from "./abi/agentAccount.ts";
 import { entryPointAbi } from "./abi/entryPoint.ts";
@@ -36,12 +36,23 @@ const words: Readonly<Record<string, string>> = {
   CallNotAllowed: "it is a call that no policy allows",
   PayeeNotAllowed: "nobody may be paid under this address",
   PaymasterNotAllowed: "an agent pays its own gas",
+  ERC20InsufficientBalance: "the account holds less of the token than it was to pay",
+  ERC20InvalidReceiver: "the token can't be sent to this address",
   MalformedSignature: "the signature field carries no policy terms and no decision commitment",
 };
+
+/** What tokens revert with (EIP-6093): they are other people's contracts. */
+const tokenErrors = parseAbi([
+  "error ERC20InsufficientBalance(address sender, uint256 balance, uint256 needed)",
+  "error ERC20InsufficientAllowance(address spender, uint256 allowance, uint256 needed)",
+  "error ERC20InvalidSender(address sender)",
+  "error ERC20InvalidReceiver(address receiver)",
+]);
 
 const abi = [
   ...entryPointAbi,
   ...agentAccountAbi,
+  ...tokenErrors,
   { type: "error", name: "Error", inputs: [{ type: "string", name: "message" }] },
 ] as Abi;
 

@@ -18,7 +18,13 @@ export class PolicyCompileError extends BaseError {
 }
 
 /** One payee of the registry: what a model's word stands for. */
-export type Payee = { readonly name: string; readonly address: Address; readonly senders: readonly string[] };
+export type Payee = {
+  readonly name: string;
+  readonly address: Address;
+  readonly senders: readonly string[];
+  /** What else messages call it. */
+  readonly names: readonly string[];
+};
 export type Token = { readonly symbol: string; readonly address: Address; readonly decimals: number };
 
 /** One limit in its exact on-chain form. */
@@ -60,6 +66,7 @@ export function compilePolicy(document: PolicyDocument, agent: Address): Compile
     name,
     address: entry.address,
     senders: entry.senders ?? [],
+    names: entry.names ?? [],
   }));
   if (payees.length === 0)
     throw new PolicyCompileError(

@@ -113,6 +113,7 @@ const knownKeys = [
   "address",
   "decimals",
   "senders",
+  "names",
   "perPayment",
   "perWindow",
   "window",

@@ -36,6 +36,8 @@ export const policySchema = z.strictObject({
       address,
       /** Mail domains this payee writes from. A bill for the payee from elsewhere has to be asked about. */
       senders: z.array(domain).min(1).optional(),
+      /** Other names that messages call this payee by; the registry's name is put in their place before a model reads. */
+      names: z.array(z.string().min(3).max(64)).min(1).optional(),
     }),
   ),
   limits: z

@@ -17,6 +17,10 @@ export const observe: Step = {
       "trigger.kind": operator(trigger.kind),
       "trigger.id": operator(trigger.dedupeId),
       payees: operator(policy.payees.map((payee) => payee.name)),
+      "payees.names": operator(Object.fromEntries(policy.payees.map((payee) => [payee.name, payee.names]))),
+      "payees.senders": operator(
+        Object.fromEntries(policy.payees.map((payee) => [payee.name, payee.senders])),
+      ),
       tokens: operator(policy.limits.map((limit) => limit.token.symbol)),
       "account.frozen": onChain(state.frozen),
       "account.epoch": onChain(state.epoch),
