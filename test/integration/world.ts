@@ -51,7 +51,8 @@ export const tokenAddress: Address = getCreate2Address({
 export const startingUnits = 10_000_000_000n;
 const payees = ["acme", "globex"] as const;
 
-const keyOf = (world: string, what: string): Hex => keccak256(toHex(`${world}/${what}`));
+/** Private key of one of a world's people: they are the same wherever the world is looked at. */
+export const keyOf = (world: string, what: string): Hex => keccak256(toHex(`${world}/${what}`));
 const addressOf = (world: string, what: string): Address => privateKeyToAccount(keyOf(world, what)).address;
 
 /** Limits: 500.00 USDC a payment, 5,000.00 in 24 hours. Each world has payees of its own, so that balances tell. */
