@@ -33,10 +33,18 @@ const toEntry = (row: Row): Entry => ({
   sequence: Number(row["sequence"]),
   agent: String(row["agent"]),
   kind: String(row["kind"]),
-  body: parseCanonical(String(row["body"])) as JsonObject,
+  body: bodyOf(row),
   previousHash: row["previous_hash"] as Hex,
   hash: row["hash"] as Hex,
 });
+
+function bodyOf(row: Row): JsonObject {
+  try {
+    return parseCanonical(String(row["body"])) as JsonObject;
+  } catch {
+    throw new JournalBrokenError(Number(row["sequence"]), "its body is not in the form it was written in");
+  }
+}
 
 /** Entries in order, from `after` (exclusive). */
 export function readEntries(database: JournalDatabase, after = 0, limit = 1000): readonly Entry[] {
