@@ -1,0 +1,174 @@
+import { spawn, spawnSync, type ChildProcess } from "node:child_process";
+import { chmodSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, describe, expect, it } from "vitest";
+
+import { BaseError } from "../../../src/core/errors.ts";
+import { noteOnce, verifyEntries } from "../../../src/journal/entries.ts";
+import { JournalLockedError, JournalOpenError, JournalWriteError } from "../../../src/journal/errors.ts";
+import { openJournal } from "../../../src/journal/openJournal.ts";
+import { tamper, temporaryFolder, temporaryJournal } from "./temporary.ts";
+
+const program = (name: string) => join(import.meta.dirname, "programs", name);
+const children: ChildProcess[] = [];
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill("SIGKILL");
+});
+
+/** Another process that opens the journal; its first word about it. */
+async function other(path: string): Promise<{ readonly child: ChildProcess; readonly word: string }> {
+  const child = spawn(process.execPath, [program("holdJournal.mjs"), path], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  children.push(child);
+  const word = await new Promise<string>((resolve) =>
+    child.stdout.once("data", (data: Buffer) => resolve(data.toString().trim())),
+  );
+  return { child, word };
+}
+
+describe("openJournal", () => {
+  it("opens with the settings that durability rests on", () => {
+    const journal = temporaryJournal();
+    const settings = ["journal_mode", "synchronous", "foreign_keys"].map((name) =>
+      journal.get(`pragma ${name}`),
+    );
+    expect(settings).toEqual([{ journal_mode: "wal" }, { synchronous: 2 }, { foreign_keys: 1 }]);
+  });
+
+  it("makes the folder, for its owner only, and keeps what was written over a close", () => {
+    const folder = join(temporaryFolder(), "state", "deep");
+    const first = temporaryJournal(folder);
+    expect(statSync(folder).mode & 0o777).toBe(0o700);
+    noteOnce(first, "clerk", "once", "noted", { a: 1 });
+    first.close();
+    first.close();
+    expect(verifyEntries(temporaryJournal(folder)).entries).toBe(1);
+  });
+
+  it("is refused a second time in this process, and free again after a close", () => {
+    const folder = temporaryFolder();
+    const journal = temporaryJournal(folder);
+    expect(() => temporaryJournal(folder)).toThrow(JournalLockedError);
+    journal.close();
+    expect(temporaryJournal(folder).path).toBe(journal.path);
+  });
+
+  it("is refused to another process, which is told so by name", async () => {
+    const journal = temporaryJournal();
+    expect((await other(journal.path)).word).toBe("JournalLockedError");
+  });
+
+  it("is held by another process until that is killed, and then opens at once with all that was committed", async () => {
+    const folder = temporaryFolder();
+    const { child, word } = await other(join(folder, "journal.db"));
+    expect(word).toBe("open");
+    expect(() => temporaryJournal(folder)).toThrow(JournalLockedError);
+    const gone = new Promise((resolve) => child.once("exit", resolve));
+    child.kill("SIGKILL");
+    await gone;
+    expect(temporaryJournal(folder).get("select value from meta where key = 'schema'")).toBeDefined();
+  });
+
+  it("tells two runtimes on one journal what that would mean", () => {
+    expect(new JournalLockedError("state/journal.db").message).toMatchInlineSnapshot(`
+      "Another runtime is using this journal.
+      Stop the other runtime first; two runtimes on one journal would be two signers for one account.
+        journal: state/journal.db"
+    `);
+  });
+
+  it("refuses a journal of another schema, and leaves the file free", () => {
+    const folder = temporaryFolder();
+    const fresh = temporaryJournal(folder);
+    fresh.close();
+    tamper(fresh.path, "update meta set value = '99' where key = 'schema'");
+    expect(() => openJournal(fresh.path)).toThrow("The journal has schema 99, this program writes 1.");
+    tamper(fresh.path, "update meta set value = '1' where key = 'schema'");
+    expect(temporaryJournal(folder).path).toBe(fresh.path);
+  });
+
+  it("refuses a file that is no database, and a folder in its place", () => {
+    const folder = temporaryFolder();
+    const file = join(folder, "journal.db");
+    writeFileSync(file, "not a database, but long enough to look like one".repeat(10));
+    expect(() => openJournal(file)).toThrow(JournalOpenError);
+    expect(readFileSync(file, "utf8")).toMatch(/^not a database/);
+    expect(() => openJournal(folder)).toThrow(JournalOpenError);
+  });
+
+  it.skipIf(process.getuid?.() === 0)("refuses a folder it may not write, and says what to do", () => {
+    const folder = temporaryFolder();
+    chmodSync(folder, 0o500);
+    expect(() => openJournal(join(folder, "journal.db"))).toThrow(/Check that the folder is writable/);
+    chmodSync(folder, 0o700);
+  });
+});
+
+describe("atomically", () => {
+  it("keeps nothing of a transaction that throws, and passes the error on as it is", () => {
+    const journal = temporaryJournal();
+    const error = new BaseError("It went wrong.");
+    const work = () => {
+      journal.run("insert into meta values ('a', '1')");
+      throw error;
+    };
+    expect(() => journal.atomically(work)).toThrow(error);
+    expect(journal.get("select * from meta where key = 'a'")).toBeUndefined();
+    expect(journal.atomically(() => "goes on")).toBe("goes on");
+  });
+
+  it("keeps nothing when a later statement breaks a rule of the schema", () => {
+    const journal = temporaryJournal();
+    expect(() =>
+      journal.atomically(() => {
+        journal.run("insert into meta values ('a', '1')");
+        journal.run("insert into meta values ('a', '2')");
+      }),
+    ).toThrow(/UNIQUE/);
+    expect(journal.all("select * from meta where key = 'a'")).toEqual([]);
+  });
+
+  it("says that the disk is full, and keeps nothing of the transaction", () => {
+    const journal = temporaryJournal();
+    const pages = Number(journal.get("pragma page_count")?.["page_count"]);
+    journal.get(`pragma max_page_count = ${pages}`);
+    const fill = () =>
+      journal.atomically(() => journal.run("insert into meta values ('big', ?)", "x".repeat(1 << 20)));
+    expect(fill).toThrow(JournalWriteError);
+    expect(fill).toThrow("The disk that holds the journal is full.");
+    expect(journal.get("select key from meta where key = 'big'")).toBeUndefined();
+  });
+});
+
+const strace = spawnSync("strace", ["-V"]).status === 0;
+
+describe("durability", () => {
+  it("flushes the disk at every commit", (context) => {
+    const folder = temporaryFolder();
+    const log = join(folder, "strace.txt");
+    const run = (commits: number): number | undefined => {
+      const tracing = ["-f", "-c", "-e", "trace=fsync,fdatasync", "-o", log];
+      const command = [
+        process.execPath,
+        program("commitTimes.mjs"),
+        join(folder, `${commits}.db`),
+        String(commits),
+      ];
+      if (!strace || spawnSync("strace", [...tracing, ...command]).status !== 0) return undefined;
+      // The table of strace -c: % time, seconds, usecs/call, calls, [errors], syscall.
+      return [
+        ...readFileSync(log, "utf8").matchAll(
+          /^\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+)(?:\s+\d+)?\s+f(?:data)?sync$/gm,
+        ),
+      ]
+        .map(([, calls]) => Number(calls))
+        .reduce((sum, calls) => sum + calls, 0);
+    };
+    const [few, many] = [run(5), run(25)];
+    if (few === undefined || many === undefined)
+      return context.skip("strace is not here or may not trace, so flushes can't be counted");
+    // One each at least: opening and closing cost the same in both runs.
+    expect(many - few).toBeGreaterThanOrEqual(20);
+  });
+});

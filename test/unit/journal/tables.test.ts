@@ -1,0 +1,175 @@
+import type { Hex } from "viem";
+import { describe, expect, it } from "vitest";
+
+import { sha256Hex } from "../../../src/core/hash.ts";
+import { treeRoot } from "../../../src/core/merkle.ts";
+import type { Operation } from "../../../src/core/operation.ts";
+import type { Trigger } from "../../../src/core/trigger.ts";
+import {
+  decisionOf,
+  openDecision,
+  outputOf,
+  putOutput,
+  saveSnapshot,
+  startDecision,
+} from "../../../src/journal/decisions.ts";
+import { readEntries } from "../../../src/journal/entries.ts";
+import { addLeaf, leavesOf, nextLeaf, noLeaf } from "../../../src/journal/leaves.ts";
+import { operationOf, putOperation, setOperationState } from "../../../src/journal/operations.ts";
+import { putPayment, setPaymentState, standingPayments } from "../../../src/journal/payments.ts";
+import { addTrigger, knowsTrigger, nextTrigger, triggerOf } from "../../../src/journal/triggers.ts";
+import { temporaryJournal } from "./temporary.ts";
+
+const operation = (name: string): Operation => ({
+  chainId: 31337,
+  entryPoint: `0x${"4".repeat(40)}`,
+  userOp: {
+    sender: `0x${"a".repeat(40)}`,
+    nonce: "0x1",
+    callData: "0x",
+    callGasLimit: "0x1",
+    verificationGasLimit: "0x1",
+    preVerificationGas: "0x1",
+    maxFeePerGas: "0x1",
+    maxPriorityFeePerGas: "0x1",
+    signature: "0x",
+  },
+  userOpHash: sha256Hex(name),
+  validAfter: 1,
+  validUntil: 301,
+  treeSize: 1,
+  treeRoot: noLeaf,
+});
+
+describe("operations", () => {
+  it("are given back to the byte", () => {
+    const journal = temporaryJournal();
+    putOperation(journal, "one", "lane", operation("one"));
+    expect(operationOf(journal, "one")).toEqual(operation("one"));
+    expect(operationOf(journal, "two")).toBeUndefined();
+  });
+
+  it("live one at a time in a lane, signed or sent, and beside each other in two", () => {
+    const journal = temporaryJournal();
+    putOperation(journal, "one", "lane", operation("one"));
+    expect(() => putOperation(journal, "two", "lane", operation("two"))).toThrow(
+      /UNIQUE constraint failed: operation.lane/,
+    );
+    setOperationState(journal, operation("one").userOpHash, "sent");
+    expect(() => putOperation(journal, "two", "lane", operation("two"))).toThrow(/UNIQUE/);
+    putOperation(journal, "two", "other lane", operation("two"));
+  });
+
+  it.each(["settled", "expired"] as const)(
+    "make way in their lane when they are %s, and can't come back",
+    (state) => {
+      const journal = temporaryJournal();
+      putOperation(journal, "one", "lane", operation("one"));
+      setOperationState(journal, operation("one").userOpHash, state);
+      putOperation(journal, "two", "lane", operation("two"));
+      expect(() => setOperationState(journal, operation("one").userOpHash, "sent")).toThrow(/UNIQUE/);
+    },
+  );
+
+  it("are one a decision, and know four states", () => {
+    const journal = temporaryJournal();
+    putOperation(journal, "one", "lane", operation("one"));
+    expect(() => putOperation(journal, "one", "other lane", operation("two"))).toThrow(/UNIQUE/);
+    expect(() => journal.run("update operation set state = 'lost'")).toThrow(/CHECK/);
+  });
+});
+
+describe("leaves", () => {
+  it("grow to the same root as the whole tree, each agent's for itself", () => {
+    const journal = temporaryJournal();
+    const leaves: Hex[] = [];
+    for (let index = 0; index < 40; index++) {
+      expect(nextLeaf(journal, "clerk")).toEqual({ index, previous: leaves.at(-1) ?? noLeaf });
+      leaves.push(sha256Hex(`leaf ${index}`));
+      const grown = journal.atomically(() => addLeaf(journal, "clerk", `decision ${index}`, leaves[index]!));
+      expect(grown).toEqual({ size: index + 1, root: treeRoot(leaves) });
+    }
+    expect(leavesOf(journal, "clerk")).toEqual(leaves);
+    expect(addLeaf(journal, "other", "first", leaves[0]!)).toEqual({ size: 1, root: leaves[0] });
+  });
+
+  it("take each decision once", () => {
+    const journal = temporaryJournal();
+    addLeaf(journal, "clerk", "decision", sha256Hex("1"));
+    expect(() => addLeaf(journal, "clerk", "decision", sha256Hex("2"))).toThrow(/UNIQUE/);
+  });
+});
+
+describe("triggers", () => {
+  const mail = (name: string): Trigger => ({
+    kind: "mail",
+    dedupeId: `mail:${name}`,
+    label: `${name}.eml`,
+    payload: { a: [1, "é"] },
+  });
+
+  it("are taken in once, with a line in the log, and come out in their order", () => {
+    const journal = temporaryJournal();
+    expect(["b", "a", "b"].map((name) => addTrigger(journal, "clerk", mail(name)))).toEqual([
+      true,
+      true,
+      false,
+    ]);
+    expect([knowsTrigger(journal, "mail:a"), knowsTrigger(journal, "mail:c")]).toEqual([true, false]);
+    expect(readEntries(journal)).toHaveLength(2);
+    expect(nextTrigger(journal, "clerk")).toEqual(mail("b"));
+    expect(nextTrigger(journal, "other")).toBeUndefined();
+    expect(triggerOf(journal, "mail:a")).toEqual(mail("a"));
+  });
+
+  it("wait no more when a decision has claimed them, and are claimed once", () => {
+    const journal = temporaryJournal();
+    addTrigger(journal, "clerk", mail("a"));
+    const decision = {
+      id: "one",
+      agent: "clerk",
+      triggerId: "mail:a",
+      machine: "decision@1",
+      snapshot: { value: "x" },
+    };
+    startDecision(journal, decision);
+    expect(nextTrigger(journal, "clerk")).toBeUndefined();
+    expect(() => startDecision(journal, { ...decision, id: "two" })).toThrow(/UNIQUE/);
+    expect(openDecision(journal, "clerk")).toEqual({ ...decision, position: 1, done: false });
+    saveSnapshot(journal, "one", { value: "done" }, true);
+    expect(openDecision(journal, "clerk")).toBeUndefined();
+    expect(decisionOf(journal, "one")).toMatchObject({ snapshot: { value: "done" }, done: true });
+  });
+});
+
+describe("outputs", () => {
+  it("are written once: a recorded result is never replaced", () => {
+    const journal = temporaryJournal();
+    putOutput(journal, "one", "infer", { text: "a" });
+    expect(() => putOutput(journal, "one", "infer", { text: "b" })).toThrow(/UNIQUE/);
+    expect(outputOf(journal, "one", "infer")).toEqual({ text: "a" });
+    expect(outputOf(journal, "one", "parse")).toBeUndefined();
+  });
+});
+
+describe("payments", () => {
+  it("stand while they are pending or paid, and not when they are void", () => {
+    const journal = temporaryJournal();
+    const payment = {
+      payee: "acme",
+      reference: "INV-1",
+      asset: "0x01",
+      amountUnits: "1",
+      words: "1 for a.eml",
+    };
+    for (const decision of ["pending", "paid", "void"])
+      putPayment(journal, "clerk", { ...payment, decision });
+    setPaymentState(journal, "paid", "paid");
+    setPaymentState(journal, "void", "void");
+    expect(
+      standingPayments(journal, "clerk", "acme").map(({ decision, state }) => `${decision} ${state}`),
+    ).toEqual(["pending pending", "paid paid"]);
+    expect(standingPayments(journal, "clerk", "northwind")).toEqual([]);
+    expect(standingPayments(journal, "other", "acme")).toEqual([]);
+  });
+});
