@@ -6,6 +6,7 @@ import {IERC20} from "@openzeppelin/contracts/interfaces/IERC20.sol";
 import {IEntryPoint, PackedUserOperation} from "@openzeppelin/contracts/interfaces/IERC4337.sol";
 import {IERC5267} from "@openzeppelin/contracts/interfaces/IERC5267.sol";
 import {ERC4337Utils} from "@openzeppelin/contracts/account/utils/ERC4337Utils.sol";
+import {EIP7702Utils} from "@openzeppelin/contracts/account/utils/EIP7702Utils.sol";
 import {ERC7579Utils} from "@openzeppelin/contracts/account/utils/draft-ERC7579Utils.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {Address} from "@openzeppelin/contracts/utils/Address.sol";
@@ -74,6 +75,8 @@ contract AgentAccount is IAgentAccount layout at erc7201("bursar.AgentAccount") 
     function initialize(address owner_) external {
         if (_head.owner != address(0)) revert AlreadyInitialized();
         if (owner_ == address(0)) revert ZeroOwner();
+        if (msg.sender != address(this) && EIP7702Utils.fetchDelegate(address(this)) != address(0))
+            revert NotOwner(msg.sender);
         _head.owner = owner_;
     }
 
@@ -257,6 +260,8 @@ contract AgentAccount is IAgentAccount layout at erc7201("bursar.AgentAccount") 
         (uint256 word, bool ownerSigned) = _liveWord(request, signature, head);
         _words[request.policyId] = SpendPolicy.meter(word, request);
         address agent = request.grant.agent; // never zero: `SpendPolicy.install` saw to that
+        address lane = address(uint160(userOp.nonce >> 64));
+        if (lane != agent) revert LaneNotAllowed(lane, agent);
         IDecisionLog(DECISION_LOG).commit(address(this), agent, request.size, request.root);
         if (request.kind != SpendPolicy.EMPTY) {
             if (request.payee == address(0) || _isOwnPart(request.payee))

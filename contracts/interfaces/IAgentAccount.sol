@@ -12,6 +12,9 @@ import {Grant, ISpendPolicy, Usage} from "./ISpendPolicy.sol";
 /// operation that its grant allows (`ISpendPolicy`), and every such operation commits the agent's decisions to the
 /// DecisionLog during validation, so that the commitment survives even when the payment reverts.
 ///
+/// Nonces. The low 160 bits of the EntryPoint's nonce key are the agent's address in an agent's operation: nobody uses up
+/// the nonces of the owner or of another agent. The 32 bits above are the agent's to choose. The owner may use any key.
+///
 /// There is no ERC-1271 here: no signature of an agent can ever stand for the account.
 interface IAgentAccount is IAccount, IERC5267, ISpendPolicy {
     /// A policy was granted, or granted again in a new epoch. `terms` are the grant's numbers (`ISpendPolicy`, "Terms"):
@@ -55,6 +58,9 @@ interface IAgentAccount is IAccount, IERC5267, ISpendPolicy {
     /// An account needs an owner.
     error ZeroOwner();
 
+    /// An agent used another nonce key than its own: the low 160 bits of the key have to be its address.
+    error LaneNotAllowed(address actual, address allowed);
+
     /// Two grants asked for the same callData in one bundle, so execution could not tell which one to check again.
     error AmbiguousCall(bytes32 callHash);
 
@@ -64,7 +70,11 @@ interface IAgentAccount is IAccount, IERC5267, ISpendPolicy {
     /// The epoch is at its maximum of 65535. Freeze the account instead, and move.
     error EpochExhausted();
 
-    /// Sets the owner, once. The factory calls this in the transaction that makes the account.
+    /// Sets the owner, once. The factory calls this in the transaction that makes the account. A clone made without the
+    /// factory belongs to whoever calls first: nobody should send anything to one before.
+    ///
+    /// An EOA that delegates to this code (EIP-7702) holds money before it has an owner, so it alone may call this, by a
+    /// transaction to itself: best the one that carries the delegation.
     function initialize(address owner_) external;
 
     /// ERC-4337. Owner's signatures (64 or 65 bytes) are compared with the owner; all others are read as an agent's, and

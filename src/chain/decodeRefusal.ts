@@ -36,6 +36,7 @@ const words: Readonly<Record<string, string>> = {
   CallNotAllowed: "it is a call that no policy allows",
   PayeeNotAllowed: "nobody may be paid under this address",
   PaymasterNotAllowed: "an agent pays its own gas",
+  LaneNotAllowed: "an agent uses the nonces of its own lane only",
   ERC20InsufficientBalance: "the account holds less of the token than it was to pay",
   ERC20InvalidReceiver: "the token can't be sent to this address",
   MalformedSignature: "the signature field carries no policy terms and no decision commitment",

@@ -16,6 +16,7 @@ export const agentAccountAbi = [
   {"inputs":[],"name":"FailedCall","type":"error"},
   {"inputs":[],"name":"Frozen","type":"error"},
   {"inputs":[{"internalType":"uint256","name":"balance","type":"uint256"},{"internalType":"uint256","name":"needed","type":"uint256"}],"name":"InsufficientBalance","type":"error"},
+  {"inputs":[{"internalType":"address","name":"actual","type":"address"},{"internalType":"address","name":"allowed","type":"address"}],"name":"LaneNotAllowed","type":"error"},
   {"inputs":[{"internalType":"uint256","name":"length","type":"uint256"}],"name":"MalformedSignature","type":"error"},
   {"inputs":[{"internalType":"bytes32","name":"mode","type":"bytes32"}],"name":"ModeNotSupported","type":"error"},
   {"inputs":[{"internalType":"address","name":"caller","type":"address"}],"name":"NotEntryPoint","type":"error"},

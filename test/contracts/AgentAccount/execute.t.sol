@@ -150,7 +150,7 @@ contract ExecuteTest is AccountTest {
         install(terms);
         Draft memory d = draft(terms);
         Draft memory e = draft(terms);
-        e.nonceKey = 7;
+        e.nonceKey = laneOf(agent, 7);
         bool[] memory success = send(bundle(build(d), build(e)));
         assertTrue(success[0] && success[1], "refused");
         assertEq(token.balanceOf(payees[d.payee]), 2 * d.amount);
@@ -166,7 +166,7 @@ contract ExecuteTest is AccountTest {
         assertTrue(success[0] && success[1], "refused");
 
         d = draft(terms);
-        d.nonceKey = 7;
+        d.nonceKey = laneOf(agent, 7);
         PackedUserOperation memory stop = unsigned(
             single(address(account), 0, abi.encodeCall(account.revoke, (policyId))),
             55

@@ -133,7 +133,7 @@ contract ValidateUserOpGrantInsideTest is AccountTest {
         d.terms = twin.termsOf(terms);
         (d.grant, d.kind, d.agentKey, d.ownerKey) = (terms, 2, AGENT_KEY, OWNER_KEY);
         (d.payee, d.amount, d.validAfter, d.span, d.size) = (1, 1 ether, time - 1, 300, 1);
-        PackedUserOperation memory op = unsigned(callDataOf(d), 0);
+        PackedUserOperation memory op = unsigned(callDataOf(d), laneOf(agent, 0));
         op.initCode = abi.encodePacked(factory, abi.encodeCall(factory.createAccount, (owner, 5)));
         bytes32 policyId = twin.policyIdOf(terms);
         op.signature = bytes.concat(

@@ -110,7 +110,7 @@ contract ValidateUserOpTest is AccountTest {
         first.amount = 3 ether;
         Draft memory second = draft(terms);
         second.amount = 2 ether + 1;
-        second.nonceKey = 7;
+        second.nonceKey = laneOf(agent, 7);
         uint256 unit = 1e14;
         refused(
             bundle(build(first), build(second)),
@@ -235,6 +235,31 @@ contract ValidateUserOpTest is AccountTest {
         refused(d, abi.encodeWithSelector(ISpendPolicy.PaymasterNotAllowed.selector));
     }
 
+    /// An agent that could use the nonces of others could undo their operations.
+    function test_validateUserOp_reverts_lanesOfOthers(uint192 key) public {
+        vm.assume(address(uint160(key)) != agent);
+        Grant memory terms = standardGrant();
+        install(terms);
+        uint192[4] memory keys = [key, 0, laneOf(owner, 0), uint192(uint160(agent)) << 32];
+        for (uint256 i = 0; i < keys.length; ++i) {
+            Draft memory d = draft(terms);
+            d.nonceKey = keys[i];
+            address lane = address(uint160(d.nonceKey));
+            refused(d, abi.encodeWithSelector(IAgentAccount.LaneNotAllowed.selector, lane, agent));
+            assertEq(entryPoint.getNonce(address(account), d.nonceKey), uint256(d.nonceKey) << 64);
+        }
+    }
+
+    function test_validateUserOp_servesEveryLaneOfTheAgent(uint32 number, uint8 kind) public {
+        Grant memory terms = standardGrant();
+        Draft memory d = draft(terms);
+        d.kind = uint8(bound(kind, 1, 3));
+        if (d.kind != 2) install(terms);
+        d.nonceKey = laneOf(agent, number);
+        send(d);
+        assertEq(uint64(entryPoint.getNonce(address(account), d.nonceKey)), 1);
+    }
+
     function test_validateUserOp_reverts_frozen() public {
         Grant memory terms = standardGrant();
         install(terms);
@@ -307,7 +332,7 @@ contract ValidateUserOpTest is AccountTest {
         install(second);
         Draft memory d = draft(terms);
         Draft memory e = draft(second);
-        e.nonceKey = 7;
+        e.nonceKey = laneOf(agent, 7);
         refused(
             bundle(build(d), build(e)),
             1,

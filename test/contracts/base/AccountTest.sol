@@ -142,7 +142,12 @@ abstract contract AccountTest is Test {
         d.root = keccak256(abi.encode("root", size));
         d.ownerKey = OWNER_KEY;
         d.epoch = account.epoch();
-        d.nonceKey = uint192(uint160(terms.agent));
+        d.nonceKey = laneOf(terms.agent, 0);
+    }
+
+    /// One of the 2^32 nonce keys of an agent.
+    function laneOf(address agent_, uint32 number) internal pure returns (uint192) {
+        return (uint192(number) << 160) | uint160(agent_);
     }
 
     function callDataOf(Draft memory d) internal view returns (bytes memory) {

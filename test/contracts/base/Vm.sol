@@ -20,6 +20,7 @@ interface Vm {
     function addr(uint256 key) external pure returns (address);
     function assume(bool condition) external pure;
     function deal(address account, uint256 balance) external;
+    function etch(address target, bytes calldata code) external;
     function expectEmit(address emitter) external;
     function expectRevert(bytes calldata data) external;
     function expectRevert(bytes4 selector) external;
