@@ -1,11 +1,11 @@
-// Run after every change to package-lock.json: `node scripts/setUp.mjs run scripts/completeLock.mjs`.
+// Run after every change to package-lock.json: `node scripts/setUp.mjs run scripts/completeLock.mjs [other lockfile]`.
 //
 // npm leaves a platform package out of the lockfile when the registry it asked does not list that version (mirrors lag
 // behind), and then refuses `npm ci` everywhere because the lockfile "is not in sync". This adds the missing ones by
 // name, version and platform. They carry no integrity, so only a machine of that platform takes them on trust.
 import { readFileSync, writeFileSync } from "node:fs";
 
-const file = new URL("../package-lock.json", import.meta.url);
+const file = process.argv[2] ?? new URL("../package-lock.json", import.meta.url);
 const lock = JSON.parse(readFileSync(file, "utf8"));
 
 const systems = {
@@ -54,4 +54,4 @@ if (added > 0) {
   lock.packages = Object.fromEntries(Object.entries(lock.packages).sort(byName));
   writeFileSync(file, `${JSON.stringify(lock, null, 2)}\n`);
 }
-process.stderr.write(`${added} platform packages added to package-lock.json.\n`);
+process.stderr.write(`${added} platform packages added to the lockfile.\n`);
