@@ -10,6 +10,13 @@ import * as z from "zod";
 import type { RandomSecret } from "../core/ports.ts";
 import { KeystoreError } from "./errors.ts";
 
+/** Twice what geth's own cost takes: n × r blocks of 128 bytes, 512 MiB; and p times that much work. */
+const largestMemory = 1 << 22;
+const largestWork = 1 << 23;
+
+/** RFC 7914 §2: n is a power of two, less than 2^(128 r / 8). OpenSSL refuses others. */
+const isCost = (n: number, r: number): boolean => Number.isInteger(Math.log2(n)) && n < 2 ** (16 * r);
+
 const hexText = z.string().regex(/^([0-9a-f]{2})+$/i);
 
 /** Web3 Secret Storage v3, as geth and most wallets write it. Bounds keep a hostile file from eating the memory. */
@@ -21,16 +28,15 @@ const keystoreSchema = z.object({
     ciphertext: hexText,
     cipherparams: z.object({ iv: hexText }),
     kdf: z.literal("scrypt"),
-    kdfparams: z.object({
-      dklen: z.literal(32),
-      n: z
-        .int()
-        .min(2)
-        .max(1 << 20),
-      r: z.int().min(1).max(16),
-      p: z.int().min(1).max(16),
-      salt: hexText,
-    }),
+    kdfparams: z
+      .object({
+        dklen: z.literal(32),
+        n: z.int().min(2).max(largestMemory),
+        r: z.int().min(1).max(16),
+        p: z.int().min(1).max(16),
+        salt: hexText,
+      })
+      .refine(({ n, r, p }) => isCost(n, r) && n * r <= largestMemory && n * r * p <= largestWork),
     mac: hexText,
   }),
 });
