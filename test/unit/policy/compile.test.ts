@@ -1,11 +1,18 @@
-import type { Address, Hex } from "viem";
+import { hashTypedData, type Address, type Hex } from "viem";
 import { describe, expect, it } from "vitest";
 
 import { canonicalize } from "../../../src/core/canonical.ts";
 import { sha256Hex } from "../../../src/core/hash.ts";
 import type { JsonObject } from "../../../src/core/json.ts";
 import { compilePolicy, limitFor, nativeToken } from "../../../src/policy/compile.ts";
-import { packTerms, policyIdOf, type Grant } from "../../../src/policy/grant.ts";
+import {
+  accountDomain,
+  installTypes,
+  operationTypes,
+  packTerms,
+  policyIdOf,
+  type Grant,
+} from "../../../src/policy/grant.ts";
 import { parsePolicy } from "../../../src/policy/parse.ts";
 import { payeeProof, payeeTree } from "../../../src/policy/payeeTree.ts";
 import vectors from "../../vectors/grant.json" with { type: "json" };
@@ -30,6 +37,34 @@ describe("the shared vectors", () => {
     const grant = grantOf(vector.grant);
     expect(policyIdOf(grant)).toBe(vector.policyId);
     expect(packTerms(grant, vector)).toBe(vector.terms);
+  });
+
+  it.each(vectors.grants)("have the same digests to sign here as in Solidity ($terms)", (vector) => {
+    const domain = accountDomain(vectors.domain.chainId, vectors.domain.verifyingContract as Address);
+    const { install, operation } = vector;
+    expect(
+      hashTypedData({
+        domain,
+        types: installTypes,
+        primaryType: "Install",
+        message: { grant: grantOf(vector.grant), epoch: BigInt(install.epoch) },
+      }),
+    ).toBe(install.digest);
+    expect(
+      hashTypedData({
+        domain,
+        types: operationTypes,
+        primaryType: "Operation",
+        message: {
+          userOpHash: operation.userOpHash as Hex,
+          policyId: operation.policyId as Hex,
+          validAfter: BigInt(operation.validAfter),
+          validUntil: BigInt(operation.validUntil),
+          size: BigInt(operation.size),
+          root: operation.root as Hex,
+        },
+      }),
+    ).toBe(operation.digest);
   });
 
   it.each(vectors.payees)("have the same tree of payees ($root)", ({ payees, root, proofOfLast }) => {
