@@ -39,7 +39,7 @@ export const localFaucet: PrivateKeyAccount = privateKeyToAccount(
 );
 
 /** Arachnid's deployment proxy, and the salt with which EntryPoint 0.8 comes to its canonical address. */
-const create2DeployerCode: Hex =
+export const create2DeployerCode: Hex =
   "0x7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffe03601600081602082378035828234f58015156039578182fd5b8082525050506014600cf3";
 const entryPointSalt: Hex = "0x0a59dbff790c23c976a548690c27297883cc66b4c67024f9117b0238995e35e9";
 
@@ -160,7 +160,7 @@ async function connect(genesis: number): Promise<Provider> {
 }
 
 /** Raw transaction that puts EntryPoint 0.8 at its canonical address, from the npm package's own artifact. */
-async function deployEntryPoint(): Promise<Hex> {
+export async function deployEntryPoint(): Promise<Hex> {
   const artifact = createRequire(import.meta.url)(
     "@account-abstraction/contracts/artifacts/EntryPoint.json",
   ) as { bytecode: Hex };
