@@ -10,6 +10,7 @@ import type { Bundler } from "../../src/chain/bundler/bundler.ts";
 import { ownBundler } from "../../src/chain/bundler/ownBundler.ts";
 import { sendTransaction } from "../../src/chain/deploy.ts";
 import { userOpHashOf, fromUserOpJson } from "../../src/chain/entryPoint.ts";
+import { BundlerError } from "../../src/chain/errors.ts";
 import type { DecisionReport } from "../../src/runtime/report.ts";
 import { startLocalChain, type LocalChain } from "../../src/testing/localChain.ts";
 import { decideAll, openHouse } from "./house.ts";
@@ -132,6 +133,26 @@ describe("one bill is paid once", () => {
     const mails = { "1.eml": billMail(invoice), "2.eml": billMail(invoice) };
     expect(inShort(await decide(world, mails))).toEqual([["allow", "paid"]]);
     expect(inShort(await decide(world, { "3.eml": billMail(invoice) }))).toEqual([["allow", "paid"]]);
+    expect(await paidTo(world, "acme")).toBe(42_500_000n);
+  });
+});
+
+describe("a bundler that does not take an operation", () => {
+  test("gets the same bytes again, and the bill is paid once", async () => {
+    const world = await makeWorld(chain, "busy");
+    const own = ownBundler(world.chain, { executor: world.purse });
+    const offered: string[] = [];
+    const busy: Bundler = {
+      ...own,
+      async send(userOp) {
+        offered.push(userOp.signature);
+        if (offered.length === 1) throw new BundlerError("busy", "did not take the operation", "too busy");
+        return own.send(userOp);
+      },
+    };
+    expect(inShort(await decide(world, { "1.eml": billMail(invoice) }, busy))).toEqual([["allow", "paid"]]);
+    expect(offered).toHaveLength(2);
+    expect(offered[0]).toBe(offered[1]);
     expect(await paidTo(world, "acme")).toBe(42_500_000n);
   });
 });
