@@ -31,7 +31,9 @@ export function advance(
     commands.push({ kind: "effect", id, source: src });
   }
   const { value, context, status } = next as { value: unknown; context: unknown; status: string };
-  return { snapshot: { value, context, status } as JsonObject, commands, done: status !== "active" };
+  // xstate stops a machine that has no answer to an error. That is breakage, and never the end of a decision.
+  if (status !== "active" && status !== "done") throw new Error(`The machine stopped with status ${status}.`);
+  return { snapshot: { value, context, status } as JsonObject, commands, done: status === "done" };
 }
 
 /** The event with which the machine learns that an effect is done. */
