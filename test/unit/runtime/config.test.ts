@@ -1,0 +1,120 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+
+import { ConfigError, readConfig } from "../../../src/runtime/config.ts";
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "bursar-config-"));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+const right = {
+  chain: { rpc: "http://127.0.0.1:8545", chainId: 31337 },
+  account: "0x359e534d4c79745c3c0a0bc80d80cfae9e82699e",
+  policy: "policy.yaml",
+  keystore: "agent.json",
+  bundler: { kind: "own", keystore: "purse.json" },
+  model: { file: "model.gguf", sha256: `0x${"ab".repeat(32)}` },
+  state: "state",
+};
+
+async function read(content: unknown) {
+  await writeFile(
+    join(folder, "bursar.json"),
+    typeof content === "string" ? content : JSON.stringify(content),
+  );
+  return readConfig(join(folder, "bursar.json"));
+}
+/** The error's message, with the temporary folder taken out. */
+const said = async (content: unknown): Promise<string> =>
+  read(content).then(
+    () => "read",
+    (error: unknown) => {
+      if (!(error instanceof ConfigError)) throw error;
+      return error.message.replaceAll(folder, "<folder>");
+    },
+  );
+
+describe("readConfig", () => {
+  it("fills in what may be left out, and makes every path absolute from the file's folder", async () => {
+    expect(await read(right)).toEqual({
+      chain: { ...right.chain, finality: { tag: "finalized" } },
+      account: "0x359e534d4C79745c3c0A0BC80d80cfAe9e82699e",
+      policy: join(folder, "policy.yaml"),
+      keystore: join(folder, "agent.json"),
+      bundler: { kind: "own", keystore: join(folder, "purse.json") },
+      model: {
+        file: join(folder, "model.gguf"),
+        sha256: right.model.sha256,
+        mode: "auto",
+        contextSize: 1024,
+        threads: 1,
+      },
+      state: join(folder, "state"),
+    });
+  });
+
+  it("resolves password files, and leaves a bundler's URL alone", async () => {
+    const bundler = { kind: "rpc", url: "https://bundler.example/key" };
+    const config = await read({ ...right, passwordFile: "secrets/agent", bundler });
+    expect(config.passwordFile).toBe(join(folder, "secrets", "agent"));
+    expect(config.bundler).toEqual(bundler);
+  });
+
+  it("tells every mistake at once", async () => {
+    const text = await said({
+      ...right,
+      chain: { rpc: "ws://127.0.0.1", chainId: "1", finality: { depth: -1 } },
+      account: "0x359E534d4c79745c3c0a0bc80d80cfae9e82699e",
+      model: { file: "", sha256: "AB", threads: 0 },
+      privateKey: "0x00",
+    });
+    expect(text).toMatchInlineSnapshot(`
+      "The configuration has 8 mistakes.
+      Correct it and start again.
+        config:               <folder>/bursar.json
+        chain.rpc:            Invalid URL
+        chain.chainId:        Invalid input: expected number, received string
+        chain.finality.depth: Too small: expected number to be >=0
+        account:              has to be an address
+        model.file:           Too small: expected string to have >=1 characters
+        model.sha256:         has to be 0x and 64 lower-case hex digits
+        model.threads:        Too small: expected number to be >=1
+        file:                 Unrecognized key: "privateKey""
+    `);
+  });
+
+  it("tells one mistake as one", async () => {
+    expect(await said({ ...right, state: undefined })).toMatchInlineSnapshot(`
+      "The configuration has a mistake.
+      Correct it and start again.
+        config: <folder>/bursar.json
+        state:  Invalid input: expected string, received undefined"
+    `);
+  });
+
+  it("refuses keys it does not know, so that no typo is ignored", async () => {
+    expect(await said({ ...right, polcy: "x" })).toMatch(/polcy/);
+    expect(await said({ ...right, bundler: { ...right.bundler, url: "http://x.example" } })).toMatch(/url/);
+    expect(await said({ ...right, bundler: { kind: "alto" } })).toMatch(/bundler/);
+  });
+
+  it("says that a file is missing, and which", async () => {
+    const error = await readConfig(join(folder, "none.json")).catch((thrown: unknown) => thrown);
+    expect((error as Error).message.replaceAll(folder, "<folder>")).toMatchInlineSnapshot(`
+      "There is no configuration file.
+      Name one with --config; docs/architecture.md shows what it holds.
+        config: <folder>/none.json
+        detail: ENOENT: no such file or directory, open '<folder>/none.json'"
+    `);
+  });
+
+  it("says that a file is no JSON", async () => {
+    expect(await said("{ chain: ")).toMatch(
+      /^The configuration file is not JSON.\nCorrect it and start again.\n/,
+    );
+  });
+});
