@@ -55,6 +55,11 @@ test("names only amounts and references of the message when they are given", () 
   });
   expect(grammar).toContain('amount ::= "42.50"\n');
   expect(grammar).toContain('reference ::= "" | "INV-1042" | "PO 7719"\n');
-  const none = actionGrammar({ payees: ["acme"], tokens, holdReasons, message: { amounts: [], references: [] } });
+  const none = actionGrammar({
+    payees: ["acme"],
+    tokens,
+    holdReasons,
+    message: { amounts: [], references: [] },
+  });
   expect(none).not.toContain("transfer");
 });
