@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Fine-tunes a clerk GGUF on mail (mails.py) and the old generator's messages (generate.py), on CPU.
 
-    OPENBLAS_CORETYPE=SkylakeX OPENBLAS_NUM_THREADS=1 python3 finetune.py --base base.gguf --minutes 38 --solo 12 --out run
+    OPENBLAS_CORETYPE=SkylakeX OPENBLAS_NUM_THREADS=1 python3 finetune.py --base base.gguf --minutes 45 --out run
 
-One process for the first --solo minutes, two after that; the weights are shared, process 0 makes the steps. The learning
+Two processes (one for the first --solo minutes); the weights are shared, process 0 makes the steps. The learning
 rate warms up and follows a cosine to 0 over wall-clock time. mails/ is read again when it changes. Writes what export.mjs reads.
 """
 import argparse
@@ -97,11 +97,10 @@ def check(model, sets, log, note):
 def worker(rank, args, tok, flat, grads, state, barrier):
     torch.set_num_threads(1)
     model = T.Model(tok.size)
-    T_flat = flat
     # The parameters become views of the shared vector.
     at = 0
     for p in model.t.values():
-        p.data = T_flat[at:at + p.numel()].view(p.shape)
+        p.data = flat[at:at + p.numel()].view(p.shape)
         at += p.numel()
     model.flat = flat
     prefix = tok.prompt({"payees": ["a"], "message": ""}).index(tok.ids["user"])  # the system message is the same everywhere
@@ -179,9 +178,9 @@ if __name__ == "__main__":
     ap = argparse.ArgumentParser()
     ap.add_argument("--base", required=True, help="the GGUF to start from")
     ap.add_argument("--resume", help="a weights.bin to use instead of the base's weights")
-    ap.add_argument("--minutes", type=float, default=38)
+    ap.add_argument("--minutes", type=float, default=45)
     ap.add_argument("--solo", type=float, default=0, help="minutes with one process only")
-    ap.add_argument("--batch", type=int, default=12, help="examples per process and step")
+    ap.add_argument("--batch", type=int, default=10, help="examples per process and step")
     ap.add_argument("--lr", type=float, default=6e-4)
     ap.add_argument("--warmup", type=int, default=100, help="steps")
     ap.add_argument("--decay", type=float, default=.02)
