@@ -5,12 +5,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
+import { afterAll } from "vitest";
+
 import type { LocalChainOptions } from "../../src/testing/localChain.ts";
 import type { AgentOrder } from "./programs/agent.ts";
 
 /** Compiled code is kept between the children of one run: they start in half the time. */
 const env = { ...process.env, NODE_COMPILE_CACHE: mkdtempSync(join(tmpdir(), "bursar-compiled-")) };
-process.once("exit", () => rmSync(env.NODE_COMPILE_CACHE, { recursive: true, force: true }));
+afterAll(() => rmSync(env.NODE_COMPILE_CACHE, { recursive: true, force: true }));
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 

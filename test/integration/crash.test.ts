@@ -152,7 +152,7 @@ describe("a runtime killed by SIGKILL and started again", () => {
     const stage = await setStage("inside");
     const closed = new Set<string>();
     // The first rows of a run are always written; how many more differs from run to run.
-    const writes = Array.from({ length: 10 }, (_, run) => 2 + ((run * 11) % 37));
+    const writes = Array.from({ length: 8 }, (_, run) => 2 + ((run * 11) % 37));
     for (const write of writes) {
       const died = await startAgent({ ...stage.order, dieAt: { write } }).ended;
       for (const decision of closedIn(died)) closed.add(decision!);
@@ -168,7 +168,7 @@ describe("a runtime killed by SIGKILL and started again", () => {
     const stage = await setStage("random");
     const closed = new Set<string>();
     const waits: number[] = [];
-    for (let kill = 0; kill < 7; kill++) {
+    for (let kill = 0; kill < 6; kill++) {
       const wait = Math.floor(Math.random() * 120);
       waits.push(wait);
       const agent = startAgent(stage.order);

@@ -1,0 +1,191 @@
+import {
+  concatHex,
+  encodeFunctionData,
+  getAddress,
+  keccak256,
+  numberToHex,
+  pad,
+  parseSignature,
+  serializeCompactSignature,
+  signatureToCompactSignature,
+  toFunctionSelector,
+  toHex,
+  zeroAddress,
+  type Address,
+  type Hex,
+} from "viem";
+import { privateKeyToAccount } from "viem/accounts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+
+import { agentAccountAbi } from "../../src/chain/abi/agentAccount.ts";
+import { entryPointAbi } from "../../src/chain/abi/entryPoint.ts";
+import { checkValidation, validationFrame, type ValidationFrame } from "../../src/chain/bundler/erc7562.ts";
+import { connectChain, type Chain } from "../../src/chain/connectChain.ts";
+import { ensureAccount, ensureContracts, sendTransaction } from "../../src/chain/deploy.ts";
+import { entryPointAddress, packUserOp, userOpHashOf, type PlainUserOp } from "../../src/chain/entryPoint.ts";
+import { encodeCall, laneOf, signCommitment } from "../../src/chain/signOperation.ts";
+import { accountDomain, installTypes, packTerms, policyIdOf, type Grant } from "../../src/policy/grant.ts";
+import { localChainId, localFaucet, startLocalChain, type LocalChain } from "../../src/testing/localChain.ts";
+
+const [owner, agent] = ["owner", "agent"].map((name) => privateKeyToAccount(keccak256(toHex(name)))) as [
+  ReturnType<typeof privateKeyToAccount>,
+  ReturnType<typeof privateKeyToAccount>,
+];
+const payee: Address = "0x00000000000000000000000000000000000A11cE";
+const root: Hex = keccak256(toHex("tree"));
+
+let local: LocalChain;
+let chain: Chain;
+let account: Address;
+
+beforeAll(async () => {
+  local = await startLocalChain();
+  chain = await connectChain({ rpc: local, chainId: localChainId, finality: { depth: 0 } });
+  await ensureContracts(chain, localFaucet);
+  account = await ensureAccount(chain, localFaucet, owner.address, 0n);
+  await local.request({ method: "hardhat_setBalance", params: [owner.address, toHex(10n ** 20n)] });
+  await local.request({ method: "hardhat_setBalance", params: [account, toHex(10n ** 20n)] });
+});
+afterAll(() => local.close());
+
+const grant = (salt: bigint): Grant => ({
+  agent: agent.address,
+  asset: zeroAddress,
+  payees: pad(payee, { size: 32 }), // one payee is its own root
+  perCall: 5n,
+  perWindow: 50n,
+  lifetime: 1000n,
+  bucket: 14_400n,
+  gasBudget: 10n ** 18n,
+  feeCap: 10n ** 16n,
+  expiry: BigInt(Math.floor(Date.now() / 1000) + 86_400),
+  salt,
+});
+const compact = (signature: Hex): Hex =>
+  serializeCompactSignature(signatureToCompactSignature(parseSignature(signature)));
+
+const plain = (sender: Address, part: Partial<PlainUserOp>): PlainUserOp => ({
+  sender,
+  nonce: 0n,
+  callData: "0x",
+  callGasLimit: 100_000n,
+  verificationGasLimit: 1_000_000n,
+  preVerificationGas: 0n,
+  maxFeePerGas: 1_000_000_000n,
+  maxPriorityFeePerGas: 0n,
+  signature: "0x",
+  ...part,
+});
+
+/** An operation as the agent signs it: 1 steady, 2 with the owner's grant inside, 3 empty. */
+async function operation(kind: 1 | 2 | 3, terms: Grant): Promise<PlainUserOp> {
+  const now = Number((await chain.client.getBlock()).timestamp);
+  const commitment = { validAfter: now - 60, validUntil: now + 240, treeSize: 1, treeRoot: root };
+  const draft = plain(account, {
+    nonce: laneOf(agent.address) << 64n,
+    callData: kind === 3 ? "0x" : encodeCall({ to: payee, valueWei: 5n, data: "0x" }),
+  });
+  const userOpHash = userOpHashOf(localChainId, draft);
+  const input = { chainId: localChainId, account, userOpHash, policyId: policyIdOf(terms), commitment };
+  const install = () =>
+    owner.signTypedData({
+      domain: accountDomain(localChainId, account),
+      types: installTypes,
+      primaryType: "Install",
+      message: { grant: terms, epoch: 0n },
+    });
+  const tails: Record<1 | 2 | 3, () => Promise<Hex>> = {
+    1: async () => "0x",
+    2: async () => compact(await install()),
+    3: async () => concatHex([terms.asset, terms.payees]),
+  };
+  return {
+    ...draft,
+    signature: concatHex([
+      numberToHex(kind, { size: 1 }),
+      agent.address,
+      await signCommitment({ ...input, signer: agent }),
+      numberToHex(commitment.validAfter, { size: 4 }),
+      numberToHex(300, { size: 2 }),
+      numberToHex(1, { size: 4 }),
+      root,
+      packTerms(terms, { exponent: 0, gasExponent: 11 }),
+      await tails[kind](),
+    ]),
+  };
+}
+
+const handleOps = (userOp: PlainUserOp): Hex =>
+  encodeFunctionData({
+    abi: entryPointAbi,
+    functionName: "handleOps",
+    args: [[packUserOp(userOp)], localFaucet.address],
+  });
+
+async function traced(userOp: PlainUserOp): Promise<ValidationFrame> {
+  const call = {
+    from: localFaucet.address,
+    to: entryPointAddress,
+    data: handleOps(userOp),
+    gas: toHex(10_000_000n),
+  };
+  return (await local.request({
+    method: "debug_traceCall",
+    params: [call, "latest", { tracer: "erc7562Tracer" }],
+  })) as ValidationFrame;
+}
+
+const rulesOf = async (userOp: PlainUserOp): Promise<readonly string[]> =>
+  checkValidation(await traced(userOp), { entryPoint: entryPointAddress, sender: userOp.sender }).map(
+    ({ rule }) => rule,
+  );
+
+describe("checkValidation on real traces", () => {
+  it.each([
+    ["steady", 1],
+    ["grant-inside", 2],
+    ["empty", 3],
+  ] as const)("finds nothing in a %s operation, which the chain then takes", async (_, kind) => {
+    const terms = grant(BigInt(kind));
+    if (kind !== 2)
+      await sendTransaction(chain, owner, {
+        to: account,
+        data: encodeFunctionData({ abi: agentAccountAbi, functionName: "grant", args: [terms] }),
+      });
+    const snapshot = await local.request({ method: "evm_snapshot" });
+    const userOp = await operation(kind, terms);
+    const trace = await traced(userOp);
+    expect(validationFrame(trace, account)?.error).toBeUndefined();
+    expect(trace.error).toBeUndefined();
+    expect(checkValidation(trace, { entryPoint: entryPointAddress, sender: account })).toEqual([]);
+    await sendTransaction(chain, localFaucet, { to: entryPointAddress, data: handleOps(userOp) });
+    await local.request({ method: "evm_revert", params: [snapshot] });
+  });
+
+  // Accounts of a few bytes each, whose validateUserOp agrees to everything after it did one thing.
+  const store = getAddress(`0x${"57".repeat(20)}`);
+  const selector = toFunctionSelector("function getNonce(address,uint192)").slice(2);
+  const callOf = (to: Address, value: 0 | 1) => `5f5f5f5f60${value ? "01" : "00"}73${to.slice(2)}5af150`;
+  it.each([
+    ["does nothing else", "", []],
+    ["reads the time", "4250", ["OP-011"]],
+    ["reads its balance", "4750", ["OP-011"]],
+    ["reads the price of gas", "3a50", ["OP-011"]],
+    ["makes a contract", "5f5f5ff050", ["OP-011"]],
+    ["looks at the gas left", "5a50", ["OP-012"]],
+    ["reads a slot of somebody else", callOf(store, 0), ["STO-021"]],
+    ["sends money to somebody else", callOf(store, 1), ["OP-061", "STO-021"]],
+    [
+      "asks the EntryPoint",
+      `63${selector}60e01b5f525f5f60445f5f73${entryPointAddress.slice(2)}5af150`,
+      ["OP-053"],
+    ],
+  ] as const)("judges an account that %s", async (_, code, rules) => {
+    const bad = getAddress(`0x${keccak256(toHex(code)).slice(26)}`);
+    const agree = "5f5f5260205ff3";
+    await local.request({ method: "hardhat_setCode", params: [store, "0x5f545f5260205ff3"] });
+    await local.request({ method: "hardhat_setCode", params: [bad, `0x${code}${agree}`] });
+    await local.request({ method: "hardhat_setBalance", params: [bad, toHex(10n ** 20n)] });
+    expect([...new Set(await rulesOf(plain(bad, { maxFeePerGas: 0n })))].toSorted()).toEqual(rules);
+  });
+});
