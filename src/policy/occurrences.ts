@@ -3,20 +3,52 @@ const most = 32;
 /** Characters of a reference, as in an Action. */
 const longestReference = 32;
 
+const number = String.raw`\d[\d,.'\u00a0\u202f ]*\d|\d`;
+/** Marks of the currencies that agents pay in: a dollar is a dollar stablecoin (models/clerk/MODEL_CARD.md). */
+const ours = String.raw`\$|\b(?:USDC?|DAI|ETH)\b`;
+const oursBehind = String.raw`(?:USDC?|DAI|ETH|dollars?|bucks)\b`;
+const foreign = /[€£¥₹]|\b(?:EUR|GBP|CHF|SEK|NOK|DKK|JPY|INR|euros?|pounds?|francs?|kr)\b/i;
+
 /** Numbers of a text as amounts, in order, without thousands separators: `1,204.50` → `1204.50`. Each once. */
 export function amountsIn(text: string): readonly string[] {
-  const found = new Set<string>();
-  for (const [run] of text.matchAll(/\d[\d,.'\u00a0\u202f ]*\d|\d/g)) {
-    for (const part of [run, ...run.split(/[\s\u00a0\u202f]+/)]) {
-      // What ends a sentence or a list is no part of the number before it: "42.50, 30 days net".
-      const match = /^(\d{1,3}(?:[,'\u00a0\u202f ]\d{3})+|\d+)(?:\.(\d+))?$/.exec(
-        part.replace(/[.,']+$/, ""),
-      );
-      if (match) found.add(`${match[1]!.replace(/\D/g, "")}${match[2] === undefined ? "" : `.${match[2]}`}`);
-    }
-  }
-  return [...found];
+  return unique([...text.matchAll(new RegExp(number, "g"))].flatMap(([run]) => amountsOf(run)));
 }
+
+function amountsOf(run: string): readonly string[] {
+  return [run, ...run.split(/[\s\u00a0\u202f]+/)].flatMap((part) => {
+    // What ends a sentence or a list is no part of the number before it: "42.50, 30 days net".
+    const match = /^(\d{1,3}(?:[,'\u00a0\u202f ]\d{3})+|\d+)(?:\.(\d+))?$/.exec(part.replace(/[.,']+$/, ""));
+    return match ? [`${match[1]!.replace(/\D/g, "")}${match[2] === undefined ? "" : `.${match[2]}`}`] : [];
+  });
+}
+
+/**
+ * Amounts offered to a model. Those that stand beside a currency the agent pays in, if there are any: "2 chairs" is no
+ * amount then. Without any, all numbers, unless the text speaks of foreign money, which nobody here pays in.
+ */
+export function candidateAmounts(text: string): readonly string[] {
+  const marked = [
+    ...text.matchAll(new RegExp(`(?:${ours})\\s?(${number})`, "gi")),
+    ...text.matchAll(new RegExp(`(${number})\\s?${oursBehind}`, "gi")),
+  ].map((match) => amountsOf(match[1]!.trim()));
+  const all = amountsIn(text);
+  // Of a run such as "2026 1,204.50" beside its mark only what the mark touches: the list keeps the order of the text.
+  const offered =
+    marked.length > 0
+      ? all.filter((amount) => marked.flat().includes(amount))
+      : foreign.test(text)
+        ? []
+        : all;
+  return offered.filter((amount) => /^\d{1,12}(\.\d{1,18})?$/.test(amount)).slice(0, most);
+}
+
+const unique = (list: readonly string[]): readonly string[] => [...new Set(list)];
+
+const currency = /^(?:USDC?|DAI|ETH|EUR|GBP|CHF|SEK|NOK|DKK|JPY|INR)$/;
+
+/** Numbers with another meaning: a year, a date, a day of the month, an amount, a small count. */
+const noReference =
+  /^(?:(?:19|20)\d\d|\d{4}-\d\d-\d\d|\d{1,2}[./-]\d{1,2}(?:[./-]\d{2,4})?|\d{1,2}(?:st|nd|rd|th)?|\d+\.\d{1,2})$/;
 
 /**
  * What could be a bill's reference in a text, in order, exactly as it stands there: words with a digit in them, a `#`
@@ -27,17 +59,11 @@ export function referencesIn(text: string): readonly string[] {
   for (const match of text.matchAll(/(?:\b([A-Z]{2,5}) )?(#?[A-Za-z0-9][A-Za-z0-9\-/._]*)/g)) {
     const word = match[2]!.replace(/[._/-]+$/, "");
     if (!/\d/.test(word) || word.length > longestReference) continue;
-    found.add(word);
+    if (!noReference.test(word)) found.add(word);
     const prefixed = `${match[1] ?? ""} ${word}`;
-    if (match[1] !== undefined && prefixed.length <= longestReference) found.add(prefixed);
+    if (match[1] !== undefined && !currency.test(match[1]) && prefixed.length <= longestReference)
+      found.add(prefixed);
     if (found.size >= most * 2) break;
   }
   return [...found].slice(0, most);
-}
-
-/** Amounts offered to a model: the first ones, none longer than an Action's field. */
-export function candidateAmounts(text: string): readonly string[] {
-  return amountsIn(text)
-    .filter((amount) => /^\d{1,12}(\.\d{1,18})?$/.test(amount))
-    .slice(0, most);
 }

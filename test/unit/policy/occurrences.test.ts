@@ -18,6 +18,23 @@ test("offers no amount that an action could not hold", () => {
   expect(candidateAmounts("1234567890123456 and 5")).toEqual(["5"]);
 });
 
+test("offers the amounts that stand beside a currency the agent pays in, if there are any", () => {
+  expect(candidateAmounts("2 chairs at $235.00, total 470.00 USDC, by 14 May")).toEqual(["235.00", "470.00"]);
+  expect(candidateAmounts("Amount due: 129.00, invoice 7")).toEqual(["129.00", "7"]);
+  expect(candidateAmounts("USD 1,204.50 or 12 dollars")).toEqual(["1204.50", "12"]);
+});
+
+test("offers no foreign money", () => {
+  expect(candidateAmounts("Bitte 320,00 € bis 14. Mai, netto 268.90 EUR")).toEqual([]);
+  expect(candidateAmounts("320 EUR, that is $347.10")).toEqual(["347.10"]);
+});
+
+test("takes no year, date, day, price or small count for a reference", () => {
+  expect(referencesIn("On 2026-02-14 or 14/02/2026, the 3rd, in 2026: 129.00, 12 pieces, USD 4711")).toEqual([
+    "4711",
+  ]);
+});
+
 test("finds references exactly as they stand", () => {
   expect(referencesIn("Invoice INV-1042 (order #218), our PO 7719, ref. 2026/018.")).toEqual([
     "INV-1042",
