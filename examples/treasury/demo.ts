@@ -19,6 +19,8 @@ import { matches, readLabels, type Label } from "./labels.ts";
 import { playRogue, type RogueAttempt } from "./rogue.ts";
 import { openScreen, showDecision, showRogue, showTable } from "./screen.ts";
 import { prepareWorld, startingUnits, worldFiles, type World } from "./world.ts";
+import type { Hex } from "viem";
+import manifest from "../../models/clerk/manifest.json" with { type: "json" };
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -106,7 +108,7 @@ async function play(): Promise<void> {
       rpc: chain.url,
       policyFile: here("../../policies/treasury.yaml"),
       modelFile: here("../../models/clerk/clerk-q8_0.gguf"),
-      modelSha256: "0xb17bb8712d7b15d691c0cc1079082afda38145a1136b39c637af5765dfec005c",
+      modelSha256: manifest.sha256 as Hex,
       say: (what) => screen.line(`    ${what}`),
     });
     const labels = await readLabels(here("./expected.json"));

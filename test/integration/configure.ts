@@ -9,10 +9,12 @@ import { readConfig, type Config } from "../../src/runtime/config.ts";
 import type { OpenRuntimeOptions } from "../../src/runtime/openRuntime.ts";
 import { localChainId } from "../../src/testing/localChain.ts";
 import { keyOf, type World } from "./world.ts";
+import type { Hex } from "viem";
+import manifest from "../../models/clerk/manifest.json" with { type: "json" };
 
 export const clerk = {
   file: fileURLToPath(new URL("../../models/clerk/clerk-q8_0.gguf", import.meta.url)),
-  sha256: "0xb17bb8712d7b15d691c0cc1079082afda38145a1136b39c637af5765dfec005c",
+  sha256: manifest.sha256 as Hex,
 } as const;
 
 const password = "of this test only";

@@ -2,12 +2,15 @@ import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Prompt } from "../../src/core/inference.ts";
 import { actionGrammar } from "../../src/inference/grammar.ts";
+import type { Hex } from "viem";
+import manifest from "../../models/clerk/manifest.json" with { type: "json" };
 
 // The bundled model, its prompts, and what the tests need to know about its process.
 
+/** What the bundled file must hash to; `models/clerk/manifest.json` is where every user reads it. */
 export const CLERK = {
   modelPath: fileURLToPath(new URL("../../models/clerk/clerk-q8_0.gguf", import.meta.url)),
-  sha256: "0xb17bb8712d7b15d691c0cc1079082afda38145a1136b39c637af5765dfec005c",
+  sha256: manifest.sha256 as Hex,
   mode: "canonical",
 } as const;
 
