@@ -1,7 +1,7 @@
 import { formatUnitsExact } from "../core/amount.ts";
 import type { Reason, Verdict } from "../core/verdict.ts";
 import type { CompiledLimit, CompiledPolicy } from "./compile.ts";
-import { amountsIn } from "./occurrences.ts";
+import { amountsIn, namesPayee } from "./occurrences.ts";
 import type { Payment } from "./resolve.ts";
 import {
   charge,
@@ -127,6 +127,12 @@ function advisoryDenials(input: JudgeInput): readonly Reason[] {
   const reasons: Reason[] = [];
   const refuse = (code: string, words: string) => reasons.push({ code, words, enforcedBy: "advisory" });
   if (circumstances.source !== null) {
+    // A sender whose domain is the payee's speaks for the payee without naming it.
+    const bySender =
+      circumstances.sender?.authenticated === true &&
+      payment.payee.senders.includes(circumstances.sender.domain ?? "");
+    if (!bySender && !namesPayee(circumstances.source, payment.payee))
+      refuse("payee-not-in-message", `The message does not speak of ${payment.payee.name}.`);
     if (!occursAsAmount(circumstances.source, payment.amountUnits, payment.limit.token.decimals))
       refuse("amount-not-in-message", "The amount does not occur in the message.");
     if (payment.reference !== "" && !circumstances.source.includes(payment.reference))

@@ -67,3 +67,25 @@ export function referencesIn(text: string): readonly string[] {
   }
   return [...found].slice(0, most);
 }
+
+/** Lower case, without diacritics: "Åsa" and "asa" are one word. */
+const fold = (text: string) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
+
+/**
+ * Does a text speak of a payee: by the registry's name, its words apart or together (`harbor-coffee`, "Harbor Coffee"),
+ * or by another of its names?
+ */
+export function namesPayee(
+  text: string,
+  payee: { readonly name: string; readonly names: readonly string[] },
+): boolean {
+  const folded = fold(text);
+  return [payee.name, ...payee.names].some((name) => {
+    const words = fold(name)
+      .split(/[^\p{L}\p{N}]+/u)
+      .filter((word) => word !== "");
+    return new RegExp(`(?<![\\p{L}\\p{N}])${words.join("[^\\p{L}\\p{N}]*")}(?![\\p{L}\\p{N}])`, "u").test(
+      folded,
+    );
+  });
+}

@@ -46,7 +46,7 @@ const base: JudgeInput = {
   balanceUnits: 1_000_000_000n,
   expectedFeeWei: feeCap,
   gasFundsWei: feeCap,
-  circumstances: { sender, source: "Invoice INV-1 over 42.50 USDC", earlier: null },
+  circumstances: { sender, source: "Acme and Northwind: invoice INV-1 over 42.50 USDC", earlier: null },
 };
 const codes = (part: Partial<JudgeInput> = {}) => {
   const verdict = judge({ ...base, ...part });
@@ -84,6 +84,10 @@ describe("judge", () => {
     ["window-too-old", { usage: counters({ newestBucket: 125_002 }) }],
     ["gas-unfunded", { gasFundsWei: feeCap - 1n }],
     ["balance", { balanceUnits: 42_499_999n }],
+    [
+      "payee-not-in-message",
+      circumstances({ source: "INV-1: 42.50", sender: { ...sender, authenticated: true, domain: null } }),
+    ],
     ["amount-not-in-message", circumstances({ source: "INV-1, 42,50 USDC" })],
     ["reference-not-in-message", circumstances({ source: "inv-1: 42.50" })],
     ["already-paid", circumstances({ earlier: { kind: "same", words: "It was paid." } })],
@@ -135,6 +139,7 @@ describe("judge", () => {
       "over-window",
       "gas-unfunded",
       "balance",
+      "payee-not-in-message",
       "amount-not-in-message",
       "reference-not-in-message",
       "already-paid",

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 
-import { amountsIn, candidateAmounts, referencesIn } from "../../../src/policy/occurrences.ts";
+import { amountsIn, candidateAmounts, namesPayee, referencesIn } from "../../../src/policy/occurrences.ts";
 
 test("finds amounts without their thousands separators, in order, each once", () => {
   expect(amountsIn("Net 1,204.50, VAT 240.90; total $1,445.40 by 3 May. 1,204.50 again.")).toEqual([
@@ -57,4 +57,15 @@ test("every candidate occurs in the text and is short, whatever the text", () =>
       for (const amount of candidateAmounts(text)) expect(amount).toMatch(/^\d{1,12}(\.\d{1,18})?$/);
     }),
   );
+});
+
+test("knows a payee by any of its names, as whole words", () => {
+  const lindqvist = { name: "lindqvist", names: ["Åsa Lindqvist Översättningar"] };
+  const coffee = { name: "harbor-coffee", names: [] };
+  expect(namesPayee("From: asa lindqvist oversattningar", lindqvist)).toBe(true);
+  expect(namesPayee("LINDQVIST'S bill", lindqvist)).toBe(true);
+  expect(namesPayee("Lindqvistson & Co", lindqvist)).toBe(false);
+  for (const text of ["Harbor Coffee Roasters", "harbor-coffee", "HARBORCOFFEE ltd", "from harbor\ncoffee"])
+    expect(namesPayee(text, coffee)).toBe(true);
+  for (const text of ["Harbor Books", "coffee harbor", ""]) expect(namesPayee(text, coffee)).toBe(false);
 });
