@@ -1,4 +1,4 @@
-// Runs suites one after the other and ends with one plain line that counts them all:
+// Runs suites one after the other (the contracts, which need one core only, beside them) and ends with one plain line that counts them all:
 //
 //   node scripts/setUp.mjs run scripts/test.ts [suite …] [filter …]
 //
@@ -38,10 +38,15 @@ process.on("exit", () => rmSync(scratch, { recursive: true, force: true }));
 
 const lines: string[] = [];
 const sum = { passed: 0, failed: 0, skipped: 0 };
+// Told when its turn comes, so that the two do not write into each other.
+const beside = suites.includes("contracts") && suites.length > 1 ? timed("contracts", "later") : undefined;
 for (const suite of suites) {
-  const started = performance.now();
-  const { counts, note } = await (suite === "contracts" ? runContracts() : runVitest(suite));
-  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  if (suite === "contracts" && beside)
+    process.stdout.write("\nThe contracts, which ran beside the others:\n");
+  const { counts, note, seconds, told } = await (suite === "contracts" && beside
+    ? beside
+    : timed(suite, "now"));
+  process.stdout.write(told);
   lines.push(`  ${suite.padEnd(13)} ${tell(counts)} (${seconds} s)${note}`);
   sum.passed += counts.passed;
   sum.failed += counts.failed;
@@ -50,6 +55,12 @@ for (const suite of suites) {
 const nothing = sum.passed + sum.failed === 0;
 process.stdout.write(`\n${lines.join("\n")}\n${nothing ? "Nothing ran.\n" : ""}\n${tell(sum)}\n`);
 process.exitCode = nothing || sum.failed > 0 ? 1 : 0;
+
+async function timed(suite: Suite, when: "now" | "later") {
+  const started = performance.now();
+  const result = await (suite === "contracts" ? runContracts(when) : runVitest(suite));
+  return { ...result, seconds: ((performance.now() - started) / 1000).toFixed(1) };
+}
 
 function tell({ passed, failed, skipped }: Counts): string {
   return `${passed} passed, ${failed} failed, ${skipped} skipped`;
@@ -69,23 +80,26 @@ async function runVitest(suite: Suite) {
     (result) =>
       result.status === "failed" && !result.assertionResults.some((test) => test.status === "failed"),
   );
-  return settle(exit, {
+  const counts = {
     passed: report.numPassedTests,
     failed: report.numFailedTests + brokenFiles.length,
     skipped: report.numPendingTests + report.numTodoTests,
-  });
+  };
+  return { ...settle(exit, counts), told: "" };
 }
 
-async function runContracts() {
+async function runContracts(when: "now" | "later") {
   const exit = await runTool(
     "contracts",
     "hardhat",
     ["test", "solidity", ...filters],
-    ["inherit", "pipe", "inherit"],
+    ["ignore", "pipe", "pipe"],
+    when,
   );
   const last = (word: string) =>
     Number([...exit.output.matchAll(new RegExp(`^\\s*(\\d+) ${word}`, "gm"))].at(-1)?.[1] ?? 0);
-  return settle(exit, { passed: last("passing"), failed: last("failing"), skipped: last("skipped") });
+  const counts = { passed: last("passing"), failed: last("failing"), skipped: last("skipped") };
+  return { ...settle(exit, counts), told: when === "later" ? exit.output : "" };
 }
 
 /** Failures that no test stands for: a crash, a time-out, an empty suite. */
@@ -98,7 +112,13 @@ function settle({ ok, note }: Exit, counts: Counts): { readonly counts: Counts; 
   return { counts, note };
 }
 
-function runTool(suite: Suite, tool: string, args: readonly string[], stdio: StdioOptions): Promise<Exit> {
+function runTool(
+  suite: Suite,
+  tool: string,
+  args: readonly string[],
+  stdio: StdioOptions,
+  when: "now" | "later" = "now",
+): Promise<Exit> {
   const colour = process.stdout.isTTY ? { FORCE_COLOR: "1" } : {};
   const child = spawn(tool, args, {
     stdio,
@@ -106,10 +126,11 @@ function runTool(suite: Suite, tool: string, args: readonly string[], stdio: Std
     shell: process.platform === "win32",
   });
   let output = "";
-  child.stdout?.on("data", (chunk: Buffer) => {
-    process.stdout.write(chunk);
-    output += chunk.toString();
-  });
+  for (const stream of [child.stdout, child.stderr])
+    stream?.on("data", (chunk: Buffer) => {
+      if (when === "now") process.stdout.write(chunk);
+      output += chunk.toString();
+    });
   let late = false;
   const stop = setTimeout(() => {
     late = true;
