@@ -1,3 +1,4 @@
+import { canonicalize, parseCanonical } from "../core/canonical.ts";
 import type { JournalDatabase } from "./openJournal.ts";
 
 /** A bill that was paid or is being paid. `void`: the operation reverted or expired, so the bill is still open. */
@@ -5,6 +6,10 @@ export type PaymentRow = {
   readonly decision: string;
   readonly payee: string;
   readonly reference: string;
+  /** Everything in the bill's whole message that could be a reference. */
+  readonly references: readonly string[];
+  /** Unix seconds of the block that the decision was taken at. */
+  readonly at: number;
   readonly asset: string;
   readonly amountUnits: string;
   readonly words: string;
@@ -17,11 +22,13 @@ export function putPayment(
   payment: Omit<PaymentRow, "state">,
 ): void {
   database.run(
-    "insert into payment values (?, ?, ?, ?, ?, ?, ?, 'pending')",
+    "insert into payment values (?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending')",
     payment.decision,
     agent,
     payment.payee,
     payment.reference,
+    canonicalize(payment.references),
+    payment.at,
     payment.asset,
     payment.amountUnits,
     payment.words,
@@ -48,6 +55,8 @@ export function standingPayments(
       decision: String(row["decision"]),
       payee: String(row["payee"]),
       reference: String(row["reference"]),
+      references: parseCanonical(String(row["references_"])) as readonly string[],
+      at: Number(row["at"]),
       asset: String(row["asset"]),
       amountUnits: String(row["amount_units"]),
       words: String(row["words"]),

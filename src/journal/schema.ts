@@ -84,6 +84,8 @@ create table if not exists payment (
   agent text not null,
   payee text not null,
   reference text not null,
+  references_ text not null,
+  at integer not null,
   asset text not null,
   amount_units text not null,
   words text not null,

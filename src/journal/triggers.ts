@@ -1,5 +1,8 @@
+import type { Hex } from "viem";
+
 import { canonicalize, parseCanonical } from "../core/canonical.ts";
 import type { JsonObject } from "../core/json.ts";
+import type { Fact } from "../core/observation.ts";
 import type { Trigger, TriggerKind } from "../core/trigger.ts";
 import { appendEntry } from "./entries.ts";
 import type { JournalDatabase, Row } from "./openJournal.ts";
@@ -37,6 +40,38 @@ export function addTrigger(database: JournalDatabase, agent: string, trigger: Tr
     });
     return true;
   });
+}
+
+const retryMark = "#retry:";
+
+/** Retries that one original trigger may have, whatever ended the decisions before them. */
+export const mostRetries = 3;
+
+/**
+ * Takes a trigger in again, under a new id, so that a new decision is made on fresh state. It carries what the original
+ * carried, and the fact `trigger.retryOf`: the leaf of the decision that came to nothing. Call it inside `atomically`.
+ *
+ * @returns the new trigger's id, or undefined when the original has had all its retries.
+ */
+export function retryTrigger(
+  database: JournalDatabase,
+  agent: string,
+  trigger: Trigger,
+  leaf: Hex,
+): string | undefined {
+  const [original] = trigger.dedupeId.split(retryMark) as [string];
+  const prefix = `${original}${retryMark}`;
+  const row = database.get(
+    "select count(*) as retries from trigger_ where substr(dedupe_id, 1, length(?)) = ?",
+    prefix,
+    prefix,
+  );
+  if (Number(row?.["retries"] ?? 0) >= mostRetries) return undefined;
+  const dedupeId = `${prefix}${leaf}`;
+  const retryOf: Fact = { value: leaf, provenance: "history" };
+  const facts = { ...(trigger.payload["facts"] as JsonObject | undefined), "trigger.retryOf": retryOf };
+  addTrigger(database, agent, { ...trigger, dedupeId, payload: { ...trigger.payload, facts } });
+  return dedupeId;
 }
 
 /** The oldest Trigger that has no decision yet. */

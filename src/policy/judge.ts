@@ -1,7 +1,7 @@
 import { formatUnitsExact } from "../core/amount.ts";
 import type { Reason, Verdict } from "../core/verdict.ts";
 import type { CompiledLimit, CompiledPolicy } from "./compile.ts";
-import { amountsIn, namesPayee } from "./occurrences.ts";
+import { candidateAmounts, namesPayee } from "./occurrences.ts";
 import type { Payment } from "./resolve.ts";
 import {
   charge,
@@ -154,14 +154,12 @@ function advisoryQuestions(input: JudgeInput): readonly Reason[] {
   const sender = circumstances.sender;
   if (sender && !sender.authenticated && policy.unauthenticatedMail === "ask")
     ask("sender-unauthenticated", sender.detail);
-  if (
-    sender?.authenticated &&
-    payment.payee.senders.length > 0 &&
-    !payment.payee.senders.includes(sender.domain ?? "")
-  )
+  if (sender?.authenticated && !payment.payee.senders.includes(sender.domain ?? ""))
     ask(
       "sender-not-payee",
-      `The mail comes from ${sender.domain ?? "an unknown domain"}, which is not a domain ${payment.payee.name} writes from.`,
+      payment.payee.senders.length === 0
+        ? `The policy names no domain that ${payment.payee.name} writes from, so nobody can vouch for the bill.`
+        : `The mail comes from ${sender.domain ?? "an unknown domain"}, which is not a domain ${payment.payee.name} writes from.`,
     );
   if (circumstances.earlier?.kind === "similar") ask("looks-already-paid", circumstances.earlier.words);
   return reasons;
@@ -169,7 +167,7 @@ function advisoryQuestions(input: JudgeInput): readonly Reason[] {
 
 /** Does some number in the text, thousands separators aside, equal the amount exactly? */
 export function occursAsAmount(text: string, amountUnits: bigint, decimals: number): boolean {
-  return amountsIn(text).some((amount) => {
+  return candidateAmounts(text).some((amount) => {
     const [whole = "", fraction = ""] = amount.split(".");
     const digits = fraction.replace(/0+$/, "");
     return digits.length <= decimals && BigInt(whole + digits.padEnd(decimals, "0")) === amountUnits;

@@ -3,7 +3,8 @@ const most = 32;
 /** Characters of a reference, as in an Action. */
 const longestReference = 32;
 
-const number = String.raw`\d[\d,.'\u00a0\u202f ]*\d|\d`;
+// A plain blank parts two numbers: "2 235.00" is a quantity and a price.
+const number = String.raw`\d[\d,.'\u00a0\u202f]*\d|\d`;
 /** Marks of the currencies that agents pay in: a dollar is a dollar stablecoin (models/clerk/MODEL_CARD.md). */
 const ours = String.raw`\$|\b(?:USDC?|DAI|ETH)\b`;
 const oursBehind = String.raw`(?:USDC?|DAI|ETH|dollars?|bucks)\b`;
@@ -17,7 +18,7 @@ export function amountsIn(text: string): readonly string[] {
 function amountsOf(run: string): readonly string[] {
   return [run, ...run.split(/[\s\u00a0\u202f]+/)].flatMap((part) => {
     // What ends a sentence or a list is no part of the number before it: "42.50, 30 days net".
-    const match = /^(\d{1,3}(?:[,'\u00a0\u202f ]\d{3})+|\d+)(?:\.(\d+))?$/.exec(part.replace(/[.,']+$/, ""));
+    const match = /^(\d{1,3}(?:[,'\u00a0\u202f]\d{3})+|\d+)(?:\.(\d+))?$/.exec(part.replace(/[.,']+$/, ""));
     return match ? [`${match[1]!.replace(/\D/g, "")}${match[2] === undefined ? "" : `.${match[2]}`}`] : [];
   });
 }
@@ -54,7 +55,7 @@ const noReference =
  * What could be a bill's reference in a text, in order, exactly as it stands there: words with a digit in them, a `#`
  * before them, and short capital prefixes that belong to them (`PO 7719`). Each once.
  */
-export function referencesIn(text: string): readonly string[] {
+export function referencesIn(text: string, limit = most): readonly string[] {
   const found = new Set<string>();
   for (const match of text.matchAll(/(?:\b([A-Z]{2,5}) )?(#?[A-Za-z0-9][A-Za-z0-9\-/._]*)/g)) {
     const word = match[2]!.replace(/[._/-]+$/, "");
@@ -63,9 +64,9 @@ export function referencesIn(text: string): readonly string[] {
     const prefixed = `${match[1] ?? ""} ${word}`;
     if (match[1] !== undefined && !currency.test(match[1]) && prefixed.length <= longestReference)
       found.add(prefixed);
-    if (found.size >= most * 2) break;
+    if (found.size >= limit) break;
   }
-  return [...found].slice(0, most);
+  return [...found].slice(0, limit);
 }
 
 /** Lower case, without diacritics: "Åsa" and "asa" are one word. */

@@ -4,7 +4,7 @@ import type { Action } from "../../core/action.ts";
 import type { Observation } from "../../core/observation.ts";
 import type { Reason, Verdict } from "../../core/verdict.ts";
 import { standingPayments } from "../../journal/payments.ts";
-import { findEarlier } from "../../policy/duplicates.ts";
+import { findEarlier, type Bill } from "../../policy/duplicates.ts";
 import { judge as judgePayment, type Circumstances } from "../../policy/judge.ts";
 import { isReason, resolveTransfer, type Payment } from "../../policy/resolve.ts";
 import { decodeCounters } from "../../policy/usage.ts";
@@ -84,25 +84,30 @@ export function claimAt(blockTimestamp: number): {
   return { validAfter, validUntil: validAfter + BigInt(longestClaimSeconds) };
 }
 
+/** A payment as the duplicate check compares it, with every reference of the whole message. */
+export function billOf(payment: Payment, observation: Observation): Bill {
+  return {
+    payee: payment.payee.name,
+    reference: payment.reference,
+    references: (observation.facts["mail.references"]?.value ?? []) as readonly string[],
+    amountUnits: payment.amountUnits.toString(),
+    asset: payment.limit.grant.asset,
+    at: observation.blockTimestamp,
+  };
+}
+
 function circumstancesOf(house: House, payment: Payment, observation: Observation): Circumstances {
   const fact = (name: string) => observation.facts[name]?.value;
   const earlier = standingPayments(house.journal, house.agent.name, payment.payee.name);
-  const bill = {
-    payee: payment.payee.name,
-    reference: payment.reference,
-    amountUnits: payment.amountUnits.toString(),
-    asset: payment.limit.grant.asset,
-  };
+  const bill = billOf(payment, observation);
   const source = fact("mail.text");
   return {
-    sender:
-      source === undefined
-        ? null
-        : {
-            authenticated: fact("mail.authenticated") === true,
-            domain: (fact("mail.domain") as string | null | undefined) ?? null,
-            detail: (fact("mail.authentication") as string | undefined) ?? "Nobody vouches for the sender.",
-          },
+    // Whatever does not say who vouches for it is vouched for by nobody.
+    sender: {
+      authenticated: fact("mail.authenticated") === true,
+      domain: (fact("mail.domain") as string | null | undefined) ?? null,
+      detail: (fact("mail.authentication") as string | undefined) ?? "Nobody vouches for the sender.",
+    },
     source: typeof source === "string" ? source : null,
     earlier: findEarlier(bill, earlier),
   };

@@ -10,6 +10,7 @@ import type { Verdict } from "../../core/verdict.ts";
 import { addLeaf, nextLeaf } from "../../journal/leaves.ts";
 import { putPayment } from "../../journal/payments.ts";
 import { isReason, resolveTransfer, type Payment } from "../../policy/resolve.ts";
+import { billOf } from "./judge.ts";
 import { canonicalize } from "../../core/canonical.ts";
 import type { StepSignal } from "../decisionMachine.ts";
 import type { House, Step, StepContext } from "../house.ts";
@@ -52,10 +53,7 @@ export const seal: Step = {
         const amount = `${formatUnitsExact(payment.amountUnits, payment.limit.token.decimals, 2)} ${payment.limit.token.symbol}`;
         putPayment(house.journal, house.agent.name, {
           decision,
-          payee: payment.payee.name,
-          reference: payment.reference,
-          asset: payment.limit.grant.asset,
-          amountUnits: payment.amountUnits.toString(),
+          ...billOf(payment, context.output("observe") as unknown as Observation),
           words: `${amount} for ${context.trigger.label}`,
         });
       },

@@ -9,6 +9,7 @@ import type { Trigger } from "../../core/trigger.ts";
 import { noteOnce } from "../../journal/entries.ts";
 import type { JournalDatabase } from "../../journal/openJournal.ts";
 import { addTrigger } from "../../journal/triggers.ts";
+import { referencesIn } from "../../policy/occurrences.ts";
 import { excerptMail } from "../../mail/excerpt.ts";
 import type { Mail } from "../../mail/mail.ts";
 import { listMail } from "../../mail/mailFolder.ts";
@@ -87,6 +88,9 @@ async function loadSettings(file: string): Promise<MailSettings> {
   return parseMailSettings(document);
 }
 
+/** References of one mail that are remembered; a page of numbers is no bill. */
+const mostReferences = 200;
+
 /** Characters of a sender's display name that are read; it is free text like all the rest. */
 const longestName = 60;
 
@@ -109,6 +113,8 @@ export function mailTrigger(label: string, mail: Mail, excerptCharacters: number
     "mail.fromName": untrusted(mail.from.name),
     "mail.subject": untrusted(mail.subject),
     "mail.text": untrusted(`${from}\n${excerpt.text}`),
+    // Of the whole mail: the model reads an excerpt, the duplicate check must not.
+    "mail.references": untrusted(referencesIn(`${mail.subject}\n${mail.text}`, mostReferences)),
     "mail.excerptRule": operator(excerpt.rule),
     "mail.cut": operator(excerpt.cut),
     "mail.notes": operator(mail.notes.map((note) => note.toWellFormed())),

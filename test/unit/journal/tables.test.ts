@@ -158,6 +158,8 @@ describe("payments", () => {
     const payment = {
       payee: "acme",
       reference: "INV-1",
+      references: ["INV-1", "AC 7"],
+      at: 1,
       asset: "0x01",
       amountUnits: "1",
       words: "1 for a.eml",

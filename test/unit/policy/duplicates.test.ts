@@ -6,11 +6,21 @@ import { findEarlier, normaliseReference, type EarlierPayment } from "../../../s
 const paid: EarlierPayment = {
   payee: "acme",
   reference: "INV-1042",
+  references: ["INV-1042"],
   amountUnits: "42500000",
   asset: "0x01",
+  at: 1_000_000_000,
   words: "42.50 USDC for bill.eml",
 };
-const bill = { payee: "acme", reference: "INV-1042", amountUnits: "42500000", asset: "0x01" };
+const day = 86_400;
+const bill = {
+  payee: "acme",
+  reference: "INV-1042",
+  references: ["INV-1042"] as readonly string[],
+  amountUnits: "42500000",
+  asset: "0x01",
+  at: paid.at + 30 * day,
+};
 const kindOf = (part: Partial<typeof bill>, earlier: readonly EarlierPayment[] = [paid]) =>
   findEarlier({ ...bill, ...part }, earlier)?.kind ?? null;
 
@@ -52,6 +62,31 @@ describe("findEarlier", () => {
     ["whose letters differ only", { reference: "RE-1042" }, [paid]],
     ["without a reference, of the same amount", { reference: "" }, [paid]],
     ["of the same amount as one without a reference", {}, [{ ...paid, reference: "" }]],
+    [
+      "of the same amount three weeks later",
+      { reference: "B-7", references: ["B-7"], at: paid.at + 21 * day },
+      [paid],
+    ],
+    [
+      "whose reference grew a tail",
+      { reference: "INV-1042-R1", references: ["INV-1042-R1"], amountUnits: "1" },
+      [paid],
+    ],
+    [
+      "in a message that speaks of the paid one",
+      { reference: "AC-5531", references: ["AC-5531", "INV-1042"], amountUnits: "1" },
+      [paid],
+    ],
+    [
+      "that the paid one's message spoke of",
+      { reference: "AC-5531", references: ["AC-5531"], amountUnits: "1" },
+      [{ ...paid, references: ["INV-1042", "AC-5531"] }],
+    ],
+    [
+      "whose separators stand elsewhere",
+      { reference: "A11/2", references: ["A11/2"], amountUnits: "1" },
+      [{ ...paid, reference: "A1/12", references: ["A1/12"] }],
+    ],
     ["without a reference, like one without a reference", { reference: " - " }, [{ ...paid, reference: "" }]],
   ])("leaves a bill %s to a person", (_, part, earlier) => {
     expect(kindOf(part, earlier)).toBe("similar");
@@ -59,10 +94,14 @@ describe("findEarlier", () => {
 
   it.each<readonly [string, Partial<typeof bill>, readonly EarlierPayment[]]>([
     ["of another payee", { payee: "northwind" }, [paid]],
-    ["with another number", { reference: "INV-1043" }, [paid]],
-    ["without a reference, of another amount", { reference: "", amountUnits: "1" }, [paid]],
-    ["without a reference, in another asset", { reference: "", asset: "0x02" }, [paid]],
-    ["with two digits in common", { reference: "A-42" }, [{ ...paid, reference: "B-42" }]],
+    ["with another number, a month later", { reference: "INV-1043", references: ["INV-1043"] }, [paid]],
+    ["without a reference, of another amount", { reference: "", references: [], amountUnits: "1" }, [paid]],
+    ["without a reference, in another asset", { reference: "", references: [], asset: "0x02" }, [paid]],
+    [
+      "with two digits in common",
+      { reference: "A-42", references: ["A-42"] },
+      [{ ...paid, reference: "B-42", references: ["B-42"] }],
+    ],
     ["when nothing was paid", {}, []],
   ])("lets a bill pass %s", (_, part, earlier) => {
     expect(kindOf(part, earlier)).toBeNull();

@@ -10,7 +10,14 @@ test("finds amounts without their thousands separators, in order, each once", ()
     "1445.40",
     "3",
   ]);
-  expect(amountsIn("12 000 and 12'000.5")).toEqual(["12000", "12", "000", "12000.5"]);
+  expect(amountsIn("12\u00a0000 and 12'000.5, 2 235.00")).toEqual([
+    "12000",
+    "12",
+    "000",
+    "12000.5",
+    "2",
+    "235.00",
+  ]);
   expect(amountsIn("no numbers here")).toEqual([]);
 });
 
