@@ -23,22 +23,26 @@ export function knowsTrigger(database: JournalDatabase, dedupeId: string): boole
 export function addTrigger(database: JournalDatabase, agent: string, trigger: Trigger): boolean {
   return database.atomically(() => {
     if (knowsTrigger(database, trigger.dedupeId)) return false;
-    const last = database.get("select max(position) as position from trigger_");
-    database.run(
-      "insert into trigger_ values (?, ?, ?, ?, ?, ?, null)",
-      trigger.dedupeId,
-      Number(last?.["position"] ?? 0) + 1,
-      agent,
-      trigger.kind,
-      trigger.label,
-      canonicalize(trigger.payload),
-    );
-    appendEntry(database, agent, "trigger", {
-      dedupeId: trigger.dedupeId,
-      kind: trigger.kind,
-      label: trigger.label,
-    });
+    insertTrigger(database, agent, trigger);
     return true;
+  });
+}
+
+function insertTrigger(database: JournalDatabase, agent: string, trigger: Trigger): void {
+  const last = database.get("select max(position) as position from trigger_");
+  database.run(
+    "insert into trigger_ values (?, ?, ?, ?, ?, ?, null)",
+    trigger.dedupeId,
+    Number(last?.["position"] ?? 0) + 1,
+    agent,
+    trigger.kind,
+    trigger.label,
+    canonicalize(trigger.payload),
+  );
+  appendEntry(database, agent, "trigger", {
+    dedupeId: trigger.dedupeId,
+    kind: trigger.kind,
+    label: trigger.label,
   });
 }
 
@@ -70,7 +74,7 @@ export function retryTrigger(
   const dedupeId = `${prefix}${leaf}`;
   const retryOf: Fact = { value: leaf, provenance: "history" };
   const facts = { ...(trigger.payload["facts"] as JsonObject | undefined), "trigger.retryOf": retryOf };
-  addTrigger(database, agent, { ...trigger, dedupeId, payload: { ...trigger.payload, facts } });
+  insertTrigger(database, agent, { ...trigger, dedupeId, payload: { ...trigger.payload, facts } });
   return dedupeId;
 }
 

@@ -10,7 +10,9 @@ import type { Bundler } from "../../src/chain/bundler/bundler.ts";
 import { ownBundler } from "../../src/chain/bundler/ownBundler.ts";
 import { sendTransaction } from "../../src/chain/deploy.ts";
 import { userOpHashOf, fromUserOpJson } from "../../src/chain/entryPoint.ts";
-import { BundlerError } from "../../src/chain/errors.ts";
+import { BundlerError, ChainRefusalError } from "../../src/chain/errors.ts";
+import { readEntries } from "../../src/journal/entries.ts";
+import { openJournal } from "../../src/journal/openJournal.ts";
 import type { DecisionReport } from "../../src/runtime/report.ts";
 import { startLocalChain, type LocalChain } from "../../src/testing/localChain.ts";
 import { decideAll, openHouse } from "./house.ts";
@@ -28,6 +30,7 @@ afterAll(async () => {
 });
 
 const invoice: Bill = { to: "acme", amount: "42.50", reference: "INV-1042" };
+const reminder = billMail({ ...invoice, greeting: "You have not paid yet:" });
 
 /** Delivers mails and decides them; called again, it goes on with the same journal as after a restart. */
 async function decide(
@@ -158,8 +161,6 @@ describe("a bundler that does not take an operation", () => {
 });
 
 describe("an operation that does not pay leaves its bill open", () => {
-  const reminder = billMail({ ...invoice, greeting: "You have not paid yet:" });
-
   test("when it reverts on the chain", async () => {
     const world = await makeWorld(chain, "reverted");
     const own = ownBundler(world.chain, { executor: world.purse });
@@ -183,24 +184,116 @@ describe("an operation that does not pay leaves its bill open", () => {
     expect(inShort(await decide(world, { "2.eml": reminder })).at(-1)).toEqual(["allow", "paid"]);
     expect(await paidTo(world, "acme")).toBe(42_500_000n);
   });
+});
 
-  test("when its time passes before anybody includes it", async () => {
-    const world = await makeWorld(chain, "expired");
+/** Takes everything and forgets it `times` times, while five minutes of blocks go by; then does its work. */
+function forgetful(world: World, times: number): Bundler & { readonly taken: string[] } {
+  const own = ownBundler(world.chain, { executor: world.purse });
+  const taken: string[] = [];
+  return {
+    ...own,
+    taken,
+    async send(userOp) {
+      const hash = userOpHashOf(world.chain.chainId, fromUserOpJson(userOp));
+      if (!taken.includes(hash)) taken.push(hash);
+      if (taken.length > times) return own.send(userOp);
+      for (let block = 0; block < 310; block++) await chain.request({ method: "evm_mine" });
+      return hash;
+    },
+  };
+}
+
+/** A bundler that refuses to estimate, `times` times. */
+function refusing(world: World, times: number, code: string): Bundler {
+  const own = ownBundler(world.chain, { executor: world.purse });
+  let left = times;
+  return {
+    ...own,
+    async estimateGas(draft) {
+      if (left-- > 0) throw new ChainRefusalError({ code, error: code, words: "not now" });
+      return own.estimateGas(draft);
+    },
+  };
+}
+
+/** The journal's words on retries: kind of the entry and how the decision before it ended. */
+function retriesIn(world: World): readonly (readonly unknown[])[] {
+  const journal = openJournal(join(folder, world.name, "journal.db"));
+  try {
+    return readEntries(journal)
+      .filter(({ kind }) => kind === "reopened" || kind === "given-up")
+      .map(({ body, kind }) => [kind, body["outcome"]]);
+  } finally {
+    journal.close();
+  }
+}
+
+describe("a bill is not decided again by itself", () => {
+  test("when the chain refuses the payment for what it is", async () => {
+    const world = await makeWorld(chain, "policy-refusal");
     const own = ownBundler(world.chain, { executor: world.purse });
-    // Takes everything and forgets it; meanwhile five minutes of blocks go by.
-    const forgetful: Bundler = {
+    // The owner freezes the account after the judge has looked.
+    const late: Bundler = {
       ...own,
-      async send(userOp) {
-        for (let block = 0; block < 310; block++) await chain.request({ method: "evm_mine" });
-        return userOpHashOf(world.chain.chainId, fromUserOpJson(userOp));
+      async estimateGas(draft) {
+        await ownerCalls(world, "freeze");
+        return own.estimateGas(draft);
       },
     };
-    const [expired] = await decide(world, { "1.eml": billMail(invoice) }, forgetful);
-    expect(inShort([expired!])).toEqual([["allow", "expired", "expired"]]);
-    expect(expired!.receipt).toBeNull();
+    expect(inShort(await decide(world, { "1.eml": billMail(invoice) }, late))).toEqual([
+      ["allow", "refused", "refused-by-chain"],
+    ]);
+    expect(retriesIn(world)).toEqual([]);
+    expect(await operationsOf(world)).toEqual([]);
+  });
 
+  test("for ever: after three retries it is given up, and the log says so", async () => {
+    const world = await makeWorld(chain, "given-up");
+    const reports = await decide(world, { "1.eml": billMail(invoice) }, refusing(world, 99, "AA21"));
+    expect(inShort(reports)).toEqual(Array(4).fill(["allow", "refused", "refused-by-chain"]));
+    expect(retriesIn(world)).toEqual([
+      ...Array<unknown>(3).fill(["reopened", "refused"]),
+      ["given-up", "refused"],
+    ]);
+    expect(await operationsOf(world)).toEqual([]);
+    // A reminder is a trigger of its own.
     expect(inShort(await decide(world, { "2.eml": reminder })).at(-1)).toEqual(["allow", "paid"]);
+  });
+});
+
+describe("a bill is decided again without a second mail, and paid once", () => {
+  test("when its operation's time passes before anybody includes it", async () => {
+    const world = await makeWorld(chain, "expired");
+    const bundler = forgetful(world, 1);
+    const reports = await decide(world, { "1.eml": billMail(invoice) }, bundler);
+    expect(inShort(reports)).toEqual([
+      ["allow", "expired", "expired"],
+      ["allow", "paid"],
+    ]);
+    expect(reports[0]!.receipt).toBeNull();
+    expect(reports[1]!.trigger).toEqual({
+      ...reports[0]!.trigger,
+      id: `${reports[0]!.trigger.id}#retry:${reports[0]!.leaf}`,
+    });
+    expect(retriesIn(world)).toEqual([["reopened", "expired"]]);
+    expect(bundler.taken).toHaveLength(2);
+
+    // Neither a restart nor a reminder pays it again.
+    expect(inShort(await decide(world, { "2.eml": reminder })).slice(1)).toEqual([
+      ["allow", "paid"],
+      ["deny", "refused", "already-paid"],
+    ]);
     expect(await paidTo(world, "acme")).toBe(42_500_000n);
     expect(await operationsOf(world)).toHaveLength(1);
+  });
+
+  test.each(["AA21", "AA22", "AA25"])("when the chain says %s at signing", async (code) => {
+    const world = await makeWorld(chain, `passing-${code.toLowerCase()}`);
+    const reports = await decide(world, { "1.eml": billMail(invoice) }, refusing(world, 1, code));
+    expect(inShort(reports)).toEqual([
+      ["allow", "refused", "refused-by-chain"],
+      ["allow", "paid"],
+    ]);
+    expect(await paidTo(world, "acme")).toBe(42_500_000n);
   });
 });

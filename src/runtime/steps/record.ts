@@ -1,18 +1,56 @@
-import { setPaymentState } from "../../journal/payments.ts";
-import { decisionOf } from "../../journal/decisions.ts";
-import type { DecisionContext } from "../decisionMachine.ts";
-import type { Step } from "../house.ts";
+import type { Hex } from "viem";
 
-/** Step 8. The decision is closed: its outcome enters the audit log, and the bill is paid or open again. */
+import { decisionOf } from "../../journal/decisions.ts";
+import { appendEntry } from "../../journal/entries.ts";
+import { setPaymentState } from "../../journal/payments.ts";
+import { retryTrigger } from "../../journal/triggers.ts";
+import type { DecisionContext, Outcome } from "../decisionMachine.ts";
+import type { Step, StepContext } from "../house.ts";
+
+/**
+ * Refusals at signing that say nothing about the payment: gas funds (AA21), the claim's time (AA22), the nonce (AA25).
+ * Everything else the chain refuses (a limit, a payee, a freeze) it would refuse again.
+ */
+const passingRefusals: ReadonlySet<string> = new Set(["AA21", "AA22", "AA25"]);
+
+/**
+ * Step 8. The decision is closed: its outcome enters the audit log, and the bill is paid or open again. A bill that was
+ * to be paid and was not, because time ran out or the chain could not take the operation just then, gets a new decision.
+ */
 export const record: Step = {
   when: "now",
-  run({ decision, house }) {
+  run(context) {
+    const { decision, house } = context;
     const { outcome } = decisionOf(house.journal, decision).snapshot["context"] as unknown as DecisionContext;
     if (outcome === null) throw new Error("A decision is recorded with its outcome.");
     return {
       value: { outcome },
       entry: { kind: "recorded", body: { outcome } },
-      rows: () => setPaymentState(house.journal, decision, outcome === "paid" ? "paid" : "void"),
+      rows() {
+        setPaymentState(house.journal, decision, outcome === "paid" ? "paid" : "void");
+        if (worthRepeating(context, outcome)) reopen(context, outcome);
+      },
     };
   },
 };
+
+/** `reverted` is not: the nonce is spent and the chain has said no to this very payment. */
+function worthRepeating({ maybeOutput }: StepContext, outcome: Outcome): boolean {
+  if (outcome === "expired") return true;
+  if (outcome !== "refused") return false;
+  const { refusal } = (maybeOutput("sign") ?? {}) as { readonly refusal?: { readonly code: string | null } };
+  return passingRefusals.has(refusal?.code ?? "");
+}
+
+function reopen({ decision, house, output, trigger }: StepContext, outcome: Outcome): void {
+  const { journal, agent } = house;
+  const { leaf } = output("seal") as { readonly leaf: Hex };
+  const retry = retryTrigger(journal, agent.name, trigger, leaf);
+  appendEntry(
+    journal,
+    agent.name,
+    ...(retry === undefined
+      ? (["given-up", { decision, leaf, outcome }] as const)
+      : (["reopened", { decision, leaf, outcome, trigger: retry }] as const)),
+  );
+}
