@@ -1,29 +1,11 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {Grant, ISpendPolicy} from "../../../contracts/interfaces/ISpendPolicy.sol";
+import {Grant} from "../../../contracts/interfaces/ISpendPolicy.sol";
 import {AccountTest} from "../base/AccountTest.sol";
 
-/// `termsOf` and `grantOf` are each other's inverse, and there is one encoding only.
+/// `termsOf` is undone by `grantOf`.
 contract TermsOfTest is AccountTest {
-    /// 24 bytes at random, with the smallest exponents or with others.
-    function test_grantOf_acceptsOneEncodingOnly(uint192 bits) public view {
-        bytes24 terms = bytes24(bits);
-        try account.grantOf(agent, address(token), 0, terms) returns (Grant memory told) {
-            assertEq(bytes32(account.termsOf(told)), bytes32(terms));
-        } catch (bytes memory reason) {
-            assertEq(
-                keccak256(reason),
-                keccak256(abi.encodeWithSelector(ISpendPolicy.TermsNotCanonical.selector, terms))
-            );
-        }
-    }
-
-    function test_grantOf_acceptsZeroExponents(uint192 bits) public view {
-        bytes24 terms = bytes24(bits & ~(uint192(0x3f) << 186) & ~(uint192(0x3f) << 124));
-        assertEq(bytes32(account.termsOf(account.grantOf(agent, address(token), 0, terms))), bytes32(terms));
-    }
-
     function test_termsOf_isUndoneByGrantOf(
         uint16 mantissa,
         uint24 lifetime,

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {Grant, ISpendPolicy} from "../../../contracts/interfaces/ISpendPolicy.sol";
+import {AccountTest} from "../base/AccountTest.sol";
+
+/// `grantOf` is undone by `termsOf`, and there is one encoding only.
+contract GrantOfTest is AccountTest {
+    /// 24 bytes at random, with the smallest exponents or with others.
+    function test_grantOf_acceptsOneEncodingOnly(uint192 bits) public view {
+        bytes24 terms = bytes24(bits);
+        try account.grantOf(agent, address(token), 0, terms) returns (Grant memory told) {
+            assertEq(bytes32(account.termsOf(told)), bytes32(terms));
+        } catch (bytes memory reason) {
+            assertEq(
+                keccak256(reason),
+                keccak256(abi.encodeWithSelector(ISpendPolicy.TermsNotCanonical.selector, terms))
+            );
+        }
+    }
+
+    function test_grantOf_acceptsZeroExponents(uint192 bits) public view {
+        bytes24 terms = bytes24(bits & ~(uint192(0x3f) << 186) & ~(uint192(0x3f) << 124));
+        assertEq(bytes32(account.termsOf(account.grantOf(agent, address(token), 0, terms))), bytes32(terms));
+    }
+
+    function test_grantOf_passesOnWhatIsNotInTerms(
+        address anyAgent,
+        address asset,
+        bytes32 anyPayees
+    ) public view {
+        Grant memory expected = standardGrant();
+        bytes24 terms = account.termsOf(expected);
+        (expected.agent, expected.asset, expected.payees) = (anyAgent, asset, anyPayees);
+        Grant memory told = account.grantOf(anyAgent, asset, anyPayees, terms);
+        assertEq(keccak256(abi.encode(told)), keccak256(abi.encode(expected)));
+    }
+}
