@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs";
+import { closeSync, mkdirSync, openSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 
@@ -25,7 +25,7 @@ export type JournalDatabase = {
 
 /**
  * Opens (or creates) the journal's SQLite file with the settings durability rests on, and checks that they hold:
- * WAL, synchronous FULL (2) and an exclusive instance lock.
+ * WAL, synchronous FULL (2) and an exclusive instance lock. Files it creates are for their owner only.
  *
  * @throws JournalOpenError · JournalLockedError
  */
@@ -48,6 +48,7 @@ export function openJournal(file: string): JournalDatabase {
 }
 
 function open(path: string, release: () => void): JournalDatabase {
+  createPrivate(path);
   const database = new DatabaseSync(path);
   const statements = new Map<string, StatementSync>();
   const prepare = (sql: string): StatementSync => {
@@ -108,6 +109,19 @@ function open(path: string, release: () => void): JournalDatabase {
   };
 }
 
+/**
+ * Makes a file that is not there yet, for its owner only: a journal holds salts and mail. SQLite gives the files it puts
+ * beside it (WAL, shared memory) the same mode. A file that is there is not even opened: to close it again would drop the
+ * POSIX locks this process holds on it.
+ */
+function createPrivate(path: string): void {
+  try {
+    closeSync(openSync(path, "ax", 0o600));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  }
+}
+
 /** SQLite's own word for a disk that failed: result codes FULL 13, IOERR 10, READONLY 8, CORRUPT 11, CANTOPEN 14. */
 function isStorageError(error: unknown): boolean {
   const code = (error as { errcode?: unknown } | null)?.errcode;
@@ -119,6 +133,7 @@ function isStorageError(error: unknown): boolean {
  * system (through a second SQLite handle), so `kill -9` releases it and two starters can't both believe they won.
  */
 function takeLock(path: string, journal: string): () => void {
+  createPrivate(path);
   const lock = new DatabaseSync(path);
   try {
     lock.exec("pragma busy_timeout = 0; pragma locking_mode = exclusive; begin exclusive;");

@@ -1,5 +1,5 @@
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
-import { chmodSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 
@@ -46,6 +46,27 @@ describe("openJournal", () => {
     expect(verifyEntries(temporaryJournal(folder)).entries).toBe(1);
   });
 
+  it("makes every file for its owner only, whatever the umask allows", () => {
+    const folder = temporaryFolder();
+    const umask = process.umask(0);
+    try {
+      noteOnce(temporaryJournal(folder), "clerk", "once", "noted", { a: 1 });
+    } finally {
+      process.umask(umask);
+    }
+    const modes = Object.fromEntries(
+      readdirSync(folder).map((name) => [name, (statSync(join(folder, name)).mode & 0o777).toString(8)]),
+    );
+    expect(modes).toMatchObject({
+      "journal.db": "600",
+      "journal.db-shm": "600",
+      "journal.db-wal": "600",
+      "journal.db.lock": "600",
+    });
+    // Nothing else of SQLite's (the journal of the lock) is open to others either.
+    expect(new Set(Object.values(modes))).toEqual(new Set(["600"]));
+  });
+
   it("is refused a second time in this process, and free again after a close", () => {
     const folder = temporaryFolder();
     const journal = temporaryJournal(folder);
@@ -56,6 +77,12 @@ describe("openJournal", () => {
 
   it("is refused to another process, which is told so by name", async () => {
     const journal = temporaryJournal();
+    expect((await other(journal.path)).word).toBe("JournalLockedError");
+  });
+
+  it("stays refused to another process after a second try in this one", async () => {
+    const journal = temporaryJournal();
+    expect(() => openJournal(journal.path)).toThrow(JournalLockedError);
     expect((await other(journal.path)).word).toBe("JournalLockedError");
   });
 
