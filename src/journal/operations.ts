@@ -31,3 +31,14 @@ export function operationOf(database: JournalDatabase, decision: string): Operat
 export function setOperationState(database: JournalDatabase, userOpHash: Hex, state: OperationState): void {
   database.run("update operation set state = ? where user_op_hash = ?", state, userOpHash);
 }
+
+/** The highest nonce that was ever signed in a lane, the whole 256-bit number. */
+export function lastNonce(database: JournalDatabase, lane: string): bigint | undefined {
+  const nonces = database
+    .all("select nonce from operation where lane = ?", lane)
+    .map((row) => BigInt(String(row["nonce"])));
+  return nonces.reduce<bigint | undefined>(
+    (last, nonce) => (last === undefined || nonce > last ? nonce : last),
+    undefined,
+  );
+}

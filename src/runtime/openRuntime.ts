@@ -8,7 +8,7 @@ import { rpcBundler } from "../chain/bundler/rpcBundler.ts";
 import { connectChain, requireCode, type Chain } from "../chain/connectChain.ts";
 import { openKeystore } from "../chain/keystore.ts";
 import type { Agent } from "../core/agent.ts";
-import type { BaseError } from "../core/errors.ts";
+import { BaseError } from "../core/errors.ts";
 import type { InferenceEngine } from "../core/inference.ts";
 import { openEngine, type OpenEngineOptions } from "../inference/openEngine.ts";
 import { openJournal } from "../journal/openJournal.ts";
@@ -19,6 +19,7 @@ import { now, randomSecret, sleep } from "./clock.ts";
 import { ConfigError, type Config } from "./config.ts";
 import { runNext, type Passage } from "./corridor.ts";
 import type { House } from "./house.ts";
+import { requireWholeJournal } from "./requireWholeJournal.ts";
 import { reportOf, type DecisionReport } from "./report.ts";
 import { steps } from "./steps/index.ts";
 import { verifyDecisions, type DecisionCheck, type Verification } from "./verifyDecisions.ts";
@@ -35,6 +36,8 @@ export type RuntimeEvent =
       readonly resumed: boolean;
     }
   | { readonly kind: "unusable"; readonly file: string; readonly error: BaseError }
+  /** Something outside does not answer; it is tried again. */
+  | { readonly kind: "waiting"; readonly error: BaseError }
   | { readonly kind: "decision"; readonly report: DecisionReport };
 
 export type OpenRuntimeOptions = {
@@ -63,6 +66,8 @@ export type Runtime = {
 };
 
 const watchMs = 1000;
+/** How long decisions not to act may stay off the chain while nothing is paid. */
+const anchorEveryMs = 3_600_000;
 
 /** Opens everything one agent needs, in an order in which a mistake costs nothing: policy, journal, chain, keys, model. */
 export async function openRuntime(options: OpenRuntimeOptions): Promise<Runtime> {
@@ -90,6 +95,8 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<Runtime>
     const signer = await openKeystore(config.keystore, await passwordFor(options, config));
     const { bundler, purse } = await openBundler(options, chain);
     const policy = compilePolicy(document, signer.address);
+
+    await requireWholeJournal({ account: config.account, agent, chain, journal, policy, purse });
 
     emit({ kind: "opening", what: "model" });
     const engine = await openEngine(engineOptions(options));
@@ -129,6 +136,7 @@ function runtimeOf(
   signal: AbortSignal,
   closers: (() => void | Promise<void>)[],
 ): Runtime {
+  let anchoredAtMs = now();
   const runtime: Runtime = {
     house,
     async runUntilIdle() {
@@ -148,7 +156,17 @@ function runtimeOf(
     verify: (verifyOptions = {}) => verifyDecisions(house, { ...verifyOptions, signal }),
     async watch() {
       while (!signal.aborted) {
-        await runtime.runUntilIdle();
+        try {
+          await runtime.runUntilIdle();
+          if (now() - anchoredAtMs > anchorEveryMs) {
+            await runtime.anchor();
+            anchoredAtMs = now();
+          }
+        } catch (error) {
+          // A chain that is away comes back; the decision waits in the journal.
+          if (!(error instanceof BaseError) || error.retry !== "safe") throw error;
+          options.onEvent?.({ kind: "waiting", error });
+        }
         await sleep(watchMs, signal);
       }
     },

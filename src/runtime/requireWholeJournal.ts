@@ -1,0 +1,75 @@
+import type { Hex } from "viem";
+
+import { anchoredRoot, anchoredSize } from "../chain/anchor.ts";
+import { decisionLogOf } from "../chain/findReceipt.ts";
+import { readAccount } from "../chain/readAccount.ts";
+import { BaseError } from "../core/errors.ts";
+import { treeRoot } from "../core/merkle.ts";
+import { leavesOf } from "../journal/leaves.ts";
+import { lastNonce } from "../journal/operations.ts";
+import { decodeCounters } from "../policy/usage.ts";
+import type { House } from "./house.ts";
+
+/** The chain knows more of this agent than its journal: the journal was lost, replaced or restored from an old copy. */
+export class JournalBehindChainError extends BaseError {
+  override readonly name = "JournalBehindChainError";
+  constructor(what: string, facts: Readonly<Record<string, string | number>>) {
+    super(`The journal is not the one this agent's decisions were written in: ${what}.`, {
+      remedy:
+        "Do not run on it: bills that were paid would be paid again. Bring the newest journal back; if it is lost, revoke the grant, note by hand what was paid, and start a new agent key with an empty inbox.",
+      facts,
+    });
+  }
+}
+
+/**
+ * Refuses to run an agent on a journal that does not hold everything the chain has seen of it: its committed decision
+ * tree, its anchored roots, its nonces.
+ *
+ * @throws JournalBehindChainError
+ */
+export async function requireWholeJournal(
+  house: Pick<House, "account" | "agent" | "chain" | "journal" | "policy" | "purse">,
+): Promise<void> {
+  const { account, agent, chain, journal, policy, purse } = house;
+  const leaves = leavesOf(journal, agent.name);
+  const state = await readAccount(chain, account, policy);
+  for (const { countersWord } of state.limits) {
+    const { treeSize } = decodeCounters(countersWord);
+    if (treeSize > leaves.length)
+      throw new JournalBehindChainError("the chain has more of its decisions", {
+        onChain: treeSize,
+        inJournal: leaves.length,
+      });
+  }
+  // The next nonce on the chain may be at most one past the newest operation in the journal.
+  const newest = lastNonce(journal, laneName(house));
+  const used = state.nonce & 0xffffffffffffffffn;
+  const known = newest === undefined ? 0n : (newest & 0xffffffffffffffffn) + 1n;
+  if (used > known)
+    throw new JournalBehindChainError("the chain has operations of the agent that it does not know", {
+      onChain: Number(used),
+      inJournal: Number(known),
+    });
+  if (purse) await requireAnchoredRoot(house, leaves);
+}
+
+async function requireAnchoredRoot(
+  house: Pick<House, "account" | "chain" | "policy" | "purse">,
+  leaves: readonly Hex[],
+): Promise<void> {
+  const { account, chain, policy } = house;
+  const writer = house.purse!.address;
+  const decisionLog = await decisionLogOf(chain, account);
+  const size = await anchoredSize(chain, writer, decisionLog, account, policy.agent);
+  if (size === 0) return;
+  const facts = { onChain: size, inJournal: leaves.length };
+  if (size > leaves.length) throw new JournalBehindChainError("more of its decisions were anchored", facts);
+  const root = await anchoredRoot(chain, writer, decisionLog, { account, agent: policy.agent, size });
+  if (root !== treeRoot(leaves.slice(0, size)))
+    throw new JournalBehindChainError("other decisions were anchored", facts);
+}
+
+/** One lane per account and agent key: the journal's name for it. */
+export const laneName = ({ account, policy }: Pick<House, "account" | "policy">): string =>
+  `${account.toLowerCase()}/${policy.agent.toLowerCase()}`;
