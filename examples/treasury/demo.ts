@@ -36,14 +36,7 @@ whose limits a local chain enforces. Everything stays on this machine.
 
 A run that was cut off goes on where it stopped when it is started again; a finished one starts afresh.`;
 
-const { values: options } = parseArgs({
-  options: {
-    json: { type: "boolean", default: false },
-    state: { type: "string", default: here("../../.state/treasury") },
-    port: { type: "string", default: "0" },
-    help: { type: "boolean", default: false },
-  },
-});
+const options = readOptions();
 if (options.help) {
   process.stdout.write(`${help}\n`);
   process.exit(0);
@@ -61,8 +54,8 @@ for (const name of ["SIGINT", "SIGTERM"] as const)
 
 const journalFiles = ["journal.db", "journal.db-wal", "journal.db-shm", "journal.db.lock", "chain.ndjson"];
 
-/** Milliseconds spent in each step, over all decisions. */
-const stepMs = new Map<string, number>();
+/** Runs of each step and the milliseconds they took, in this run of the demo. */
+const stepMs = new Map<string, { runs: number; ms: number }>();
 const began = performance.now();
 
 try {
@@ -155,8 +148,10 @@ async function open(world: World, labels: Readonly<Record<string, Label>>): Prom
     signal: interrupted.signal,
     onPassage({ step, at }) {
       if (at === "begun") begun.set(step, performance.now());
-      if (at === "committed" && begun.has(step))
-        stepMs.set(step, (stepMs.get(step) ?? 0) + performance.now() - begun.get(step)!);
+      if (at === "committed" && begun.has(step)) {
+        const { runs, ms } = stepMs.get(step) ?? { runs: 0, ms: 0 };
+        stepMs.set(step, { runs: runs + 1, ms: ms + performance.now() - begun.get(step)! });
+      }
     },
     onEvent(event) {
       if (event.kind === "model" && event.fraction !== null)
@@ -178,11 +173,27 @@ async function open(world: World, labels: Readonly<Record<string, Label>>): Prom
   });
 }
 
+function readOptions() {
+  try {
+    return parseArgs({
+      options: {
+        json: { type: "boolean", default: false },
+        state: { type: "string", default: here("../../.state/treasury") },
+        port: { type: "string", default: "0" },
+        help: { type: "boolean", default: false },
+      },
+    }).values;
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${help}\n`);
+    process.exit(2);
+  }
+}
+
 function portOf(text: string): number {
   const port = Number(text);
-  if (!Number.isInteger(port) || port < 0 || port > 65535)
+  if (!Number.isInteger(port) || (port !== 0 && port < 1024) || port > 65535)
     throw new BaseError(`"${text}" is not a port.`, {
-      remedy: "Use a number from 0 to 65535; 0 takes any free one.",
+      remedy: "Use a number from 1024 to 65535, or 0 for any free one.",
     });
   return port;
 }
@@ -232,6 +243,9 @@ async function showClosing(
   const wrongPaid = reports.filter(
     (report) => rightOf(labels, report) === false && report.outcome === "paid",
   ).length;
+  const outcomes = reports.filter(
+    (report) => labels[report.trigger.label]?.outcome === report.outcome,
+  ).length;
   screen.title("The book");
   showTable(screen, [
     ["paid", String(count("paid"))],
@@ -245,12 +259,19 @@ async function showClosing(
         `${show(counted[limit.token.symbol]!)} of ${show(limit.grant.perWindow)} in this window, of ${show(limit.grant.lifetime)} ever; as the chain counts it`,
       ];
     }),
-    ["gas", `${Number(gas).toLocaleString("en")} in ${count("paid")} operations`],
+    [
+      "gas",
+      `${Number(gas).toLocaleString("en")} in ${reports.filter((report) => report.receipt).length} operations`,
+    ],
     [
       "milliseconds a step",
-      [...stepMs].map(([step, ms]) => `${step} ${Math.round(ms / Math.max(1, reports.length))}`).join(", "),
+      [...stepMs].map(([step, { runs, ms }]) => `${step} ${Math.round(ms / runs)}`).join(", "),
     ],
-    ["proposals as labelled", `${right} of ${reports.length}; wrong ones that were paid: ${wrongPaid}`],
+    [
+      "proposals as labelled",
+      `${right} of ${reports.length} (any hold matches a hold); wrong ones that were paid: ${wrongPaid}`,
+    ],
+    ["outcomes as labelled", `${outcomes} of ${reports.length}`],
     [
       "re-checked",
       `${verified.decisions.length} decisions, ${verified.decisions.filter((check) => check.inference === "EXACT").length} EXACT, ${verified.decisions.filter((check) => check.failures.length > 0).length} failed`,
