@@ -42,7 +42,10 @@ const userOperationEvent = entryPointAbi.find(
 /**
  * Where the operation stands. Only our own RPC is asked; only a final block's time may declare it dead.
  *
- * @param fromBlock a block before the operation was signed
+ * The chain moves between two reads. So the final block is read first and everything else after it: what is not on the
+ * chain by then, at a final block whose time is past `validUntil`, can never be.
+ *
+ * @param fromBlock a block before the operation was signed, and one that no reorg replaces
  * @throws ForeignOperationError when the nonce was used by an operation that is not ours
  */
 export async function operationStatus(
@@ -51,15 +54,15 @@ export async function operationStatus(
   agent: Address,
   fromBlock: bigint,
 ): Promise<OperationStatus> {
+  const final = await finalBlock(chain);
   const event = await findEvent(chain, operation.userOpHash, fromBlock);
   if (event) {
     const revertReason = event.args.success
       ? null
       : await revertReasonOf(chain, operation.userOpHash, event.transactionHash);
-    const final = (await finalBlock(chain)).number >= event.blockNumber;
     return {
       kind: "included",
-      final,
+      final: final.number >= event.blockNumber,
       receipt: {
         outcome: event.args.success ? "success" : "reverted",
         userOpHash: operation.userOpHash,
@@ -73,24 +76,34 @@ export async function operationStatus(
       },
     };
   }
-  const nonce = await ask(chain, () =>
-    chain.client.readContract({
-      address: entryPointAddress,
-      abi: entryPointAbi,
-      functionName: "getNonce",
-      args: [operation.userOp.sender, laneOf(agent)],
-    }),
-  );
+  const late = final.timestamp > BigInt(operation.validUntil);
+  // A log index may lag behind its node: the state of the final block itself has to say that the nonce is unused.
+  const nonce = await nonceOf(chain, operation, agent, late ? final.number : undefined);
   if (nonce > hexToBigInt(operation.userOp.nonce)) {
     // Two reads are two moments: the operation may have landed between them. Look again before crying wolf.
     if (await findEvent(chain, operation.userOpHash, fromBlock))
       return operationStatus(chain, operation, agent, fromBlock);
     throw new ForeignOperationError(operation.userOp.sender, operation.userOp.nonce, operation.userOpHash);
   }
-  const final = await finalBlock(chain);
-  return final.timestamp > BigInt(operation.validUntil)
-    ? { kind: "expired", blockNumber: final.number }
-    : { kind: "open" };
+  return late ? { kind: "expired", blockNumber: final.number } : { kind: "open" };
+}
+
+/** The lane's next nonce: at a block, or at the newest one. */
+function nonceOf(
+  chain: Chain,
+  operation: Operation,
+  agent: Address,
+  blockNumber: bigint | undefined,
+): Promise<bigint> {
+  return ask(chain, () =>
+    chain.client.readContract({
+      address: entryPointAddress,
+      abi: entryPointAbi,
+      functionName: "getNonce",
+      args: [operation.userOp.sender, laneOf(agent)],
+      ...(blockNumber === undefined ? {} : { blockNumber }),
+    }),
+  );
 }
 
 async function revertReasonOf(chain: Chain, userOpHash: Hex, transaction: Hex): Promise<string> {

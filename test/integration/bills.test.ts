@@ -11,6 +11,7 @@ import { ownBundler } from "../../src/chain/bundler/ownBundler.ts";
 import { sendTransaction } from "../../src/chain/deploy.ts";
 import { userOpHashOf, fromUserOpJson } from "../../src/chain/entryPoint.ts";
 import { BundlerError, ChainRefusalError } from "../../src/chain/errors.ts";
+import { outputOf } from "../../src/journal/decisions.ts";
 import { readEntries } from "../../src/journal/entries.ts";
 import { openJournal } from "../../src/journal/openJournal.ts";
 import type { DecisionReport } from "../../src/runtime/report.ts";
@@ -295,5 +296,32 @@ describe("a bill is decided again without a second mail, and paid once", () => {
       ["allow", "paid"],
     ]);
     expect(await paidTo(world, "acme")).toBe(42_500_000n);
+  });
+});
+
+describe("an operation that a reorg puts into an earlier block", () => {
+  test("is found: its event is looked for from the block that was final at signing", async () => {
+    const made = await makeWorld(chain, "reorg");
+    const world: World = { ...made, chain: { ...made.chain, finality: { depth: 3 } } };
+    const own = ownBundler(world.chain, { executor: world.purse });
+    const heads: bigint[] = [];
+    const bundler: Bundler = {
+      ...own,
+      async estimateGas(draft) {
+        heads.push(await world.chain.client.getBlockNumber());
+        return own.estimateGas(draft);
+      },
+      async send(userOp) {
+        const hash = await own.send(userOp);
+        for (let block = 0; block < 3; block++) await chain.request({ method: "evm_mine" });
+        return hash;
+      },
+    };
+    const [paid] = await decide(world, { "1.eml": billMail(invoice) }, bundler);
+    expect(inShort([paid!])).toEqual([["allow", "paid"]]);
+    const journal = openJournal(join(folder, world.name, "journal.db"));
+    const signed = outputOf(journal, paid!.id, "sign");
+    journal.close();
+    expect(signed).toMatchObject({ fromBlock: (heads[0]! - 3n).toString() });
   });
 });

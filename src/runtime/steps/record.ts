@@ -46,11 +46,7 @@ function reopen({ decision, house, output, trigger }: StepContext, outcome: Outc
   const { journal, agent } = house;
   const { leaf } = output("seal") as { readonly leaf: Hex };
   const retry = retryTrigger(journal, agent.name, trigger, leaf);
-  appendEntry(
-    journal,
-    agent.name,
-    ...(retry === undefined
-      ? (["given-up", { decision, leaf, outcome }] as const)
-      : (["reopened", { decision, leaf, outcome, trigger: retry }] as const)),
-  );
+  const ended = { decision, leaf, outcome };
+  if (retry === undefined) appendEntry(journal, agent.name, "given-up", ended);
+  else appendEntry(journal, agent.name, "reopened", { ...ended, trigger: retry });
 }

@@ -4,7 +4,7 @@ import type { Action } from "../../core/action.ts";
 import type { JsonObject } from "../../core/json.ts";
 import type { Observation } from "../../core/observation.ts";
 import type { Verdict } from "../../core/verdict.ts";
-import { ask } from "../../chain/connectChain.ts";
+import { ask, finalBlock } from "../../chain/connectChain.ts";
 import { ChainRefusalError } from "../../chain/errors.ts";
 import { signOperation } from "../../chain/signOperation.ts";
 import { putOperation } from "../../journal/operations.ts";
@@ -30,6 +30,8 @@ export const sign: Step = {
     );
     if (!payment) throw new Error("A decision without a payment has nothing to sign.");
     const block = await ask(house.chain, () => house.chain.client.getBlock({ blockTag: "latest" }));
+    // A reorg may put the operation into a lower block than today's head, never into one below a final block.
+    const { number: final } = await finalBlock(house.chain);
     const claim = claimAt(Number(block.timestamp));
     try {
       const operation = await signOperation({
@@ -51,7 +53,10 @@ export const sign: Step = {
       });
       const lane = `${house.account.toLowerCase()}/${house.policy.agent.toLowerCase()}`;
       return {
-        value: { operation: operation as unknown as JsonObject, fromBlock: block.number.toString() },
+        value: {
+          operation: operation as unknown as JsonObject,
+          fromBlock: (final < 0n ? 0n : final).toString(),
+        },
         entry: {
           kind: "signed",
           body: {
