@@ -37,7 +37,11 @@ export const observe: Step = {
         state.limits[index]!.balanceUnits.toString(),
       );
     }
-    for (const [name, fact] of Object.entries(factsOf(trigger.payload))) facts[name] = fact;
+    for (const [name, fact] of Object.entries(factsOf(trigger.payload))) {
+      // What came from outside never stands in for what was read from the chain.
+      if (name in facts) throw new Error(`A trigger may not carry the fact "${name}".`);
+      facts[name] = fact;
+    }
     const observation: Observation = {
       chainId: chain.chainId,
       blockNumber: state.blockNumber.toString(),
