@@ -12,7 +12,7 @@ import {
   type PlainUserOp,
 } from "../entryPoint.ts";
 import { BundlerError, ChainRefusalError, RpcUnreachableError } from "../errors.ts";
-import type { Bundler, GasLimits } from "./bundler.ts";
+import type { Bundler, GasLimits, GasPrice } from "./bundler.ts";
 import { checkValidation, validationFrame, type ValidationFrame } from "./erc7562.ts";
 
 const name = "in-process";
@@ -39,6 +39,8 @@ export function ownBundler(chain: Chain, options: OwnBundlerOptions): Bundler {
   const { client } = chain;
   const { executor } = options;
   let sending: Promise<unknown> = Promise.resolve();
+  /** Transactions whose nonce was not used when last looked at, by userOpHash. */
+  const waiting = new Map<Hex, Bundle>();
 
   const handleOps = (userOp: PlainUserOp): Hex =>
     encodeFunctionData({
@@ -105,40 +107,74 @@ export function ownBundler(chain: Chain, options: OwnBundlerOptions): Bundler {
     }
   }
 
-  async function submit(userOp: PlainUserOp): Promise<void> {
-    const fees = await gasPrice();
-    const gas = userOp.verificationGasLimit + userOp.callGasLimit + userOp.preVerificationGas + 100_000n;
-    const nonce = await ask(chain, () =>
-      client.getTransactionCount({ address: executor.address, blockTag: "pending" }),
-    );
+  /**
+   * One transaction an operation, however often it is handed over: the same bytes again while the transaction waits; at
+   * the same nonce, for more, when its fees are too low. A second transaction would be paid for and do nothing.
+   */
+  async function submit(userOpHash: Hex, userOp: PlainUserOp): Promise<void> {
+    const used = await transactionCount("latest");
+    for (const [key, { nonce }] of waiting) if (nonce < used) waiting.delete(key);
+    const now = await market();
+    const mine = waiting.get(userOpHash);
+    if (mine && !isOutbid(mine.fees, now) && (await broadcast(mine.raw)) === "taken") return;
+    const [deadHash, dead] = mine ? [] : await deadBundle();
+    const replaced = mine ?? dead;
+    const fees = replaced ? outbid(replaced.fees, feesIn(now)) : feesIn(now);
+    const nonce = replaced?.nonce ?? (await transactionCount("pending"));
     const raw = await executor.signTransaction({
       type: "eip1559",
       chainId: chain.chainId,
       nonce,
       to: entryPointAddress,
       data: handleOps(userOp),
-      gas,
+      gas: userOp.verificationGasLimit + userOp.callGasLimit + userOp.preVerificationGas + 100_000n,
       maxFeePerGas: fees.maxFeePerGasWei,
       maxPriorityFeePerGas: fees.maxPriorityFeePerGasWei,
     });
+    if (deadHash) waiting.delete(deadHash);
+    // Kept before it leaves: an answer that is lost does not mean that the transaction is.
+    waiting.set(userOpHash, { userOp, raw, nonce, fees });
+    if ((await broadcast(raw)) === "underpriced")
+      throw new BundlerError(name, "could not send its transaction", new Error("its fees are too low"));
+  }
+
+  const transactionCount = (blockTag: "latest" | "pending") =>
+    ask(chain, () => client.getTransactionCount({ address: executor.address, blockTag }));
+
+  /** A transaction that blocks the nonces behind it and whose operation the chain would refuse by now. */
+  async function deadBundle(): Promise<readonly [Hex, Bundle] | readonly []> {
+    for (const [key, bundle] of waiting) {
+      try {
+        await dryRun(bundle.userOp);
+      } catch (error) {
+        if (!(error instanceof ChainRefusalError)) throw error;
+        return [key, bundle];
+      }
+    }
+    return [];
+  }
+
+  async function broadcast(raw: Hex): Promise<"taken" | "underpriced"> {
     try {
       await client.request({ method: "eth_sendRawTransaction", params: [raw] });
     } catch (error) {
+      const words = wordsOf(error);
+      if (knownAnswer.test(words)) return "taken";
+      if (underpricedAnswer.test(words)) return "underpriced";
       const data = revertDataOf(error);
       if (data) throw new ChainRefusalError(decodeRefusal(data));
       throw new BundlerError(name, "could not send its transaction", error);
     }
+    return "taken";
   }
 
-  async function gasPrice() {
+  async function market(): Promise<Market> {
     const block = await ask(chain, () => client.getBlock({ blockTag: "latest" }));
-    const maxPriorityFeePerGasWei = await ask(chain, () => client.estimateMaxPriorityFeePerGas());
-    // Twice the base fee outlasts six full blocks of rising fees (EIP-1559).
-    return {
-      maxFeePerGasWei: (block.baseFeePerGas ?? 0n) * 2n + maxPriorityFeePerGasWei,
-      maxPriorityFeePerGasWei,
-    };
+    const tipWei = await ask(chain, () => client.estimateMaxPriorityFeePerGas());
+    return { baseFeeWei: block.baseFeePerGas ?? 0n, tipWei };
   }
+
+  const gasPrice = async () => feesIn(await market());
 
   return {
     name,
@@ -171,13 +207,62 @@ export function ownBundler(chain: Chain, options: OwnBundlerOptions): Bundler {
       const turn = sending.then(async () => {
         await simulate(userOp);
         await dryRun(userOp);
-        await submit(userOp);
-        return userOpHashOf(chain.chainId, userOp);
+        const userOpHash = userOpHashOf(chain.chainId, userOp);
+        await submit(userOpHash, userOp);
+        return userOpHash;
       });
       sending = turn.catch(() => undefined);
       return turn;
     },
   };
+}
+
+/** A bundle transaction as it was sent. */
+type Bundle = {
+  readonly userOp: PlainUserOp;
+  readonly raw: Hex;
+  readonly nonce: number;
+  readonly fees: GasPrice;
+};
+
+/** What the chain asks for now. */
+type Market = { readonly baseFeeWei: bigint; readonly tipWei: bigint };
+
+/** Twice the base fee outlasts six full blocks of rising fees (EIP-1559). */
+const feesIn = ({ baseFeeWei, tipWei }: Market): GasPrice => ({
+  maxFeePerGasWei: baseFeeWei * 2n + tipWei,
+  maxPriorityFeePerGasWei: tipWei,
+});
+
+/** Below the base fee, or what is left above it is less than half of what others tip. */
+function isOutbid(fees: GasPrice, { baseFeeWei, tipWei }: Market): boolean {
+  const left = fees.maxFeePerGasWei - baseFeeWei;
+  return (left < fees.maxPriorityFeePerGasWei ? left : fees.maxPriorityFeePerGasWei) * 2n < tipWei;
+}
+
+/** The least that replaces a transaction everywhere: both fees an eighth higher (geth asks for a tenth), or today's. */
+function outbid(old: GasPrice, today: GasPrice): GasPrice {
+  const raised = (one: bigint, other: bigint) => (one > other ? one : other);
+  return {
+    maxFeePerGasWei: raised((old.maxFeePerGasWei * 9n) / 8n + 1n, today.maxFeePerGasWei),
+    maxPriorityFeePerGasWei: raised(
+      (old.maxPriorityFeePerGasWei * 9n) / 8n + 1n,
+      today.maxPriorityFeePerGasWei,
+    ),
+  };
+}
+
+/** How nodes say that they hold these very bytes already (geth, Erigon, Reth · Nethermind · Besu, EDR · OpenEthereum). */
+const knownAnswer = /already ?known|known transaction|already imported/i;
+/** How nodes say that the fees do not do: for the pool, for a replacement, or for the base fee. */
+const underpricedAnswer = /underpriced|fee ?too ?low|(less|lower) than (the )?(block )?base ?fee/i;
+
+/** Everything an error says, its causes included: nodes' own words lie at the bottom. */
+function wordsOf(error: unknown): string {
+  const words: string[] = [];
+  for (let cause = error, depth = 0; cause instanceof Error && depth < 16; cause = cause.cause, depth++)
+    words.push(cause.message);
+  return words.join("\n");
 }
 
 /** Gas of the account's call alone, as the EntryPoint makes it. */
