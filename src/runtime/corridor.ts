@@ -29,6 +29,18 @@ export class MachineVersionError extends BaseError {
   }
 }
 
+/** A decision that is under way and has nothing left to do: the journal contradicts itself. */
+export class StuckDecisionError extends BaseError {
+  override readonly name = "StuckDecisionError";
+  constructor(decision: string, trigger: string) {
+    super("A decision is under way, but the journal names no step that would carry it on.", {
+      remedy:
+        "The journal was changed from outside, or its disk is damaged. Keep the file, and don't go on with an older copy: it does not know the last payments. Freeze the account, see on the chain what was paid, then start with a new state folder and an empty inbox.",
+      facts: { decision, trigger },
+    });
+  }
+}
+
 /** Called at every durable border, for progress and for tests that cut the power there. */
 export type Passage = (event: {
   readonly decision: string;
@@ -41,7 +53,10 @@ export type CorridorOptions = {
   readonly steps: Readonly<Record<string, Step>>;
   readonly signal: AbortSignal;
   readonly onPassage?: Passage;
-  /** Milliseconds between attempts of a step whose error says `retry: safe`; the last one repeats `attempts` times. */
+  /**
+   * Milliseconds before each further attempt of a step whose error says `retry: safe`. When they are used up the error
+   * is thrown; the effect stays in the journal, so the next `runNext` takes up the same step with all its attempts.
+   */
   readonly backOffMs?: readonly number[];
 };
 
@@ -52,6 +67,8 @@ const defaultBackOffMs = [200, 500, 1000, 2000, 5000] as const;
  * the money path has no concurrency.
  *
  * @returns the decision's row when one was finished, undefined when there is nothing to do (or the signal aborted).
+ * @throws MachineVersionError · StuckDecisionError · the error of a step. After one that says `retry: safe` (an RPC or
+ * bundler that does not answer) nothing is lost: whoever watches waits and calls again.
  */
 export async function runNext(options: CorridorOptions): Promise<DecisionRow | undefined> {
   const { house } = options;
@@ -82,7 +99,11 @@ async function carryOn(options: CorridorOptions, decision: DecisionRow): Promise
   const trigger = triggerOf(house.journal, decision.triggerId);
   for (;;) {
     const [effect] = effectsOf(house.journal, decision.id);
-    if (!effect) return decisionOf(house.journal, decision.id);
+    if (!effect) {
+      const now = decisionOf(house.journal, decision.id);
+      if (!now.done) throw new StuckDecisionError(decision.id, trigger.label);
+      return now;
+    }
     if (signal.aborted) return undefined;
     const context = contextOf(options, decision.id, trigger);
     options.onPassage?.({ decision: decision.id, step: effect.source, at: "begun" });
