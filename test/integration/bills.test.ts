@@ -11,10 +11,12 @@ import { ownBundler } from "../../src/chain/bundler/ownBundler.ts";
 import { sendTransaction } from "../../src/chain/deploy.ts";
 import { userOpHashOf, fromUserOpJson } from "../../src/chain/entryPoint.ts";
 import { BundlerError, ChainRefusalError } from "../../src/chain/errors.ts";
+import type { Observation } from "../../src/core/observation.ts";
 import { outputOf } from "../../src/journal/decisions.ts";
 import { readEntries } from "../../src/journal/entries.ts";
 import { openJournal } from "../../src/journal/openJournal.ts";
 import type { DecisionReport } from "../../src/runtime/report.ts";
+import { verifyDecisions } from "../../src/runtime/verifyDecisions.ts";
 import { startLocalChain, type LocalChain } from "../../src/testing/localChain.ts";
 import { decideAll, openHouse } from "./house.ts";
 import { billMail, writeInbox, type Bill } from "./mails.ts";
@@ -278,6 +280,14 @@ describe("a bill is decided again without a second mail, and paid once", () => {
     });
     expect(retriesIn(world)).toEqual([["reopened", "expired"]]);
     expect(bundler.taken).toHaveLength(2);
+
+    // The new decision knows of the one before it, and both stand up to a check.
+    const house = openHouse(world, { state: join(folder, world.name) });
+    const { facts } = outputOf(house.journal, reports[1]!.id, "observe") as unknown as Observation;
+    const { decisions } = await verifyDecisions(house);
+    house.journal.close();
+    expect(facts["trigger.retryOf"]).toEqual({ value: reports[0]!.leaf, provenance: "history" });
+    expect(decisions.map(({ failures }) => failures)).toEqual([[], []]);
 
     // Neither a restart nor a reminder pays it again.
     expect(inShort(await decide(world, { "2.eml": reminder })).slice(1)).toEqual([
