@@ -35,7 +35,7 @@ export class StuckDecisionError extends BaseError {
   constructor(decision: string, trigger: string) {
     super("A decision is under way, but the journal names no step that would carry it on.", {
       remedy:
-        "The journal was changed from outside, or its disk is damaged. Keep the file, and don't go on with an older copy: it does not know the last payments. Freeze the account, see on the chain what was paid, then start with a new state folder and an empty inbox.",
+        "The journal was changed from outside, or its disk is damaged. Keep the file, and don't go on with an older copy: it does not know the last payments. Freeze the account, see on the chain what was paid, then start afresh with a new agent key, a new state folder and an empty inbox.",
       facts: { decision, trigger },
     });
   }
