@@ -1,21 +1,22 @@
-import { hexToBigInt, type Address, type Hex } from "viem";
+import type { Hex } from "viem";
 
-import { anchoredRoot, anchoredSize } from "../chain/anchor.ts";
-import { committedTrees, decisionLogOf } from "../chain/findReceipt.ts";
-import { encodeCall } from "../chain/signOperation.ts";
-import { canonicalize } from "../core/canonical.ts";
-import { sealDecision, type RecordFields } from "../core/decision.ts";
+import { NotCanonicalError } from "../core/canonical.ts";
+import { FieldShapeError } from "../core/decision.ts";
+import { BaseError } from "../core/errors.ts";
+import type { Entry } from "../core/entry.ts";
 import type { ReExecution } from "../core/inference.ts";
-import type { Json } from "../core/json.ts";
-import { treeRoot } from "../core/merkle.ts";
-import { observationDigest, type Observation } from "../core/observation.ts";
-import type { Operation, Receipt } from "../core/operation.ts";
-import { allDecisions, outputOf, type DecisionRow } from "../journal/decisions.ts";
-import { verifyEntries } from "../journal/entries.ts";
-import { leavesOf } from "../journal/leaves.ts";
+import { InvalidRequestError, PromptTooLongError } from "../inference/errors.ts";
+import { allDecisions, type DecisionRow } from "../journal/decisions.ts";
+import { readEntries, verifyEntries } from "../journal/entries.ts";
+import { leavesOf, noLeaf } from "../journal/leaves.ts";
 import type { House } from "./house.ts";
-import type { Thought } from "./steps/parse.ts";
-import { inferenceFields, type Sealed } from "./steps/seal.ts";
+import { promptOf } from "./steps/infer.ts";
+import { chainHistoryOf, type ChainHistory, type ChainTree } from "./verify/chainHistory.ts";
+import { entryFailures } from "./verify/entryFailures.ts";
+import { EvidenceMissingError, readEvidence, type Evidence } from "./verify/evidence.ts";
+import { journalFailures, treeHolds, type Book } from "./verify/journalFailures.ts";
+import { outcomeFailures } from "./verify/outcomeFailures.ts";
+import { recordFailures } from "./verify/recordFailures.ts";
 
 /** What was found about one decision. `failures` is empty when everything that was checked holds. */
 export type DecisionCheck = {
@@ -30,17 +31,23 @@ export type DecisionCheck = {
 export type Verification = {
   readonly journalEntries: number;
   readonly decisions: readonly DecisionCheck[];
+  /** What is wrong with the journal as a whole: decisions that are missing, roots on the chain that contradict it. */
+  readonly failures: readonly string[];
 };
 
-/** A tree root found on the chain: decisions with an index below `size` are under it. */
-type ChainTree = { readonly size: number; readonly root: Hex };
+/** A finished decision beside everything it is compared with. */
+type Case = {
+  readonly decision: DecisionRow;
+  readonly book: Book;
+  readonly history: ChainHistory;
+  readonly trees: readonly ChainTree[];
+};
 
 /**
- * Checks every finished decision against the chain and the model: the journal's hash chain, the record against its
- * leaf, the record against what the steps handed on, the leaf against the roots on chain, the executed call against
- * the record, and the inference by running it again from its recorded prompt tokens.
+ * Checks the journal against itself, the policy, the chain and the model (docs/architecture.md, "What verification
+ * checks"). The agent has to be idle: a decision under way is a failure.
  *
- * @throws JournalBrokenError when the journal itself does not hold
+ * @throws JournalBrokenError when the journal's hash chain does not hold
  */
 export async function verifyDecisions(
   house: House,
@@ -48,136 +55,117 @@ export async function verifyDecisions(
 ): Promise<Verification> {
   const { journal, agent } = house;
   const { entries } = verifyEntries(journal);
-  const leaves = leavesOf(journal, agent.name);
-  const finished = allDecisions(journal, agent.name).filter((decision) => decision.done);
-  const trees = await treesOnChain(house, finished);
+  const book: Book = {
+    decisions: allDecisions(journal, agent.name),
+    leaves: leavesOf(journal, agent.name),
+    entries: entriesOf(house),
+  };
+  const history = await chainHistoryOf(house);
+  // Only what the account itself or the operator's purse wrote: anybody may write to the log under any account's name.
+  const trees = [...history.committed, ...history.anchored].filter((tree) => treeHolds(tree, book.leaves));
   const decisions: DecisionCheck[] = [];
-  for (const decision of finished) {
+  for (const decision of book.decisions.filter(({ done }) => done)) {
     if (options.signal?.aborted) throw options.signal.reason;
-    const check = await checkDecision(house, decision, leaves, trees, options.signal);
+    const check = await checkDecision(house, { decision, book, history, trees }, options.signal);
     decisions.push(check);
     options.onChecked?.(check);
   }
-  return { journalEntries: entries, decisions };
+  return { journalEntries: entries, decisions, failures: await journalFailures(house, book, history) };
 }
 
-/** Every root that the chain holds for this agent: committed by the account with an operation, or anchored from the purse. */
-async function treesOnChain(house: House, decisions: readonly DecisionRow[]): Promise<readonly ChainTree[]> {
-  const { account, chain, journal, policy, purse } = house;
-  const decisionLog = await decisionLogOf(chain, account);
-  const trees: ChainTree[] = [];
-  for (const decision of decisions) {
-    const receipt = receiptOf(house, decision);
-    if (!receipt) continue;
-    const committed = await committedTrees(chain, decisionLog, receipt.transaction, account, policy.agent);
-    // Only what the account itself wrote: anybody may write to the log under any account's name.
-    trees.push(...committed.filter((tree) => tree.writer === account));
+function entriesOf({ agent, journal }: House): readonly Entry[] {
+  const entries: Entry[] = [];
+  for (;;) {
+    const page = readEntries(journal, entries.at(-1)?.sequence ?? 0);
+    if (page.length === 0) return entries.filter((entry) => entry.agent === agent.name);
+    entries.push(...page);
   }
-  if (purse) {
-    const size = await anchoredSize(chain, purse.address, decisionLog, account, policy.agent);
-    if (size > 0)
-      trees.push({
-        size,
-        root: await anchoredRoot(chain, purse.address, decisionLog, { account, agent: policy.agent, size }),
-      });
-  }
-  const leaves = leavesOf(journal, house.agent.name);
-  return trees.filter(
-    (tree) => tree.size <= leaves.length && treeRoot(leaves.slice(0, tree.size)) === tree.root,
-  );
-}
-
-function receiptOf(
-  { journal }: House,
-  decision: DecisionRow,
-): Extract<Receipt, { transaction: Hex }> | undefined {
-  const receipt = (outputOf(journal, decision.id, "settle") as { receipt?: Receipt } | undefined)?.receipt;
-  return receipt && receipt.outcome !== "expired" ? receipt : undefined;
 }
 
 async function checkDecision(
   house: House,
-  decision: DecisionRow,
-  leaves: readonly Hex[],
-  trees: readonly ChainTree[],
+  on: Case,
   signal: AbortSignal | undefined,
 ): Promise<DecisionCheck> {
-  const output = (step: string) => outputOf(house.journal, decision.id, step);
-  const sealed = output("seal") as unknown as Sealed;
-  const thought = output("infer") as unknown as Thought;
+  const { book, decision, history, trees } = on;
   const failures: string[] = [];
-  const index = sealed.treeSize - 1;
+  /** Tampered rows may have any shape: what can't be read is a failure; a chain or model that is away is an error. */
+  const attempt = async <T>(what: string, work: () => T | Promise<T>): Promise<T | undefined> => {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isUnreadable(error) || signal?.aborted) throw error;
+      failures.push(
+        error instanceof EvidenceMissingError
+          ? error.message
+          : `The ${what} can't be checked: ${error instanceof Error ? error.message.split("\n")[0] : String(error)}`,
+      );
+      return undefined;
+    }
+  };
+  const unread = {
+    sequence: decision.position,
+    leaf: noLeaf,
+    onChain: false,
+    inference: "not checked",
+  } as const;
+  const evidence = await attempt("evidence", () => readEvidence(house, decision));
+  if (!evidence) return { ...unread, failures };
 
-  const resealed = sealDecision(sealed.fields, sealed.secret);
-  if (resealed.leaf !== sealed.leaf) failures.push("The record does not hash to its leaf.");
-  if (leaves[index] !== sealed.leaf) failures.push("The leaf is not at its place in the agent's tree.");
-  const expected = expectedFields(output, thought);
-  for (const [path, value] of Object.entries(expected))
-    if (canonicalize(sealed.fields[path] ?? null) !== canonicalize(value))
-      failures.push(`The record's ${path} is not what the journal holds.`);
-
-  const onChain = trees.some((tree) => index < tree.size);
+  const { sealed } = evidence;
+  if (decision.snapshot["context"] === undefined || outcomeOf(decision) !== evidence.outcome)
+    failures.push(`The decision ended as "${outcomeOf(decision)}" and is recorded as "${evidence.outcome}".`);
+  const earlier = new Set(
+    book.decisions.filter(({ position }) => position < decision.position).map(({ id }) => id),
+  );
+  failures.push(
+    ...((await attempt("record", () => recordFailures(house, evidence, book.leaves, earlier))) ?? []),
+    ...((await attempt("audit log", () =>
+      entryFailures(
+        evidence,
+        house.policy.documentHash,
+        book.entries.filter((entry) => entry.body["decision"] === decision.id),
+      ),
+    )) ?? []),
+    ...((await attempt("outcome", () => outcomeFailures(house, evidence, history))) ?? []),
+  );
+  const index = book.leaves.indexOf(sealed.leaf);
+  const onChain = index !== -1 && trees.some((tree) => index < tree.size);
   if (!onChain) failures.push("The leaf is under no root on the chain.");
-  const receipt = receiptOf(house, decision);
-  if (receipt) failures.push(...(await executionFailures(house, sealed, receipt, output)));
+  const inference =
+    (await attempt("inference", () => repeat(house, evidence, failures, signal))) ?? "not checked";
+  return { sequence: decision.position, leaf: sealed.leaf, failures, onChain, inference };
+}
 
-  let verdict: DecisionCheck["inference"] = "not checked";
+const outcomeOf = (decision: DecisionRow): string =>
+  String((decision.snapshot["context"] as { readonly outcome?: unknown } | undefined)?.outcome);
+
+/** Whatever is not one of our own errors was thrown by content of a wrong shape. */
+const isUnreadable = (error: unknown): boolean =>
+  !(error instanceof BaseError) ||
+  error instanceof InvalidRequestError ||
+  error instanceof NotCanonicalError ||
+  error instanceof FieldShapeError;
+
+/** Runs the model again, from the recorded prompt; for a prompt that was too long, from the observation's. */
+async function repeat(
+  house: House,
+  { output, thought }: Evidence,
+  failures: string[],
+  signal: AbortSignal | undefined,
+): Promise<DecisionCheck["inference"]> {
+  const options = signal ? { signal } : {};
   if ("inference" in thought) {
-    const again = await house.engine.reExecute(thought.inference, signal ? { signal } : {});
-    verdict = again.verdict;
+    const again = await house.engine.reExecute(thought.inference, options);
     if (again.verdict === "MISMATCH")
       failures.push(`The model writes something else at token ${again.firstDivergence.index}: ${again.why}`);
+    return again.verdict;
   }
-  return { sequence: decision.position, leaf: sealed.leaf, failures, onChain, inference: verdict };
-}
-
-/** What the record has to say, recomputed from what the steps handed on. */
-function expectedFields(output: (step: string) => Json | undefined, thought: Thought): RecordFields {
-  const verdict = output("judge") as unknown as { kind: string; reasons: readonly { code: string }[] };
-  return {
-    "observation.digest": observationDigest(output("observe") as unknown as Observation),
-    ...inferenceFields(thought),
-    "decision.action": output("parse") ?? null,
-    "decision.verdict": verdict.kind,
-    "decision.reasons": verdict.reasons.map((reason) => reason.code),
-  };
-}
-
-/** The operation on the chain has to carry the very calls and nonce that the record names, and commit this leaf last. */
-async function executionFailures(
-  house: House,
-  sealed: Sealed,
-  receipt: { readonly transaction: Hex },
-  output: (step: string) => Json | undefined,
-): Promise<readonly string[]> {
-  const { account, chain, policy } = house;
-  const failures: string[] = [];
-  const { operation } = output("sign") as unknown as { operation: Operation };
-  const [call] = sealed.fields["execution.calls"] as unknown as readonly {
-    to: Address;
-    valueWei: string;
-    data: Hex;
-  }[];
-  if (
-    !call ||
-    encodeCall({ to: call.to, valueWei: BigInt(call.valueWei), data: call.data }).toLowerCase() !==
-      operation.userOp.callData.toLowerCase()
-  )
-    failures.push("The operation carries another call than the record names.");
-  if (hexToBigInt(sealed.fields["execution.nonce"] as Hex) !== hexToBigInt(operation.userOp.nonce))
-    failures.push("The operation has another nonce than the record names.");
-  const committed = await committedTrees(
-    chain,
-    await decisionLogOf(chain, account),
-    receipt.transaction,
-    account,
-    policy.agent,
-  );
-  if (
-    !committed.some(
-      (tree) => tree.writer === account && tree.size === sealed.treeSize && tree.root === sealed.treeRoot,
-    )
-  )
-    failures.push("The operation's transaction does not commit this decision as the tree's last leaf.");
-  return failures;
+  try {
+    await house.engine.infer(promptOf({ house, output }), { kind: "greedy" }, options);
+    failures.push("The record says that the message was too long for the model, which reads it.");
+  } catch (error) {
+    if (!(error instanceof PromptTooLongError)) throw error;
+  }
+  return "not checked";
 }

@@ -37,7 +37,8 @@ export const seal: Step = {
     const action = context.output("parse") as unknown as Action;
     const verdict = context.output("judge") as unknown as Verdict;
     const payment = paymentOf(house, action, verdict);
-    const sealed = sealDecision(recordFields(context, action, verdict, payment), house.randomSecret());
+    const place = nextLeaf(house.journal, house.agent.name);
+    const sealed = sealDecision(recordFields(context, place, action, verdict, payment), house.randomSecret());
     // The tree is read and grown in this very transaction.
     const tree = addLeaf(house.journal, house.agent.name, decision, sealed.leaf);
     const value: Sealed = { ...sealed, treeSize: tree.size, treeRoot: tree.root };
@@ -89,16 +90,15 @@ export function callOf(payment: Payment): Call {
 }
 
 /** The record, field by field (docs/architecture.md lists them). Digests where the content is large or private. */
-function recordFields(
-  context: StepContext,
+export function recordFields(
+  { house, trigger, output }: Pick<StepContext, "house" | "trigger" | "output">,
+  { index, previous }: { readonly index: number; readonly previous: Hex },
   action: Action,
   verdict: Verdict,
   payment: Payment | undefined,
 ): RecordFields {
-  const { house, trigger } = context;
-  const observation = context.output("observe") as unknown as Observation;
-  const thought = context.output("infer") as unknown as Thought;
-  const { index, previous } = nextLeaf(house.journal, house.agent.name);
+  const observation = output("observe") as unknown as Observation;
+  const thought = output("infer") as unknown as Thought;
   const call = payment && callOf(payment);
   return {
     "header.schema": recordSchema,

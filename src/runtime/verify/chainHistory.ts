@@ -1,0 +1,106 @@
+import { BaseError, isAddressEqual, LimitExceededRpcError, type Address, type Hex } from "viem";
+
+import { decisionLogAbi } from "../../chain/abi/decisionLog.ts";
+import { entryPointAbi } from "../../chain/abi/entryPoint.ts";
+import { ask, type Chain } from "../../chain/connectChain.ts";
+import { entryPointAddress } from "../../chain/entryPoint.ts";
+import { RpcUnreachableError } from "../../chain/errors.ts";
+import { decisionLogOf } from "../../chain/findReceipt.ts";
+import { laneOf } from "../../chain/signOperation.ts";
+import type { House } from "../house.ts";
+
+/** An operation in the agent's lane that the EntryPoint executed. */
+export type OperationEvent = { readonly transaction: Hex; readonly blockNumber: bigint };
+
+/** A tree root on the chain: decisions with an index below `size` are under it. */
+export type ChainTree = { readonly size: number; readonly root: Hex };
+
+/** Everything the chain has seen of one agent of one account, whatever the journal says about it. */
+export type ChainHistory = {
+  readonly decisionLog: Address;
+  /** By userOpHash. */
+  readonly operations: ReadonlyMap<Hex, OperationEvent>;
+  /** Written by the account itself while it validated the agent's operations. */
+  readonly committed: readonly (ChainTree & { readonly transaction: Hex })[];
+  /** Written by the operator's purse. */
+  readonly anchored: readonly ChainTree[];
+};
+
+type Blocks = { readonly fromBlock: bigint; readonly toBlock: bigint };
+
+/** Smallest part a range of blocks is cut into when an RPC refuses larger ones. */
+const smallestRange = 500n;
+
+/** Reads the chain from its first block on, so that no journal can choose where the looking begins. */
+export async function chainHistoryOf(
+  house: Pick<House, "account" | "chain" | "policy" | "purse">,
+): Promise<ChainHistory> {
+  const { account, chain, policy, purse } = house;
+  const decisionLog = await decisionLogOf(chain, account);
+  const trees = (eventName: "Committed" | "Anchored", writer: Address) =>
+    allLogs(chain, (blocks) =>
+      chain.client.getContractEvents({
+        address: decisionLog,
+        abi: decisionLogAbi,
+        eventName,
+        args: { writer, account, agent: policy.agent },
+        strict: true,
+        ...blocks,
+      }),
+    );
+  const operations = await allLogs(chain, (blocks) =>
+    chain.client.getContractEvents({
+      address: entryPointAddress,
+      abi: entryPointAbi,
+      eventName: "UserOperationEvent",
+      args: { sender: account },
+      strict: true,
+      ...blocks,
+    }),
+  );
+  const committed = await trees("Committed", account);
+  const anchored =
+    purse && !isAddressEqual(purse.address, account) ? await trees("Anchored", purse.address) : [];
+  return {
+    decisionLog,
+    operations: new Map(
+      operations
+        .filter((log) => log.args.nonce >> 64n === laneOf(policy.agent))
+        .map((log) => [
+          log.args.userOpHash,
+          { transaction: log.transactionHash, blockNumber: log.blockNumber },
+        ]),
+    ),
+    committed: committed.map((log) => ({
+      size: Number(log.args.size),
+      root: log.args.root,
+      transaction: log.transactionHash,
+    })),
+    anchored: anchored.map((log) => ({ size: Number(log.args.size), root: log.args.root })),
+  };
+}
+
+async function allLogs<Log>(
+  chain: Chain,
+  read: (blocks: Blocks) => Promise<readonly Log[]>,
+): Promise<readonly Log[]> {
+  const between = async (fromBlock: bigint, toBlock: bigint): Promise<readonly Log[]> => {
+    try {
+      return await ask(chain, () => read({ fromBlock, toBlock }));
+    } catch (error) {
+      if (!isRefusedRange(error) || toBlock - fromBlock < smallestRange) throw error;
+      const middle = (fromBlock + toBlock) / 2n;
+      return [...(await between(fromBlock, middle)), ...(await between(middle + 1n, toBlock))];
+    }
+  };
+  return between(0n, await ask(chain, () => chain.client.getBlockNumber()));
+}
+
+/** An answer that is a refusal: many RPCs serve only so many blocks at once. A node that is away answers nothing. */
+function isRefusedRange(error: unknown): boolean {
+  if (!(error instanceof RpcUnreachableError)) return true;
+  return (
+    error.cause instanceof BaseError &&
+    error.cause.walk((cause) => cause instanceof LimitExceededRpcError) !== null
+  );
+}

@@ -1,0 +1,108 @@
+import { tokensDigest } from "../../core/decision.ts";
+import type { Entry } from "../../core/entry.ts";
+import type { Json, JsonObject } from "../../core/json.ts";
+import { observationDigest } from "../../core/observation.ts";
+import type { Evidence } from "./evidence.ts";
+import { same } from "./recordFailures.ts";
+
+/** A line that a decision has to have in the audit log. Only the fields named here are compared. */
+type Expected = { readonly kind: string; readonly body: JsonObject };
+
+/** What becomes of the trigger of a decision that came to nothing: told beside the decision's own lines. */
+const afterwards: ReadonlySet<string> = new Set(["reopened", "given-up"]);
+
+/** The audit log has to tell the decision from its first step to its last: each line once, in order, with these contents. */
+export function entryFailures(
+  evidence: Evidence,
+  documentHash: string,
+  entries: readonly Entry[],
+): readonly string[] {
+  const expected = expectedEntries(evidence, documentHash);
+  const failures: string[] = [];
+  const kinds = entries.map((entry) => entry.kind).filter((kind) => !afterwards.has(kind));
+  if (
+    !same(
+      kinds,
+      expected.map(({ kind }) => kind),
+    )
+  )
+    failures.push(
+      `The audit log tells ${kinds.join(", ") || "nothing"}; the decision has ${expected.map(({ kind }) => kind).join(", ")}.`,
+    );
+  for (const { kind, body } of expected) {
+    const entry = entries.find((candidate) => candidate.kind === kind);
+    if (!entry) continue;
+    for (const [name, value] of Object.entries(body))
+      if (!same(entry.body[name], value))
+        failures.push(`The audit log's "${kind}" has another ${name} than the decision.`);
+  }
+  const { outcome, sealed } = evidence;
+  for (const { body, kind } of entries.filter((entry) => afterwards.has(entry.kind)))
+    if (outcome === "paid" || body["outcome"] !== outcome || body["leaf"] !== sealed.leaf)
+      failures.push(`The audit log's "${kind}" tells of another end than the decision's.`);
+  return failures;
+}
+
+function expectedEntries(evidence: Evidence, documentHash: string): readonly Expected[] {
+  const { action, decision, observation, outcome, sealed, sent, settled, signed, thought, verdict } =
+    evidence;
+  const expected: Expected[] = [
+    {
+      kind: "observed",
+      body: { agent: decision.agent, block: observation.blockNumber, digest: observationDigest(observation) },
+    },
+    thoughtEntry(thought),
+    { kind: "parsed", body: { action: action as Json } },
+    {
+      kind: "judged",
+      body: {
+        verdict: verdict.kind,
+        reasons: verdict.reasons.map((reason) => reason.code),
+        policy: documentHash,
+      },
+    },
+    {
+      kind: "sealed",
+      body: {
+        index: sealed.treeSize - 1,
+        leaf: sealed.leaf,
+        root: sealed.root,
+        treeRoot: sealed.treeRoot,
+      },
+    },
+  ];
+  if (signed?.refusal) {
+    const { error, words } = signed.refusal;
+    expected.push({ kind: "refused", body: { by: "chain", error, words } });
+  }
+  const operation = signed?.operation;
+  if (operation) {
+    const { userOpHash, userOp, validUntil } = operation;
+    expected.push({ kind: "signed", body: { userOpHash, nonce: userOp.nonce, validUntil } });
+    if (sent) expected.push({ kind: "sent", body: { userOpHash, answer: sent.answer } });
+    if (settled) expected.push({ kind: "settled", body: { userOpHash, ...settledBody(settled.receipt) } });
+  }
+  expected.push({ kind: "recorded", body: { outcome } });
+  return expected;
+}
+
+function thoughtEntry(thought: Evidence["thought"]): Expected {
+  if ("tooLong" in thought) return { kind: "too-long", body: { why: thought.tooLong } };
+  const { inference } = thought;
+  return {
+    kind: "inferred",
+    body: {
+      model: inference.model.sha256,
+      mode: inference.mode,
+      promptTokens: tokensDigest(inference.promptTokens),
+      outputTokens: tokensDigest(inference.outputTokens),
+      text: inference.text,
+    },
+  };
+}
+
+function settledBody(receipt: NonNullable<Evidence["settled"]>["receipt"]): JsonObject {
+  return receipt.outcome === "expired"
+    ? { outcome: receipt.outcome }
+    : { outcome: receipt.outcome, transaction: receipt.transaction, block: receipt.blockHash };
+}

@@ -1,0 +1,157 @@
+import {
+  compactSignatureToSignature,
+  hexToBigInt,
+  isAddressEqual,
+  parseCompactSignature,
+  recoverTypedDataAddress,
+  serializeSignature,
+  sliceHex,
+  type Hex,
+} from "viem";
+
+import { finalBlock } from "../../chain/connectChain.ts";
+import { entryPointAddress, fromUserOpJson, userOpHashOf } from "../../chain/entryPoint.ts";
+import { operationStatus } from "../../chain/findReceipt.ts";
+import { encodeCall, encodeSignature, laneOf } from "../../chain/signOperation.ts";
+import type { Operation, Receipt } from "../../core/operation.ts";
+import { accountDomain, operationTypes } from "../../policy/grant.ts";
+import { payeeProof } from "../../policy/payeeTree.ts";
+import type { Payment } from "../../policy/resolve.ts";
+import type { House } from "../house.ts";
+import { callOf } from "../steps/seal.ts";
+import type { ChainHistory } from "./chainHistory.ts";
+import type { Evidence } from "./evidence.ts";
+import { same } from "./recordFailures.ts";
+
+/** How the decision ended, derived from the chain; the journal only says where to look. */
+export async function outcomeFailures(
+  house: House,
+  evidence: Evidence,
+  history: ChainHistory,
+): Promise<readonly string[]> {
+  const { action, operation, outcome, payment, settled, sent, signed, verdict } = evidence;
+  const failures: string[] = [];
+  const expectOutcome = (expected: string) => {
+    if (outcome !== expected)
+      failures.push(`The decision is recorded as "${outcome}" and ended as "${expected}".`);
+  };
+  if (!payment || signed?.refusal) {
+    if (operation || sent || settled || signed?.operation || (!payment && signed))
+      failures.push(`The decision is recorded as "${outcome}" and has an operation.`);
+    expectOutcome(
+      action.action === "hold" ? "held" : !payment && verdict.kind === "ask" ? "asked" : "refused",
+    );
+    return failures;
+  }
+  if (!operation || !settled || !sent) return ["The decision pays, and its operation is not in the journal."];
+  if (!same(operation, signed?.operation)) failures.push("The operation is not the one that was signed.");
+
+  const userOpHash = userOpHashOf(house.chain.chainId, fromUserOpJson(operation.userOp));
+  failures.push(...(await operationFailures(house, evidence, payment, operation, userOpHash)));
+  const { receipt } = settled;
+  const event = history.operations.get(userOpHash);
+  if (!event) {
+    expectOutcome("expired");
+    const final = await finalBlock(house.chain);
+    if (receipt.outcome !== "expired") failures.push("The operation's receipt is not on the chain.");
+    else if (receipt.userOpHash !== userOpHash)
+      failures.push("The receipt is another operation's than the one that was signed.");
+    if (final.timestamp <= BigInt(operation.validUntil))
+      failures.push("The operation is not on the chain and can still be included.");
+    return failures;
+  }
+  // The scanned event says where; its receipt is read anew, reason of a revert included.
+  const status = await operationStatus(
+    house.chain,
+    { ...operation, userOpHash },
+    house.policy.agent,
+    event.blockNumber,
+  );
+  if (status.kind !== "included")
+    return [...failures, "The operation has left the chain while it was checked."];
+  failures.push(...receiptFailures(receipt, status.receipt));
+  expectOutcome(status.receipt.outcome === "success" ? "paid" : "reverted");
+  const { treeRoot, treeSize } = evidence.sealed;
+  if (
+    !history.committed.some(
+      (tree) => tree.transaction === event.transaction && tree.size === treeSize && tree.root === treeRoot,
+    )
+  )
+    failures.push("The operation's transaction does not commit this decision as the tree's last leaf.");
+  return failures;
+}
+
+function receiptFailures(recorded: Receipt, actual: Receipt): readonly string[] {
+  const one = recorded as unknown as Readonly<Record<string, string | number | null>>;
+  const other = actual as unknown as Readonly<Record<string, string | number | null>>;
+  return [...new Set([...Object.keys(one), ...Object.keys(other)])]
+    .filter((name) => !same(one[name], other[name]))
+    .map(
+      (name) =>
+        `The receipt's ${name} is ${one[name] ?? "missing"}; on the chain it is ${other[name] ?? "none"}.`,
+    );
+}
+
+/** The stored bytes have to carry the payment that was decided, under the agent's own signature over this very tree. */
+async function operationFailures(
+  house: House,
+  { decision, outcome, sealed }: Evidence,
+  payment: Payment,
+  operation: Operation,
+  userOpHash: Hex,
+): Promise<readonly string[]> {
+  const { account, chain, journal, policy } = house;
+  const { userOp } = operation;
+  const failures: string[] = [];
+  const require = (holds: boolean, failure: string) => {
+    if (!holds) failures.push(failure);
+  };
+  const row = journal.get("select * from operation where decision = ?", decision.id);
+  const expired = outcome === "expired";
+  require(operation.userOpHash === userOpHash &&
+    row?.["user_op_hash"] === userOpHash, "The operation's hash is not its content's.");
+  require(row?.["state"] === (expired ? "expired" : "settled") &&
+    row["nonce"] === userOp.nonce, "The journal's row of the operation is not what became of it.");
+  require(operation.chainId === chain.chainId &&
+    isAddressEqual(operation.entryPoint, entryPointAddress) &&
+    isAddressEqual(userOp.sender, account), "The operation is for another chain or account.");
+  require(userOp.callData.toLowerCase() ===
+    encodeCall(callOf(payment)).toLowerCase(), "The operation carries another call than the record names.");
+  const nonce = hexToBigInt(userOp.nonce);
+  require(nonce >> 64n === laneOf(policy.agent) &&
+    nonce ===
+      hexToBigInt(
+        (sealed.fields["execution.nonce"] ?? "0x0") as Hex,
+      ), "The operation has another nonce than the record names.");
+
+  const { treeRoot, treeSize, validAfter, validUntil } = operation;
+  require(treeSize === sealed.treeSize &&
+    treeRoot ===
+      sealed.treeRoot, "The operation commits another tree than the one that ends with this decision.");
+  // kind (1 byte), agent (20), then the 64 bytes that the agent's key made.
+  const signature = sliceHex(userOp.signature, 21, 85);
+  const field = encodeSignature({
+    agent: policy.agent,
+    signature,
+    commitment: { validAfter, validUntil, treeSize, treeRoot },
+    terms: payment.limit.terms,
+    payeeProof: payeeProof(policy.payeeTree, payment.to) ?? [],
+  });
+  const signer = await recoverTypedDataAddress({
+    domain: accountDomain(chain.chainId, account),
+    types: operationTypes,
+    primaryType: "Operation",
+    message: {
+      userOpHash,
+      policyId: payment.limit.policyId,
+      validAfter: BigInt(validAfter),
+      validUntil: BigInt(validUntil),
+      size: BigInt(treeSize),
+      root: treeRoot,
+    },
+    signature: serializeSignature(compactSignatureToSignature(parseCompactSignature(signature))),
+  });
+  require(field.toLowerCase() === userOp.signature.toLowerCase() &&
+    isAddressEqual(signer, policy.agent), "The agent did not sign this operation for this decision.");
+  return failures;
+}

@@ -1,0 +1,101 @@
+import type { Hex } from "viem";
+
+import { parseAction, type Action } from "../../core/action.ts";
+import { canonicalize } from "../../core/canonical.ts";
+import { sealDecision } from "../../core/decision.ts";
+import type { Json } from "../../core/json.ts";
+import { noLeaf } from "../../journal/leaves.ts";
+import type { House } from "../house.ts";
+import { promptOf } from "../steps/infer.ts";
+import { billOf, verdictOf } from "../steps/judge.ts";
+import { recordFields } from "../steps/seal.ts";
+import type { Evidence } from "./evidence.ts";
+
+export const same = (one: unknown, other: unknown): boolean =>
+  canonicalize((one ?? null) as Json) === canonicalize((other ?? null) as Json);
+
+/** Everything that follows from the observation and the model's text without asking anybody: steps 3 to 5 done again. */
+export function recordFailures(
+  house: House,
+  evidence: Evidence,
+  leaves: readonly Hex[],
+  earlier: ReadonlySet<string>,
+): readonly string[] {
+  const { action, observation, output, payment, sealed, thought, trigger, verdict } = evidence;
+  const failures: string[] = [];
+  const index = leaves.indexOf(sealed.leaf);
+
+  const resealed = sealDecision(sealed.fields, sealed.secret);
+  if (resealed.leaf !== sealed.leaf || resealed.root !== sealed.root)
+    failures.push("The record does not hash to its leaf.");
+  if (index === -1 || index !== sealed.treeSize - 1)
+    failures.push("The leaf is not at its place in the agent's tree.");
+
+  const facts = (trigger.payload["facts"] ?? {}) as Readonly<Record<string, Json>>;
+  for (const [name, fact] of Object.entries(facts))
+    if (!same(observation.facts[name], fact))
+      failures.push(`The observation's ${name} is not the trigger's.`);
+
+  const prompt = promptOf({ house, output });
+  if ("inference" in thought) {
+    const asked = thought.inference.prompt;
+    if (!same(asked.messages, prompt.messages))
+      failures.push("The model was asked something else than the observation.");
+    if (asked.grammar !== prompt.grammar || asked.maxTokens !== prompt.maxTokens)
+      failures.push("The model wrote under another grammar or limit than the agent's.");
+    if (!same(thought.inference.sampling, { kind: "greedy" }))
+      failures.push("The model's tokens were not chosen greedily.");
+  }
+  const meant: Action =
+    "tooLong" in thought ? { action: "hold", reason: "too-long" } : parseAction(thought.inference.text);
+  if (!same(meant, action)) failures.push("The action is not what the model wrote.");
+
+  const judged = verdictOf(withHistory(house, earlier), meant, observation);
+  const codes = (of: typeof verdict) => of.reasons.map((reason) => reason.code);
+  if (judged.kind !== verdict.kind || !same(codes(judged), codes(verdict)))
+    failures.push(
+      `The verdict is "${verdict.kind}"; the judge says "${[judged.kind, ...codes(judged)].join(", ")}".`,
+    );
+
+  const place = { index, previous: leaves[index - 1] ?? noLeaf };
+  const expected = recordFields({ house, trigger, output }, place, action, verdict, payment);
+  for (const path of new Set([...Object.keys(expected), ...Object.keys(sealed.fields)]))
+    if (!same(sealed.fields[path], expected[path]))
+      failures.push(`The record's ${path} is not what the journal holds.`);
+  failures.push(...paymentRowFailures(house, evidence));
+  return failures;
+}
+
+/**
+ * The journal as it was when the decision was judged. An agent decides one thing at a time, so every earlier decision
+ * had ended, and its payment stood then if and only if it stands now.
+ */
+function withHistory(house: House, earlier: ReadonlySet<string>): House {
+  const { journal } = house;
+  return {
+    ...house,
+    journal: {
+      ...journal,
+      all: (sql, ...values) =>
+        journal.all(sql, ...values).filter((row) => earlier.has(String(row["decision"]))),
+    },
+  };
+}
+
+/** The row by which later bills are found to be duplicates. */
+function paymentRowFailures({ journal }: House, evidence: Evidence): readonly string[] {
+  const { decision, observation, outcome, payment } = evidence;
+  const row = journal.get("select * from payment where decision = ?", decision.id);
+  if (!payment) return row ? ["The journal holds a payment of a decision that pays nothing."] : [];
+  const bill = billOf(payment, observation);
+  const holds =
+    row?.["payee"] === bill.payee &&
+    row["agent"] === decision.agent &&
+    row["reference"] === bill.reference &&
+    row["references_"] === canonicalize(bill.references) &&
+    row["at"] === bill.at &&
+    row["asset"] === bill.asset &&
+    row["amount_units"] === bill.amountUnits &&
+    row["state"] === (outcome === "paid" ? "paid" : "void");
+  return holds ? [] : ["The journal's payment is not the one that was decided."];
+}
