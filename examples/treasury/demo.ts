@@ -132,7 +132,7 @@ async function play(): Promise<void> {
         `${JSON.stringify(await documentOf(world, reports, labels, rogue, verified), null, 2)}\n`,
       );
     await writeFile(finished, "");
-    process.exitCode = verified.decisions.some((check) => check.failures.length > 0) ? 1 : 0;
+    process.exitCode = failedOf(verified) > 0 ? 1 : 0;
   } finally {
     await runtime?.close();
     await chain.close();
@@ -209,12 +209,17 @@ function rightOf(labels: Readonly<Record<string, Label>>, report: DecisionReport
   return label ? matches(report.action, label.proposal) : null;
 }
 
+/** Decisions that failed, and what is wrong with the journal as a whole. */
+const failedOf = (verified: Verification): number =>
+  verified.decisions.filter((check) => check.failures.length > 0).length + verified.failures.length;
+
 function showVerification(verified: Verification): void {
   const exact = verified.decisions.filter((check) => check.inference === "EXACT").length;
   const failed = verified.decisions.filter((check) => check.failures.length > 0);
   screen.line(
-    `    ${verified.decisions.length} decisions checked: ${verified.decisions.filter((check) => check.onChain).length} leaves under a root on the chain, ${exact} inferences EXACT, ${failed.length} failed; ${verified.journalEntries} journal entries, chain of hashes unbroken`,
+    `    ${verified.decisions.length} decisions checked: ${verified.decisions.filter((check) => check.onChain).length} leaves under a root on the chain, ${exact} inferences EXACT, ${failedOf(verified)} failed; ${verified.journalEntries} journal entries, chain of hashes unbroken`,
   );
+  for (const why of verified.failures) screen.line(`    journal: ${why}`);
   for (const check of failed)
     for (const why of check.failures) screen.line(`    decision ${check.sequence}: ${why}`);
 }
@@ -274,7 +279,7 @@ async function showClosing(
     ["outcomes as labelled", `${outcomes} of ${reports.length}`],
     [
       "re-checked",
-      `${verified.decisions.length} decisions, ${verified.decisions.filter((check) => check.inference === "EXACT").length} EXACT, ${verified.decisions.filter((check) => check.failures.length > 0).length} failed`,
+      `${verified.decisions.length} decisions, ${verified.decisions.filter((check) => check.inference === "EXACT").length} EXACT, ${failedOf(verified)} failed`,
     ],
     ["in all", `${((performance.now() - began) / 1000).toFixed(1)} s`],
   ]);
@@ -318,7 +323,7 @@ async function documentOf(
     verified: {
       checked: verified.decisions.length,
       exact: verified.decisions.filter((check) => check.inference === "EXACT").length,
-      failed: verified.decisions.filter((check) => check.failures.length > 0).length,
+      failed: failedOf(verified),
     },
     // What has really left the account. The chain counts a little more: each payment rounded up to its unit.
     spent: Object.fromEntries(
