@@ -210,8 +210,9 @@ function rightOf(labels: Readonly<Record<string, Label>>, report: DecisionReport
 }
 
 /** Decisions that failed, and what is wrong with the journal as a whole. */
-const failedOf = (verified: Verification): number =>
-  verified.decisions.filter((check) => check.failures.length > 0).length + verified.failures.length;
+function failedOf(verified: Verification): number {
+  return verified.decisions.filter((check) => check.failures.length > 0).length + verified.failures.length;
+}
 
 function showVerification(verified: Verification): void {
   const exact = verified.decisions.filter((check) => check.inference === "EXACT").length;
