@@ -52,7 +52,7 @@ function expectedEntries(evidence: Evidence, documentHash: string): readonly Exp
       body: { agent: decision.agent, block: observation.blockNumber, digest: observationDigest(observation) },
     },
     thoughtEntry(thought),
-    { kind: "parsed", body: { action: action as Json } },
+    { kind: "parsed", body: { action } },
     {
       kind: "judged",
       body: {

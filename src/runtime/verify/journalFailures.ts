@@ -74,7 +74,7 @@ function triggerFailures({ agent, journal }: House, { decisions, entries }: Book
 
   const told = entries.filter((entry) => entry.kind === "trigger");
   for (const { body, sequence } of told) {
-    const row = named.get(String(body["dedupeId"]));
+    const row = named.get(body["dedupeId"] as string);
     if (!row) failures.push(`The trigger of entry ${sequence} is missing from the journal.`);
     else if (row["kind"] !== body["kind"] || row["label"] !== body["label"])
       failures.push(`The trigger "${String(row["label"])}" is not what entry ${sequence} says.`);
@@ -114,7 +114,7 @@ function entryFailures({ decisions, entries }: Book): readonly string[] {
   for (const { body, kind, sequence } of entries) {
     const id: Json | undefined = body["decision"];
     if (id === undefined) continue;
-    const decision = byId.get(String(id));
+    const decision = byId.get(id as string);
     if (!decision) failures.push(`Entry ${sequence} (${kind}) tells of a decision that is missing.`);
     else if (kind === "recorded" && !decision.done)
       failures.push(`Entry ${sequence} records decision ${decision.position}, which is not finished.`);
