@@ -1,6 +1,6 @@
 import { tokensDigest } from "../../core/decision.ts";
 import type { Entry } from "../../core/entry.ts";
-import type { Json, JsonObject } from "../../core/json.ts";
+import type { JsonObject } from "../../core/json.ts";
 import { observationDigest } from "../../core/observation.ts";
 import type { Evidence } from "./evidence.ts";
 import { same } from "./recordFailures.ts";
