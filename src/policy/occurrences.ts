@@ -4,7 +4,8 @@ const most = 32;
 const longestReference = 32;
 
 // A plain blank parts two numbers: "2 235.00" is a quantity and a price.
-const number = String.raw`\d[\d,.'\u00a0\u202f]*\d|\d`;
+// Bounded, and only where a run of digits begins: a mail of digits costs no more than any other.
+const number = String.raw`(?<!\d)\d(?:[\d,.'\u00a0\u202f]{0,38}\d)?(?!\d)`;
 /** Marks of the currencies that agents pay in: a dollar is a dollar stablecoin (models/clerk/MODEL_CARD.md). */
 const ours = String.raw`\$|\b(?:USDC?|DAI|ETH)\b`;
 const oursBehind = String.raw`(?:USDC?|DAI|ETH|dollars?|bucks)\b`;
