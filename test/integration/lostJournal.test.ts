@@ -59,6 +59,7 @@ test("an agent does not run on a journal that was lost, replaced or restored fro
   expect(await refusal(undefined)).toBeInstanceOf(JournalBehindChainError);
   const old = await refusal("old.db");
   expect(old).toBeInstanceOf(JournalBehindChainError);
+  expect((old as JournalBehindChainError).shortMessage).toContain("the chain has more of its decisions");
   expect((old as JournalBehindChainError).facts).toEqual({ onChain: "2", inJournal: "1" });
 });
 
