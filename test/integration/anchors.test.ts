@@ -29,8 +29,7 @@ beforeAll(async () => {
   for (const reference of ["A-1", "A-2"]) {
     writeInbox(state, { [`${reference}.eml`]: billMail({ to: "acme", amount: "9999.00", reference }) });
     await decideAll(house, state);
-    expect(await anchorDecisions(house)).toMatch(/^0x/);
-    expect(await anchorDecisions(house)).toBeUndefined();
+    await anchorDecisions(house);
   }
 });
 afterAll(async () => {
@@ -62,6 +61,7 @@ test("the chain stores the newest tree", async () => {
     size: 2,
     fingerprint: fingerprintOf(2, treeRoot(leaves)),
   });
+  expect(await anchorDecisions(house)).toBeUndefined();
 });
 
 test("every tree of the audit log is found, also those that newer ones have replaced", async () => {

@@ -189,7 +189,8 @@ async function anchorFailures(
   return failures;
 }
 
-const lowerCased = (value: Json | undefined): string => String(value).toLowerCase();
+const lowerCased = (value: Json | undefined): string =>
+  typeof value === "string" ? value.toLowerCase() : "";
 
 /** The events end with the tree that is stored, or the RPC holds some of them back. */
 async function storedFailures(
