@@ -7,7 +7,7 @@ import {DecisionTree} from "./libraries/DecisionTree.sol";
 /// `IDecisionLog` is its manual.
 contract DecisionLog is IDecisionLog {
     /// The newest anchored tree: its fingerprint in the high 224 bits, its size in the low 32. One word, because a second one
-    /// would cost every anchor 4,800 gas more (docs/decisions/0004-one-slot-anchor.md). Zero: nothing is anchored.
+    /// would cost every anchor 4,840 gas more (docs/decisions/0004-one-slot-anchor.md). Zero: nothing is anchored.
     /// The account is the innermost key (ERC-7562 STO-021): its own validation may touch its slots.
     mapping(address writer => mapping(address agent => mapping(address account => uint256 tree)))
         private _trees;
