@@ -20,13 +20,17 @@ export default defineConfig({
   paths: { sources: "contracts", tests: { solidity: "test/contracts" } },
   test: {
     solidity: {
-      // The real EntryPoint is deployed from its npm package.
+      // The real EntryPoint is deployed from its npm package, the account from its artifact.
       fsPermissions: {
-        readDirectory: ["node_modules/@account-abstraction/contracts/artifacts", "test/vectors"],
+        readDirectory: [
+          "artifacts/contracts",
+          "node_modules/@account-abstraction/contracts/artifacts",
+          "test/vectors",
+        ],
       },
       // Every call of a test is a transaction of its own: transient storage ends with it, and gas is a receipt's.
       isolate: true,
-      fuzz: { runs: 256 },
+      fuzz: { runs: 200 },
     },
   },
 });

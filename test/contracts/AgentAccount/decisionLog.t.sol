@@ -2,14 +2,14 @@
 pragma solidity 0.8.37;
 
 import {Clones} from "@openzeppelin/contracts/proxy/Clones.sol";
-import {AgentAccount} from "../../../contracts/AgentAccount.sol";
+import {IAgentAccount} from "../../../contracts/interfaces/IAgentAccount.sol";
 import {AccountTest} from "../base/AccountTest.sol";
 
 contract DecisionLogTest is AccountTest {
     function test_decisionLog_isTheOneOfTheImplementation(address anybody) public {
-        AgentAccount implementation = new AgentAccount(address(entryPoint), anybody);
+        IAgentAccount implementation = newImplementation(address(entryPoint), anybody);
         assertEq(implementation.decisionLog(), anybody);
-        assertEq(AgentAccount(payable(Clones.clone(address(implementation)))).decisionLog(), anybody);
+        assertEq(IAgentAccount(Clones.clone(address(implementation))).decisionLog(), anybody);
         assertEq(account.decisionLog(), address(log));
     }
 }

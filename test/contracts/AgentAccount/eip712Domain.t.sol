@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {AgentAccount} from "../../../contracts/AgentAccount.sol";
+import {IAgentAccount} from "../../../contracts/interfaces/IAgentAccount.sol";
 import {AccountTest} from "../base/AccountTest.sol";
 
 contract Eip712DomainTest is AccountTest {
-    function _isTheDomainOf(AgentAccount told, uint256 expectedChain) private view {
+    function _isTheDomainOf(IAgentAccount told, uint256 expectedChain) private view {
         (
             bytes1 fields,
             string memory name,
@@ -31,7 +31,7 @@ contract Eip712DomainTest is AccountTest {
     function test_eip712Domain_ofAnyAccountOnAnyChain(address anyOwner, uint256 salt, uint256 chain) public {
         vm.assume(anyOwner != address(0));
         chain = bound(chain, 1, type(uint64).max);
-        AgentAccount second = AgentAccount(payable(factory.createAccount(anyOwner, salt)));
+        IAgentAccount second = IAgentAccount(factory.createAccount(anyOwner, salt));
         vm.chainId(chain);
         _isTheDomainOf(second, chain);
         _isTheDomainOf(account, chain);

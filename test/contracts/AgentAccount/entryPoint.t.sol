@@ -2,14 +2,14 @@
 pragma solidity 0.8.37;
 
 import {Clones} from "@openzeppelin/contracts/proxy/Clones.sol";
-import {AgentAccount} from "../../../contracts/AgentAccount.sol";
+import {IAgentAccount} from "../../../contracts/interfaces/IAgentAccount.sol";
 import {AccountTest} from "../base/AccountTest.sol";
 
 contract EntryPointTest is AccountTest {
     function test_entryPoint_isTheOneOfTheImplementation(address anybody) public {
-        AgentAccount implementation = new AgentAccount(anybody, address(log));
+        IAgentAccount implementation = newImplementation(anybody, address(log));
         assertEq(implementation.entryPoint(), anybody);
-        assertEq(AgentAccount(payable(Clones.clone(address(implementation)))).entryPoint(), anybody);
+        assertEq(IAgentAccount(Clones.clone(address(implementation))).entryPoint(), anybody);
         assertEq(account.entryPoint(), address(entryPoint));
     }
 }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {AgentAccount} from "../../../contracts/AgentAccount.sol";
+import {IAgentAccount} from "../../../contracts/interfaces/IAgentAccount.sol";
 import {AccountTest} from "../base/AccountTest.sol";
 
 contract EpochTest is AccountTest {
     function test_epoch_countsRevokeAll(uint256 times) public {
         times = bound(times, 0, 20);
-        AgentAccount second = AgentAccount(payable(factory.createAccount(owner, 1)));
+        IAgentAccount second = IAgentAccount(factory.createAccount(owner, 1));
         for (uint256 i = 0; i < times; ++i) {
             assertEq(account.epoch(), i);
             vm.prank(owner);

@@ -26,7 +26,7 @@ contract FreezeTest is AccountTest {
 
     function test_freeze_reverts_notOwner(address caller) public {
         vm.assume(caller != owner && caller != address(account) && caller != address(vm));
-        vm.expectRevert(notOwner(caller));
+        vm.expectRevert(abi.encodeWithSelector(ISpendPolicy.NotGuardian.selector, caller));
         vm.prank(caller);
         account.freeze();
     }

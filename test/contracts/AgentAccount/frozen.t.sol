@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {AgentAccount} from "../../../contracts/AgentAccount.sol";
+import {IAgentAccount} from "../../../contracts/interfaces/IAgentAccount.sol";
 import {AccountTest} from "../base/AccountTest.sol";
 
 contract FrozenTest is AccountTest {
     /// Each bit freezes or unfreezes; the last word counts, however often it was said.
     function test_frozen_isTheLastWord(uint8 bits) public {
-        AgentAccount second = AgentAccount(payable(factory.createAccount(owner, 1)));
+        IAgentAccount second = IAgentAccount(factory.createAccount(owner, 1));
         assertTrue(!account.frozen(), "frozen from the start");
         for (uint256 i = 0; i < 8; ++i) {
             bool freeze = (bits >> i) & 1 == 1;

@@ -3,7 +3,6 @@ pragma solidity 0.8.37;
 
 import {PackedUserOperation} from "@openzeppelin/contracts/interfaces/IERC4337.sol";
 import {Clones} from "@openzeppelin/contracts/proxy/Clones.sol";
-import {AgentAccount} from "../../../contracts/AgentAccount.sol";
 import {IAgentAccount} from "../../../contracts/interfaces/IAgentAccount.sol";
 import {Grant} from "../../../contracts/interfaces/ISpendPolicy.sol";
 import {AccountTest} from "../base/AccountTest.sol";
@@ -11,7 +10,7 @@ import {AccountTest} from "../base/AccountTest.sol";
 contract InitializeTest is AccountTest {
     function test_initialize_setsOwnerOnce(address first, address second) public {
         vm.assume(first != address(0));
-        AgentAccount bare = AgentAccount(payable(Clones.clone(factory.implementation())));
+        IAgentAccount bare = IAgentAccount(Clones.clone(factory.implementation()));
         bare.initialize(first);
         assertEq(bare.owner(), first);
         assertEq(bare.epoch(), 0);
@@ -20,28 +19,28 @@ contract InitializeTest is AccountTest {
     }
 
     function test_initialize_reverts_zeroOwner() public {
-        AgentAccount bare = AgentAccount(payable(Clones.clone(factory.implementation())));
+        IAgentAccount bare = IAgentAccount(Clones.clone(factory.implementation()));
         vm.expectRevert(IAgentAccount.ZeroOwner.selector);
         bare.initialize(address(0));
     }
 
     function test_initialize_reverts_implementation(address anybody) public {
-        AgentAccount implementation = AgentAccount(payable(factory.implementation()));
+        IAgentAccount implementation = IAgentAccount(factory.implementation());
         vm.expectRevert(IAgentAccount.AlreadyInitialized.selector);
         implementation.initialize(anybody);
     }
 
     // EIP-7702: an EOA with money in it, which runs the account's code before it has an owner.
 
-    function _delegated() private returns (AgentAccount eoa) {
-        eoa = AgentAccount(payable(other));
+    function _delegated() private returns (IAgentAccount eoa) {
+        eoa = IAgentAccount(other);
         vm.etch(other, abi.encodePacked(hex"ef0100", factory.implementation()));
         vm.deal(other, 10 ether);
         assertEq(eoa.owner(), address(0));
     }
 
     function test_initialize_byDelegatedEoaItself() public {
-        AgentAccount eoa = _delegated();
+        IAgentAccount eoa = _delegated();
         vm.prank(other);
         eoa.initialize(owner);
         assertEq(eoa.owner(), owner);
@@ -57,7 +56,7 @@ contract InitializeTest is AccountTest {
 
     function test_initialize_reverts_delegatedEoaByOthers(address caller, address thief) public {
         vm.assume(caller != other && caller != address(vm) && thief != address(0));
-        AgentAccount eoa = _delegated();
+        IAgentAccount eoa = _delegated();
         vm.expectRevert(notOwner(caller));
         vm.prank(caller);
         eoa.initialize(thief);

@@ -8,9 +8,20 @@ contract PolicyIdOfTest is AccountTest {
     /// Whatever the values: it does not say that they could be granted.
     function test_policyIdOf_isHashStruct(Grant memory terms) public view {
         bytes32 typehash = keccak256(
-            "Grant(address agent,address asset,bytes32 payees,uint256 perCall,uint256 perWindow,uint256 lifetime,uint256 bucket,uint256 gasBudget,uint256 feeCap,uint256 expiry,uint256 salt)"
+            "Grant(address agent,address asset,bytes32 payees,uint256 perCall,uint256 perWindow,uint256 lifetime,uint256 bucket,uint256 gasBudget,uint256 feeCap,uint256 expiry,uint256 salt,Extras extras)Extras(bytes32 rules,uint256 functions,bytes32 approvers,uint256 ceiling,uint256 operations,uint256 operationsPerWindow,address paymaster,uint256 heartbeat)"
         );
-        assertEq(account.policyIdOf(terms), keccak256(abi.encode(typehash, terms)));
+        bytes32 extras = keccak256(
+            abi.encode(
+                keccak256(
+                    "Extras(bytes32 rules,uint256 functions,bytes32 approvers,uint256 ceiling,uint256 operations,uint256 operationsPerWindow,address paymaster,uint256 heartbeat)"
+                ),
+                terms.extras
+            )
+        );
+        bytes memory head = abi.encode(terms.agent, terms.asset, terms.payees, terms.perCall, terms.perWindow);
+        bytes memory middle = abi.encode(terms.lifetime, terms.bucket, terms.gasBudget, terms.feeCap);
+        bytes memory end = abi.encode(terms.expiry, terms.salt, extras);
+        assertEq(account.policyIdOf(terms), keccak256(bytes.concat(typehash, head, middle, end)));
     }
 
     function test_policyIdOf_differsByEveryField(

@@ -5,11 +5,11 @@ import {Grant, Status, Usage} from "../../../contracts/interfaces/ISpendPolicy.s
 import {AccountTest, Draft} from "../base/AccountTest.sol";
 
 contract UsageTest is AccountTest {
-    /// erc7201("bursar.AgentAccount") + 1: the counters, behind the head.
+    /// erc7201("bursar.AgentAccount") + 3: the counters, behind the head.
     uint256 private constant WORDS =
         uint256(
             keccak256(abi.encode(uint256(keccak256("bursar.AgentAccount")) - 1)) & ~bytes32(uint256(0xff))
-        ) + 1;
+        ) + 3;
 
     function _tellsTheCounters(bytes32 policyId) private view {
         Usage memory used = account.usage(policyId);

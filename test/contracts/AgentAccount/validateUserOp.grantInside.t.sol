@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {PackedUserOperation} from "@openzeppelin/contracts/interfaces/IERC4337.sol";
 import {Clones} from "@openzeppelin/contracts/proxy/Clones.sol";
-import {AgentAccount} from "../../../contracts/AgentAccount.sol";
+import {IAgentAccount} from "../../../contracts/interfaces/IAgentAccount.sol";
 import {Grant, ISpendPolicy} from "../../../contracts/interfaces/ISpendPolicy.sol";
 import {AccountTest, Draft} from "../base/AccountTest.sol";
 
@@ -112,7 +112,7 @@ contract ValidateUserOpGrantInsideTest is AccountTest {
 
     /// A bad signature recovers to zero; that is not the owner of an account without one.
     function test_validateUserOp_fails_accountWithoutOwner() public {
-        account = AgentAccount(payable(Clones.clone(factory.implementation())));
+        account = IAgentAccount(Clones.clone(factory.implementation()));
         entryPoint.depositTo{value: 1 ether}(address(account));
         token.mint(address(account), 10 ether);
         PackedUserOperation memory op = build(_inside(standardGrant()));
@@ -123,11 +123,11 @@ contract ValidateUserOpGrantInsideTest is AccountTest {
 
     /// Deployment, grant and first payment in one operation.
     function test_validateUserOp_deploysInstallsAndPays() public {
-        account = AgentAccount(payable(factory.getAddress(owner, 5)));
+        account = IAgentAccount(factory.getAddress(owner, 5));
         token.mint(address(account), 10 ether);
         entryPoint.depositTo{value: 1 ether}(address(account));
         Grant memory terms = standardGrant();
-        AgentAccount twin = AgentAccount(payable(factory.createAccount(other, 6)));
+        IAgentAccount twin = IAgentAccount(factory.createAccount(other, 6));
         Draft memory d;
         d.terms = twin.termsOf(terms);
         (d.grant, d.kind, d.agentKey, d.ownerKey) = (terms, 2, AGENT_KEY, OWNER_KEY);

@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {PackedUserOperation} from "@openzeppelin/contracts/interfaces/IERC4337.sol";
-import {AgentAccount} from "../../../contracts/AgentAccount.sol";
+import {IAgentAccount} from "../../../contracts/interfaces/IAgentAccount.sol";
 import {Grant, ISpendPolicy} from "../../../contracts/interfaces/ISpendPolicy.sol";
 import {AccountTest, Draft} from "../base/AccountTest.sol";
 
@@ -66,7 +66,7 @@ contract ValidateUserOpSignatureTest is AccountTest {
     }
 
     function test_validateUserOp_reverts_unknownKind(uint8 kind) public {
-        vm.assume(kind == 0 || kind > 3);
+        vm.assume(kind == 0 || kind > 4);
         Grant memory terms = standardGrant();
         install(terms);
         PackedUserOperation memory op = build(draft(terms));
@@ -121,7 +121,7 @@ contract ValidateUserOpSignatureTest is AccountTest {
         PackedUserOperation memory op = build(draft(terms));
         address twin = factory.createAccount(owner, 1);
         entryPoint.depositTo{value: 1 ether}(twin);
-        account = AgentAccount(payable(twin));
+        account = IAgentAccount(twin);
         install(terms);
         op.sender = twin;
         unsignedRefused(op);

@@ -3,17 +3,17 @@ pragma solidity 0.8.37;
 
 import {IEntryPoint, PackedUserOperation} from "@openzeppelin/contracts/interfaces/IERC4337.sol";
 import {ERC20} from "@openzeppelin/contracts/token/ERC20/ERC20.sol";
-import {AgentAccount} from "../../../contracts/AgentAccount.sol";
+import {IAgentAccount} from "../../../contracts/interfaces/IAgentAccount.sol";
 import {Grant} from "../../../contracts/interfaces/ISpendPolicy.sol";
 
 /// A payee, and the conspirator of a token: tries every door of the account while a payment is under way.
 contract Thief {
-    AgentAccount private immutable ACCOUNT;
+    IAgentAccount private immutable ACCOUNT;
     IEntryPoint private immutable ENTRY_POINT;
 
     uint256 public tries;
 
-    constructor(AgentAccount account, IEntryPoint entryPoint) {
+    constructor(IAgentAccount account, IEntryPoint entryPoint) {
         ACCOUNT = account;
         ENTRY_POINT = entryPoint;
     }

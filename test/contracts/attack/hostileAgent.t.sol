@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {PackedUserOperation} from "@openzeppelin/contracts/interfaces/IERC4337.sol";
 import {Execution} from "@openzeppelin/contracts/interfaces/draft-IERC7579.sol";
 import {IERC20} from "@openzeppelin/contracts/interfaces/IERC20.sol";
-import {AgentAccount} from "../../../contracts/AgentAccount.sol";
+import {IAgentAccount} from "../../../contracts/interfaces/IAgentAccount.sol";
 import {IDecisionLog} from "../../../contracts/interfaces/IDecisionLog.sol";
 import {Grant} from "../../../contracts/interfaces/ISpendPolicy.sol";
 import {AccountTest, Draft, IEntryPointExtra} from "../base/AccountTest.sol";

@@ -2,7 +2,6 @@
 pragma solidity 0.8.37;
 
 import {IEntryPoint, PackedUserOperation} from "@openzeppelin/contracts/interfaces/IERC4337.sol";
-import {AgentAccount} from "../../../contracts/AgentAccount.sol";
 import {IAgentAccount} from "../../../contracts/interfaces/IAgentAccount.sol";
 import {Grant, ISpendPolicy} from "../../../contracts/interfaces/ISpendPolicy.sol";
 import {AccountTest, Draft} from "../base/AccountTest.sol";
@@ -38,9 +37,9 @@ contract ReplayTest is AccountTest {
         Grant memory terms = standardGrant();
         install(terms);
         Draft memory d = draft(terms);
-        AgentAccount clone = account;
+        IAgentAccount clone = account;
         PackedUserOperation memory op = build(d);
-        account = AgentAccount(payable(factory.implementation()));
+        account = IAgentAccount(factory.implementation());
         bytes memory wrong = compact(
             AGENT_KEY,
             digest(operationHash(userOpHash(op), clone.policyIdOf(terms), d))

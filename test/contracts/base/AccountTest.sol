@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IEntryPoint, PackedUserOperation} from "@openzeppelin/contracts/interfaces/IERC4337.sol";
-import {AgentAccount} from "../../../contracts/AgentAccount.sol";
+import {IAgentAccount} from "../../../contracts/interfaces/IAgentAccount.sol";
 import {AgentAccountFactory} from "../../../contracts/AgentAccountFactory.sol";
 import {DecisionLog} from "../../../contracts/DecisionLog.sol";
 import {DemoToken} from "../../../contracts/demo/DemoToken.sol";
@@ -63,7 +63,7 @@ abstract contract AccountTest is Test {
     IEntryPoint internal entryPoint;
     DecisionLog internal log;
     AgentAccountFactory internal factory;
-    AgentAccount internal account;
+    IAgentAccount internal account;
     DemoToken internal token;
     address[] internal payees;
     uint256 internal size = 1000;
@@ -76,8 +76,8 @@ abstract contract AccountTest is Test {
         );
         entryPoint = IEntryPoint(deploy(vm.parseJsonBytes(artifact, ".bytecode")));
         log = new DecisionLog();
-        factory = new AgentAccountFactory(address(new AgentAccount(address(entryPoint), address(log))));
-        account = AgentAccount(payable(factory.createAccount(owner, 0)));
+        factory = new AgentAccountFactory(address(newImplementation(address(entryPoint), address(log))));
+        account = IAgentAccount(factory.createAccount(owner, 0));
         token = new DemoToken();
         token.mint(address(account), 1_000_000 ether);
         vm.deal(address(account), 1000 ether);
@@ -90,6 +90,13 @@ abstract contract AccountTest is Test {
     function warp(uint256 to) internal {
         time = to;
         vm.warp(to);
+    }
+
+    /// The account from its artifact: so that a change of the account doesn't compile every test anew.
+    function newImplementation(address entryPoint_, address log_) internal returns (IAgentAccount) {
+        string memory artifact = vm.readFile("artifacts/contracts/AgentAccount.sol/AgentAccount.json");
+        bytes memory code = vm.parseJsonBytes(artifact, ".bytecode");
+        return IAgentAccount(deploy(bytes.concat(code, abi.encode(entryPoint_, log_))));
     }
 
     /// Creation code, run.
