@@ -5,7 +5,14 @@ import { canonicalize } from "../core/canonical.ts";
 import { BaseError } from "../core/errors.ts";
 import { sha256Hex } from "../core/hash.ts";
 import type { JsonObject } from "../core/json.ts";
-import { bucketsPerWindow, packTerms, policyIdOf, type Grant, type GrantUnits } from "./grant.ts";
+import {
+  bucketsPerWindow,
+  packTerms,
+  plainExtras,
+  policyIdOf,
+  type Grant,
+  type GrantUnits,
+} from "./grant.ts";
 import { payeeTree, type PayeeTree } from "./payeeTree.ts";
 import type { PolicyDocument } from "./schema.ts";
 
@@ -144,6 +151,7 @@ function compileLimit(
     feeCap,
     expiry: expirySeconds(document.expires),
     salt: BigInt(document.salt),
+    extras: plainExtras,
   };
   const exponents = {
     // Smallest unit that fits the counters (16-bit window, 24-bit lifetime): the finest the chain can count in.

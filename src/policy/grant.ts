@@ -1,4 +1,38 @@
-import { hashStruct, numberToHex, type Address, type Hex } from "viem";
+import { hashStruct, numberToHex, pad, zeroAddress, zeroHash, type Address, type Hex } from "viem";
+
+/** Functions of an ERC-20 asset that a grant may allow beside `transfer`, as bits of `Extras.functions`. */
+export const functionBits = { transferFrom: 1n, approve: 2n, increaseAllowance: 4n, permit: 8n } as const;
+
+/** What a grant says beyond payments by plain transfer. Each value means "nothing of the kind" when it is zero. */
+export type Extras = {
+  /** Root of the tree of call rules. */
+  readonly rules: Hex;
+  /** Sum of `functionBits`. */
+  readonly functions: bigint;
+  /** Root of the payee tree over the approvers' addresses. */
+  readonly approvers: Hex;
+  /** Base units one operation may pay with an approver's co-signature; the window still holds. */
+  readonly ceiling: bigint;
+  /** Most operations with calls, ever; below 2^24. */
+  readonly operations: bigint;
+  /** Most operations with calls in any rolling window; below 2^16. */
+  readonly operationsPerWindow: bigint;
+  /** The one paymaster that may sponsor; what it pays for touches neither gas budget nor fee cap. */
+  readonly paymaster: Address;
+  /** Seconds after the owner's last heartbeat for which the agent may act. */
+  readonly heartbeat: bigint;
+};
+
+export const plainExtras: Extras = Object.freeze({
+  rules: zeroHash,
+  functions: 0n,
+  approvers: zeroHash,
+  ceiling: 0n,
+  operations: 0n,
+  operationsPerWindow: 0n,
+  paymaster: zeroAddress,
+  heartbeat: 0n,
+});
 
 /**
  * What the owner signs and the chain enforces, in full values: amounts in base units, `bucket` in seconds (the rolling
@@ -16,7 +50,12 @@ export type Grant = {
   readonly feeCap: bigint;
   readonly expiry: bigint;
   readonly salt: bigint;
+  readonly extras: Extras;
 };
+
+/** Only a plain grant may use the short signatures (kinds 1 to 3); any grant may use kind 4. */
+export const isPlain = ({ extras }: Grant): boolean =>
+  Object.values(extras).every((value) => BigInt(value) === 0n);
 
 /** Powers of ten the counters are kept in: amounts are whole multiples, so a cap can be spent exactly. */
 export type GrantUnits = { readonly exponent: number; readonly gasExponent: number };
@@ -35,6 +74,17 @@ export const grantTypes = {
     { name: "feeCap", type: "uint256" },
     { name: "expiry", type: "uint256" },
     { name: "salt", type: "uint256" },
+    { name: "extras", type: "Extras" },
+  ],
+  Extras: [
+    { name: "rules", type: "bytes32" },
+    { name: "functions", type: "uint256" },
+    { name: "approvers", type: "bytes32" },
+    { name: "ceiling", type: "uint256" },
+    { name: "operations", type: "uint256" },
+    { name: "operationsPerWindow", type: "uint256" },
+    { name: "paymaster", type: "address" },
+    { name: "heartbeat", type: "uint256" },
   ],
 } as const;
 
@@ -57,8 +107,23 @@ export const operationTypes = {
   ],
 } as const;
 
+/** An approver's co-signature under one operation; `callHash` is keccak256 of the operation's callData. */
+export const approvalTypes = {
+  Approval: [
+    { name: "approver", type: "address" },
+    { name: "policyId", type: "bytes32" },
+    { name: "callHash", type: "bytes32" },
+    { name: "nonce", type: "uint256" },
+    { name: "deadline", type: "uint256" },
+  ],
+} as const;
+
 export const accountDomain = (chainId: number, account: Address) =>
   ({ name: "Bursar", version: "1", chainId, verifyingContract: account }) as const;
+
+/** The domain of contracts/SpendPolicyValidator.sol: one module serves many accounts, so the account is the salt. */
+export const validatorDomain = (chainId: number, module: Address, account: Address) =>
+  ({ name: "Bursar", version: "1", chainId, verifyingContract: module, salt: pad(account) }) as const;
 
 /** EIP-712 hashStruct of the Grant: the policy's id, and the key of its only storage slot. */
 export function policyIdOf(grant: Grant): Hex {

@@ -24,7 +24,14 @@ import { connectChain, type Chain } from "../../src/chain/connectChain.ts";
 import { ensureAccount, ensureContracts, sendTransaction } from "../../src/chain/deploy.ts";
 import { entryPointAddress, packUserOp, userOpHashOf, type PlainUserOp } from "../../src/chain/entryPoint.ts";
 import { encodeCall, laneOf, signCommitment } from "../../src/chain/signOperation.ts";
-import { accountDomain, installTypes, packTerms, policyIdOf, type Grant } from "../../src/policy/grant.ts";
+import {
+  accountDomain,
+  installTypes,
+  packTerms,
+  plainExtras,
+  policyIdOf,
+  type Grant,
+} from "../../src/policy/grant.ts";
 import { localChainId, localFaucet, startLocalChain, type LocalChain } from "../../src/testing/localChain.ts";
 
 const [owner, agent] = ["owner", "agent"].map((name) => privateKeyToAccount(keccak256(toHex(name)))) as [
@@ -60,6 +67,7 @@ const grant = (salt: bigint): Grant => ({
   feeCap: 10n ** 16n,
   expiry: BigInt(Math.floor(Date.now() / 1000) + 86_400),
   salt,
+  extras: plainExtras,
 });
 const compact = (signature: Hex): Hex =>
   serializeCompactSignature(signatureToCompactSignature(parseSignature(signature)));

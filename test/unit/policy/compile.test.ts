@@ -10,6 +10,7 @@ import {
   installTypes,
   operationTypes,
   packTerms,
+  plainExtras,
   policyIdOf,
   type Grant,
 } from "../../../src/policy/grant.ts";
@@ -30,6 +31,7 @@ const grantOf = (vector: (typeof vectors.grants)[number]["grant"]): Grant => ({
   feeCap: BigInt(vector.feeCap),
   expiry: BigInt(vector.expiry),
   salt: BigInt(vector.salt),
+  extras: plainExtras,
 });
 
 describe("the shared vectors", () => {
