@@ -1,6 +1,7 @@
 import { formatUnitsExact } from "../core/amount.ts";
 import { bucketsPerWindow } from "./grant.ts";
-import type { CompiledPolicy, Token } from "./compile.ts";
+import type { CompiledPolicy } from "./compile.ts";
+import type { Token } from "./registry.ts";
 
 const show = (units: bigint, token: Token) =>
   `${formatUnitsExact(units, token.decimals, Math.min(2, token.decimals))} ${token.symbol}`;

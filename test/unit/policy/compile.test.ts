@@ -4,7 +4,8 @@ import { describe, expect, it } from "vitest";
 import { canonicalize } from "../../../src/core/canonical.ts";
 import { sha256Hex } from "../../../src/core/hash.ts";
 import type { JsonObject } from "../../../src/core/json.ts";
-import { compilePolicy, limitFor, nativeToken } from "../../../src/policy/compile.ts";
+import { compilePolicy, limitFor } from "../../../src/policy/compile.ts";
+import { nativeToken } from "../../../src/policy/registry.ts";
 import {
   accountDomain,
   installTypes,
@@ -246,8 +247,9 @@ describe("compilePolicy", () => {
   it("says what to write instead of an amount with too many digits", () => {
     expect(() => compiled(["42.50 USDC", "42.501 USDC"], ["250.00", "2500.00"]))
       .toThrowErrorMatchingInlineSnapshot(`
-      [PolicyCompileError: The amounts 42.501 USDC, 2500 USDC, 5000 USDC have too many digits for the chain's counters.
-      Round them to whole multiples of 0.1 USDC.]
+      [PolicyError: The policy policy has a mistake; nothing of it is applied.
+        policy:13:5  limits.0: The amounts 42.501 USDC, 2500 USDC, 5000 USDC have too many digits for the chain's counters. Round them to whole multiples of 0.1 USDC.
+      Mend the lines above and run the command again.]
     `);
   });
 
