@@ -1,6 +1,6 @@
 import { getAddress, isAddress, zeroAddress, type Address } from "viem";
 
-import { parseUnitsExact } from "../core/amount.ts";
+import { formatUnitsExact, parseUnitsExact } from "../core/amount.ts";
 import { mistake } from "./mistakes.ts";
 import type { PolicyDocument } from "./schema.ts";
 
@@ -85,3 +85,7 @@ export function unitsOf(text: string, token: Token): bigint {
     throw mistake(`"${text}" is not in ${token.symbol}.`, `Write the amount in ${token.symbol}.`);
   return parseUnitsExact(number, token.decimals);
 }
+
+/** Base units as people read them: `42.50 USDC`. */
+export const showUnits = (units: bigint, token: Token): string =>
+  `${formatUnitsExact(units, token.decimals, token === nativeToken ? 0 : 2)} ${token.symbol}`;
