@@ -6,7 +6,7 @@ import { sha256Hex } from "../core/hash.ts";
 import type { JsonObject } from "../core/json.ts";
 import { compileCall, type CompiledCall } from "./call.ts";
 import { functionBits, packTerms, policyIdOf, type Grant, type GrantUnits } from "./grant.ts";
-import { collecting, mistake, type Attempt } from "./mistakes.ts";
+import { collecting, mistake, type Attempt, type ClausePath } from "./mistakes.ts";
 import { payeeTree, type PayeeTree } from "./payeeTree.ts";
 import { nativeToken, registryOf, tokenOf, unitsOf, type Registry, type Token } from "./registry.ts";
 import { ruleTree } from "./rule.ts";
@@ -70,7 +70,7 @@ export function compilePolicy(
     const tree =
       registry.payees.length === 0 ? noPayees : payeeTree(registry.payees.map(({ address }) => address));
     const shared = sharedTerms(document, agent, tree, registry, attempt);
-    const limits = shared ? compileLimits(document, shared, registry, attempt) : [];
+    const limits = compileLimits(document, shared, registry, attempt);
     const accountCaps = (document.accountCaps ?? []).map((cap, index) =>
       attempt(["accountCaps", index], () => {
         const token = tokenOf(cap.perWindow, registry.tokens);
@@ -155,20 +155,11 @@ function sharedTerms(
   tree: PayeeTree,
   registry: Registry,
   attempt: Attempt,
-): SharedTerms | undefined {
-  const gasBudget = attempt(["gas", "budget"], () => unitsOf(document.gas.budget, nativeToken));
-  const feeCap = attempt(["gas", "perOperation"], () => unitsOf(document.gas.perOperation, nativeToken));
-  const expiry = attempt(["expires"], () => expirySeconds(document.expires));
-  const heartbeat = attempt(["heartbeat"], () =>
-    document.heartbeat === undefined ? 0n : heartbeatSeconds(document.heartbeat),
-  );
-  const { paymaster = zeroAddress } = document;
-  if (document.paymaster === zeroAddress)
-    attempt(["paymaster"], () => {
-      throw mistake("The paymaster is the zero address.", "Write its address, or remove the key.");
-    });
-  if (gasBudget === undefined || feeCap === undefined || expiry === undefined || heartbeat === undefined)
-    return undefined;
+): SharedTerms {
+  // What can't be read is told already; the rest is compiled with nothing in its place, to tell what is wrong there.
+  const gasBudget = attempt(["gas", "budget"], () => unitsOf(document.gas.budget, nativeToken)) ?? 0n;
+  const feeCap =
+    attempt(["gas", "perOperation"], () => unitsOf(document.gas.perOperation, nativeToken)) ?? 0n;
   const gasExponent = attempt(["gas"], () =>
     exponentFor(
       [
@@ -178,24 +169,26 @@ function sharedTerms(
       nativeToken,
     ),
   );
-  if (gasExponent === undefined) return undefined;
+  const gas =
+    gasExponent === undefined
+      ? { gasBudget: 0n, feeCap: 0n, gasExponent: 0 }
+      : { gasBudget, feeCap, gasExponent };
+  const expiry = attempt(["expires"], () => expirySeconds(document.expires)) ?? 0n;
+  const heartbeat =
+    attempt(["heartbeat"], () =>
+      document.heartbeat === undefined ? 0n : heartbeatSeconds(document.heartbeat),
+    ) ?? 0n;
+  const { paymaster = zeroAddress } = document;
+  if (document.paymaster === zeroAddress)
+    attempt(["paymaster"], () => {
+      throw mistake("The paymaster is the zero address.", "Write its address, or remove the key.");
+    });
   const approvers =
     registry.approvers.length === 0
       ? zeroHash
       : payeeTree(registry.approvers.map(({ address }) => address)).root;
   const salt = BigInt(document.salt);
-  return {
-    agent,
-    payees: tree.root,
-    gasBudget,
-    feeCap,
-    expiry,
-    salt,
-    gasExponent,
-    heartbeat,
-    paymaster,
-    approvers,
-  };
+  return { agent, payees: tree.root, ...gas, expiry, salt, heartbeat, paymaster, approvers };
 }
 
 function compileLimits(
@@ -204,28 +197,25 @@ function compileLimits(
   registry: Registry,
   attempt: Attempt,
 ): readonly CompiledLimit[] {
-  // The chain knows an agent by its grants, so even one that only watches needs one: of nothing, in the native coin.
-  if (document.limits.length === 0) {
-    for (const [index] of (document.calls ?? []).entries())
-      attempt(["calls", index, "counts"], () => {
-        throw mistake(
-          "The policy has no limit that could count a call.",
-          "Add one; its amounts may be zero.",
-        );
-      });
-    const nothing = { perPayment: "0 ETH", perWindow: "0 ETH", window: "24h", lifetime: "0 ETH" };
-    return [compileLimit(nothing, nativeToken, [], shared, attempt)!];
-  }
   const assets = document.limits.map((limit, index) =>
     attempt(["limits", index, "perWindow"], () => tokenOf(limit.perWindow, registry.tokens)),
   );
   const calls = (document.calls ?? []).map((clause, index) => {
     const asset = assets.find((one) => one?.symbol === clause.counts);
-    if (asset) return { asset, call: compileCall(clause, index, asset, registry, attempt) };
-    return attempt(["calls", index, "counts"], () => {
-      throw mistake(`The policy has no limit in ${clause.counts}.`, "Name the symbol of one of the limits.");
-    });
+    if (!asset)
+      attempt(["calls", index, "counts"], () => {
+        throw mistake(
+          `The policy has no limit in ${clause.counts} that could count the call.`,
+          "Name the symbol of one of the limits, or add one; its amounts may be zero.",
+        );
+      });
+    return { asset, call: compileCall(clause, index, asset ?? nativeToken, registry, attempt) };
   });
+  // The chain knows an agent by its grants, so even one that only watches needs one: of nothing, in the native coin.
+  if (document.limits.length === 0) {
+    const nothing = { perPayment: "0 ETH", perWindow: "0 ETH", window: "24h", lifetime: "0 ETH" };
+    return [compileLimit(nothing, nativeToken, [], shared, attempt)!];
+  }
   const limits = document.limits.map((limit, index) =>
     attempt(["limits", index], () => {
       const asset = assets[index];
@@ -235,26 +225,45 @@ function compileLimits(
           `Two limits name the same token.`,
           "Keep one limit per token: two would add up, and people would read only one.",
         );
-      const own = calls.flatMap((one) => (one?.asset === asset && one.call ? [one.call] : []));
-      if (registry.payees.length === 0 && own.length === 0)
-        throw mistake("The policy names no payee, so nobody could be paid.", "Add at least one payee.");
-      if (own.length === 0 && /^[0.]+ /.test(limit.perPayment))
-        throw mistake(
-          `perPayment of ${asset.symbol} is zero.`,
-          "Remove the limit if nothing may be paid: without any, the agent only watches.",
-          ["perPayment"],
-        );
-      if (limit.escalation && registry.approvers.length === 0)
-        throw mistake(
-          "There is an escalation and nobody to approve.",
-          "Add at least one entry under approvers.",
-          ["escalation"],
-        );
+      const own = calls.flatMap((one) => (one.asset === asset && one.call ? [one.call] : []));
       const mine: Attempt = (path, part) => attempt(["limits", index, ...path], part);
+      requireUse(limit, own, registry, mine);
       return compileLimit(limit, asset, own, shared, mine);
     }),
   );
   return limits.filter((limit) => limit !== undefined);
+}
+
+/** A limit by which nothing could ever be paid or called, or nobody could approve, is a slip. */
+function requireUse(
+  limit: LimitClause,
+  calls: readonly CompiledCall[],
+  registry: Registry,
+  attempt: Attempt,
+): void {
+  const requires = (holds: boolean, path: ClausePath, words: string, remedy: string) =>
+    holds ||
+    attempt(path, () => {
+      throw mistake(words, remedy);
+    });
+  requires(
+    registry.payees.length > 0 || calls.length > 0,
+    [],
+    "The policy names no payee, so nobody could be paid.",
+    "Add at least one payee.",
+  );
+  requires(
+    calls.length > 0 || !/^[0.]+ /.test(limit.perPayment),
+    ["perPayment"],
+    `perPayment of ${limit.perPayment.split(" ")[1]} is zero.`,
+    "Remove the limit if nothing may be paid: without any, the agent only watches.",
+  );
+  requires(
+    !limit.escalation || registry.approvers.length > 0,
+    ["escalation"],
+    "There is an escalation and nobody to approve.",
+    "Add at least one entry under approvers.",
+  );
 }
 
 function compileLimit(
@@ -275,14 +284,16 @@ function compileLimit(
     attempt(["functions"], () => {
       throw mistake("The native coin has no functions.", "Remove the key: coin is paid by plain transfers.");
     });
-  if (perCall === undefined || perWindow === undefined || lifetime === undefined || bucket === undefined)
-    return undefined;
+  if (perCall === undefined || perWindow === undefined || lifetime === undefined) return undefined;
   if (perCall > perWindow || perWindow > lifetime)
-    throw mistake(
-      `For ${token.symbol}, a payment (${limit.perPayment}) may not exceed the window (${limit.perWindow}), nor the window the lifetime (${limit.lifetime}).`,
-      "Put the three in ascending order.",
-    );
+    attempt([], () => {
+      throw mistake(
+        `For ${token.symbol}, a payment (${limit.perPayment}) may not exceed the window (${limit.perWindow}), nor the window the lifetime (${limit.lifetime}).`,
+        "Put the three in ascending order.",
+      );
+    });
   const ceiling = attempt(["escalation", "upTo"], () => ceilingOf(limit, token, perCall, perWindow)) ?? 0n;
+  if (bucket === undefined) return undefined;
   const { gasExponent, heartbeat, paymaster, approvers, ...terms } = shared;
   const grant: Grant = {
     ...terms,

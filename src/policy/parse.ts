@@ -5,8 +5,9 @@ import type { $ZodIssue } from "zod/v4/core";
 import { BaseError } from "../core/errors.ts";
 import { compilePolicy } from "./compile.ts";
 import { locateIn, rangeStart, type Locate } from "./locate.ts";
-import { PolicyCompileError } from "./mistakes.ts";
+import { PolicyCompileError, type ClausePath } from "./mistakes.ts";
 import { nearestKey } from "./nearestKey.ts";
+import { salvage } from "./salvage.ts";
 import { policySchema, type PolicyDocument } from "./schema.ts";
 
 /** One mistake in a policy document, with where it is and what to write instead. Lines and columns count from 1. */
@@ -21,7 +22,8 @@ export type PolicyMistake = {
 export class PolicyError extends BaseError {
   override readonly name = "PolicyError";
   readonly mistakes: readonly PolicyMistake[];
-  constructor(source: string, mistakes: readonly PolicyMistake[]) {
+  constructor(source: string, found: readonly PolicyMistake[]) {
+    const mistakes = found.toSorted((a, b) => a.line - b.line || a.column - b.column);
     const lines = mistakes.map(
       (m) => `  ${source}:${m.line}:${m.column}  ${m.path ? `${m.path}: ` : ""}${m.words}`,
     );
@@ -62,30 +64,37 @@ export function parsePolicy(text: string, source = "policy"): PolicyDocument {
     throw new PolicyError(source, [
       { ...at(alias), path: "", words: "anchors and aliases are not allowed: write the value out" },
     ]);
-  const parsed = policySchema.safeParse(document.toJS({ maxAliasCount: 0 }), { reportInput: true });
-  if (!parsed.success)
-    throw new PolicyError(
-      source,
-      parsed.error.issues.flatMap((issue) => mistakesOf(issue, locate)),
-    );
+  const value: unknown = document.toJS({ maxAliasCount: 0 });
+  const parsed = policySchema.safeParse(value, { reportInput: true });
+  if (!parsed.success) {
+    const { issues } = parsed.error;
+    const salvaged = salvage(value, issues);
+    throw new PolicyError(source, [
+      ...issues.flatMap((issue) => mistakesOf(issue, locate)),
+      ...(salvaged ? mistakesOfMeaning(salvaged.document, locate, salvaged.writtenPath) : []),
+    ]);
+  }
   const { $schema: _, ...policy } = parsed.data;
-  const mistakes = mistakesOfMeaning(policy, locate);
+  const mistakes = mistakesOfMeaning(policy, locate, (path) => path);
   if (mistakes.length > 0) throw new PolicyError(source, mistakes);
   return deepFreeze(policy);
 }
 
 /** What keeps the document from the chain, whoever the agent is. */
-function mistakesOfMeaning(policy: PolicyDocument, locate: Locate): readonly PolicyMistake[] {
+function mistakesOfMeaning(
+  policy: PolicyDocument,
+  locate: Locate,
+  writtenPath: (path: ClausePath) => ClausePath | undefined,
+): readonly PolicyMistake[] {
   try {
     compilePolicy(policy, zeroAddress);
     return [];
   } catch (error) {
     if (!(error instanceof PolicyCompileError)) throw error;
-    return error.mistakes.map(({ path, words, remedy }) => ({
-      ...locate(path),
-      path: path.join("."),
-      words: `${words} ${remedy}`,
-    }));
+    return error.mistakes.flatMap(({ path: compiledPath, words, remedy }) => {
+      const path = writtenPath(compiledPath);
+      return path ? [{ ...locate(path), path: path.join("."), words: `${words} ${remedy}` }] : [];
+    });
   }
 }
 

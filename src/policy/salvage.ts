@@ -1,12 +1,12 @@
 import type { $ZodIssue } from "zod/v4/core";
 
-import type { ClausePath, Mistake } from "./mistakes.ts";
+import type { ClausePath } from "./mistakes.ts";
 import { policySchema, type PolicyDocument } from "./schema.ts";
 
 type Salvaged = {
   readonly document: PolicyDocument;
-  /** Is a mistake in meaning the document's own, and not one of the repair? */
-  readonly isOwn: (mistake: Mistake) => boolean;
+  /** A mistake's path in the document that was written; undefined when the mistake may be one of the repair. */
+  readonly writtenPath: (path: ClausePath) => ClausePath | undefined;
 };
 
 /** Harmless values in the place of top-level clauses of a wrong form. */
@@ -27,6 +27,7 @@ const stand = (section: string, count: number): unknown => {
   if (section === "tokens") return { address, decimals: 18 };
   return section === "payees" ? { address, contract: true } : { address };
 };
+const standInName = (section: string, count: number) => `${section === "tokens" ? "X" : "x"}${count}`;
 const registries: ReadonlySet<string> = new Set(["tokens", "payees", "contracts", "approvers", "guardians"]);
 
 /**
@@ -52,8 +53,7 @@ export function salvage(value: unknown, issues: readonly $ZodIssue[]): Salvaged 
     replaced.add(entry === undefined ? section : `${section}.${entry}`);
     if (entry !== undefined && registries.has(section) && inside) {
       delete inside[entry];
-      // A name of a wrong form is no name; any other stays one.
-      if (issue.code !== "invalid_key") inside[entry] = stand(section, count);
+      inside[issue.code === "invalid_key" ? standInName(section, count) : entry] = stand(section, count);
     } else if (entry !== undefined && Array.isArray(inside))
       dropped.set(section, (dropped.get(section) ?? new Set()).add(Number(entry)));
     else if (section in harmless) {
@@ -66,29 +66,33 @@ export function salvage(value: unknown, issues: readonly $ZodIssue[]): Salvaged 
   if ((repaired["calls"] as readonly unknown[] | undefined)?.length === 0) delete repaired["calls"];
   const parsed = policySchema.safeParse(repaired);
   if (!parsed.success) return undefined;
-  return { document: parsed.data, isOwn: (mistake) => isOwn(mistake.path, replaced) };
+  return {
+    document: parsed.data,
+    writtenPath: (path) => {
+      const whole = written(path, dropped);
+      return isOwn(whole, replaced) ? whole : undefined;
+    },
+  };
 }
 
-/** The paths of a salvaged document's mistakes in the document that was written: dropped entries count again. */
-export function writtenPath(path: ClausePath, issues: readonly $ZodIssue[]): ClausePath {
+/** Counts the dropped entries of a list again. */
+function written(path: ClausePath, dropped: ReadonlyMap<string, ReadonlySet<number>>): ClausePath {
   const [section, index, ...rest] = path;
   if (section === undefined || typeof index !== "number") return path;
-  const gone = new Set(
-    issues
-      .filter((issue) => issue.code !== "unrecognized_keys" && issue.path[0] === section && issue.path.length > 1)
-      .map((issue) => Number(issue.path[1])),
-  );
-  let written = -1;
-  for (let left = index; left >= 0; written++) if (!gone.has(written + 1)) left--;
-  return [section, written, ...rest];
+  const gone = dropped.get(String(section));
+  let place = -1;
+  for (let left = index; left >= 0; place++) if (!gone?.has(place + 1)) left--;
+  return [section, place, ...rest];
 }
 
 /** A mistake in, or because of, a clause that was replaced is not told: its form comes first. */
 function isOwn(path: ClausePath, replaced: ReadonlySet<string>): boolean {
   const [section = "", entry] = path.map(String);
-  const missing = (name: string) => [...replaced].some((clause) => clause === name || clause.startsWith(`${name}.`));
+  const missing = (name: string) =>
+    [...replaced].some((clause) => clause === name || clause.startsWith(`${name}.`));
   if (replaced.has(section) || replaced.has(`${section}.${entry}`)) return false;
-  if (section === "calls") return !["limits", "tokens", "payees", "contracts"].some(missing);
+  if (section === "calls" && path[2] === "counts") return !missing("limits");
+  if (section === "calls") return !["tokens", "payees", "contracts"].some((name) => replaced.has(name));
   if (section === "limits") return !["tokens", "payees", "approvers"].some((name) => replaced.has(name));
   return true;
 }

@@ -204,8 +204,8 @@ describe("parsePolicy", () => {
     expect(() => parsePolicy(edited(["chain: 31337", "chain: 0"], ["gas:", "gass:"]), "treasury.yaml"))
       .toThrowErrorMatchingInlineSnapshot(`
       [PolicyError: The policy treasury.yaml has 3 mistakes; nothing of it is applied.
-        treasury.yaml:3:8  chain: too small: expected number to be >0
         treasury.yaml:1:1  gas: is missing
+        treasury.yaml:3:8  chain: too small: expected number to be >0
         treasury.yaml:17:1  gass: is not a key of a policy; did you mean "gas"?
       Mend the lines above and run the command again.]
     `);
