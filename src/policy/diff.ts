@@ -1,7 +1,7 @@
 import { zeroAddress } from "viem";
 
 import { changedNumber, matched, type Change, type Compared, type Effect } from "./change.ts";
-import { compilePolicy, type CompiledLimit, type CompiledPolicy } from "./compile.ts";
+import { compilePolicy, type AccountCap, type CompiledLimit, type CompiledPolicy } from "./compile.ts";
 import { diffCalls } from "./diffCalls.ts";
 import { bucketsPerWindow } from "./grant.ts";
 import { nativeToken, showUnits, type Named, type Payee, type Token } from "./registry.ts";
@@ -124,11 +124,8 @@ function diffLimit({
           }
         : { clause, effect: "narrows", words: `${key} may no longer be paid.` },
     ];
-  const show = (units: bigint) => showUnits(units, unit);
-  // Amounts of a token whose decimals were corrected are compared in the finer unit of the two, so as people wrote them.
-  const unit: Token = { ...after.token, decimals: Math.max(before.token.decimals, after.token.decimals) };
-  const number = (limit: CompiledLimit, value: bigint) =>
-    value * 10n ** BigInt(unit.decimals - limit.token.decimals);
+  const { show, scale } = finerUnit(before.token, after.token);
+  const number = (limit: CompiledLimit, value: bigint) => scale(value, limit.token);
   const amount = (name: string, what: string, of: (limit: CompiledLimit) => bigint) =>
     changedNumber(
       `${clause}.${name}`,
@@ -172,6 +169,15 @@ function diffLimit({
     ...count("operations", "lifetime", "in all"),
     ...diffEscalation(clause, key, before, after, number, show),
   ];
+}
+
+/** Amounts of a token whose decimals were corrected are compared in the finer unit of the two, so as people wrote them. */
+function finerUnit(before: Token, after: Token) {
+  const unit: Token = { ...after, decimals: Math.max(before.decimals, after.decimals) };
+  return {
+    show: (units: bigint) => showUnits(units, unit),
+    scale: (units: bigint, token: Token) => units * 10n ** BigInt(unit.decimals - token.decimals),
+  };
 }
 
 function diffEscalation(
@@ -294,13 +300,15 @@ function diffOwnerSettings(before: CompiledPolicy, after: CompiledPolicy): reado
     ...matched(before.accountCaps, after.accountCaps, ({ token }) => token.symbol).flatMap(
       ({ key, ...pair }) => {
         const clause = `accountCaps.${key}`;
-        const { token } = (pair.after ?? pair.before)!;
+        const known = (pair.after ?? pair.before)!.token;
+        const { show, scale } = finerUnit(pair.before?.token ?? known, pair.after?.token ?? known);
+        const perWindow = (cap: AccountCap | undefined) => cap && scale(cap.perWindow, cap.token);
         return [
           ...changedNumber(
             `${clause}.perWindow`,
             `${key} of all agents together in a window`,
-            { before: pair.before?.perWindow, after: pair.after?.perWindow },
-            (units) => showUnits(units, token),
+            { before: perWindow(pair.before), after: perWindow(pair.after) },
+            show,
           ),
           ...(pair.before && pair.after
             ? changedNumber(

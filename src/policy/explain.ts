@@ -80,7 +80,7 @@ function callSentence(call: CompiledCall, { token }: CompiledLimit): string {
   return [
     `It may call ${call.signature.name} of ${call.to} (${call.rule.target})`,
     conditions.length > 0 ? ` if ${conditions.join(", ")}` : " with any arguments",
-    `; ${counted.length > 0 ? `${counted.join(" and ")} counts as spent ${token.symbol}` : `the call itself counts no ${token.symbol}`}.`,
+    `; ${counted.length > 0 ? `${counted.join(" and ")} ${counted.length > 1 ? "count" : "counts"} as spent ${token.symbol}` : `the call itself counts no ${token.symbol}`}.`,
   ].join("");
 }
 

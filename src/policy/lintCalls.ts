@@ -1,8 +1,9 @@
-import type { CompiledCall } from "./call.ts";
-import { leavesAllowances } from "./worstCase.ts";
+import type { CompiledCall, CompiledCondition } from "./call.ts";
 import type { CompiledLimit, CompiledPolicy } from "./compile.ts";
 import type { Finding } from "./finding.ts";
 import { nativeToken } from "./registry.ts";
+import { comparison } from "./rule.ts";
+import { leavesAllowances } from "./worstCase.ts";
 
 /** Parameters that by their name decide who gets what a call sets free. */
 const recipientName =
@@ -10,7 +11,18 @@ const recipientName =
 /** Functions that by their name let somebody take tokens later. */
 const approvalName = /approv|allowance|permit|delegat|authoriz|operator/i;
 
+/** Parameters that by their name say how much. */
+const amountName = /amount|value|wad|assets|shares|added/i;
+
 const lastName = (path: string) => path.split(".").at(-1)!;
+
+/** Does the condition keep a number below the largest of its type? */
+const caps = ({ parameter, chain }: CompiledCondition): boolean =>
+  chain.some(
+    ({ comparison: kind, operands }) =>
+      kind === comparison.in ||
+      (kind === comparison.atMost && operands[0]! < (1n << BigInt(parameter.type.slice(4))) - 1n),
+  );
 
 /** What is dangerous about the calls beside payments. */
 export function lintCalls(policy: CompiledPolicy): readonly Finding[] {
@@ -45,10 +57,10 @@ function lintCall(call: CompiledCall, limit: CompiledLimit, policy: CompiledPoli
         : `Add \`${parameter}: { self: true }\` under \`where\`.`,
     );
   if (approvalName.test(signature.name)) {
-    const capped = conditions.some(
-      ({ parameter, chain }) =>
-        parameter.type.startsWith("uint") && chain.some(({ comparison }) => comparison < 2),
-    );
+    const numbers = signature.parameters.filter(({ type }) => type.startsWith("uint"));
+    const amounts = numbers.filter((one) => amountName.test(lastName(one.path)));
+    const capping = new Set((amounts.length > 0 ? amounts : numbers).map((one) => one.path));
+    const capped = conditions.some((one) => capping.has(one.parameter.path) && caps(one));
     const spender = conditions.some(({ parameter }) => parameter.type === "address");
     if (!capped || !spender)
       find(
