@@ -46,7 +46,8 @@ export function collecting<T>(work: (attempt: Attempt) => T): T {
       try {
         return part();
       } catch (error) {
-        return void keep(path, error);
+        keep(path, error);
+        return undefined;
       }
     });
   } catch (error) {

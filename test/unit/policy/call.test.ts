@@ -1,4 +1,4 @@
-import { padHex, type Hex } from "viem";
+import { padHex } from "viem";
 import { describe, expect, it } from "vitest";
 
 import { compilePolicy } from "../../../src/policy/compile.ts";
@@ -53,15 +53,15 @@ describe("parseSignature", () => {
   });
 
   it.each([
-    "",
-    "f",
-    "f(uint7 a)",
-    "event X()",
-    "f(uint256 a",
-    "f(Foo a)",
-    "f(uint256 a, uint256 a)",
-    "f(uint256[2000] a)",
-  ])("refuses %j", (text) => expect(() => parseSignature(text)).toThrow());
+    ["", '"" is not a function'],
+    ["f", '"f" is not a function: unknown signature.'],
+    ["f(uint7 a)", "is not a function: unknown type."],
+    ["event X()", "is not a function"],
+    ["f(uint256 a", "is not a function"],
+    ["f(Foo a)", "is not a function: unknown type."],
+    ["f(uint256 a, uint256 a)", "Two parameters are called a."],
+    ["f(uint256[2000] a)", "a has 2000 words."],
+  ])("refuses %j", (text, words) => expect(() => parseSignature(text)).toThrow(words));
 });
 
 describe("a call", () => {
@@ -128,7 +128,7 @@ describe("a call", () => {
       "bytes, at the left of their word",
       "f(bytes4 a)",
       'a: { equals: "0x12345678" }',
-      [BigInt(padHex("0x12345678" as Hex, { dir: "right", size: 32 }))],
+      [BigInt(padHex("0x12345678", { dir: "right", size: 32 }))],
     ],
   ])("compares with %s", (_, signature, where, operands) => {
     expect(conditionsOf(signature, where)).toEqual([{ word: 0n, comparison: comparison.in, operands }]);
