@@ -37,6 +37,13 @@ export class PolicyError extends BaseError {
   }
 }
 
+/** What the YAML reader's codes mean here. */
+const yamlWords: Readonly<Partial<Record<string, string>>> = {
+  MULTIPLE_DOCS: "a file holds one policy: remove all from this line on",
+  DUPLICATE_KEY: "this key stands here twice: keep one of the two",
+  TAB_AS_INDENT: "tabs are not allowed as indentation: use spaces",
+};
+
 /**
  * Text (YAML 1.2 or JSON) to a policy document that compiles. Reports every mistake at once, each with line and column:
  * those of form first, then those of meaning.
@@ -52,10 +59,7 @@ export function parsePolicy(text: string, source = "policy"): PolicyDocument {
       broken.map((error) => ({
         ...at(error.pos[0]),
         path: "",
-        words:
-          error.code === "MULTIPLE_DOCS"
-            ? "a file holds one policy: remove all from this line on"
-            : error.message.split("\n")[0]!.replace(/ at line.*$/, ""),
+        words: yamlWords[error.code] ?? error.message.split("\n")[0]!.replace(/ at line.*$/, ""),
       })),
     );
   // An alias would let one line change the meaning of another far away; a person reading the file would not see it.
@@ -114,11 +118,13 @@ function mistakesOf(issue: $ZodIssue, locate: Locate): readonly PolicyMistake[] 
   ];
 }
 
+/** What is wrong and what to write instead; the schema's own messages complete the sentence "has to be …". */
 function wordsOf(issue: $ZodIssue): string {
   if (issue.code === "invalid_key") return issue.issues.map(wordsOf).join("; ");
-  if (issue.code === "invalid_type" && issue.input === undefined) return "is missing";
-  if (issue.code === "invalid_format" || issue.code === "custom" || issue.code === "invalid_union")
-    return `has to be ${issue.message}`;
+  const isOurs = !/^(Invalid|Too (small|big))/.test(issue.message);
+  if ("input" in issue && issue.input === undefined && issue.code !== "custom")
+    return isOurs ? `is missing: add ${issue.message}` : "is missing: add it";
+  if (isOurs) return `has to be ${issue.message}`;
   return issue.message.charAt(0).toLowerCase() + issue.message.slice(1);
 }
 

@@ -1,33 +1,32 @@
 import { getAddress, isAddress, type Address } from "viem";
 import * as z from "zod";
 
-const name = z
-  .string()
-  .regex(/^[a-z][a-z0-9-]{0,31}$/, 'lower case letters, digits and dashes, e.g. "acme-hosting"');
-const symbol = z.string().regex(/^[A-Z][A-Z0-9]{0,11}$/, 'upper case letters and digits, e.g. "USDC"');
-const notAnAddress = "an address: 0x and 40 hex digits, with a right checksum if it has capitals";
-const address = z
-  .string()
-  .regex(/^0x[0-9a-fA-F]{40}$/, { error: notAnAddress, abort: true })
-  .refine((text) => isAddress(text), notAnAddress)
-  .transform((text): Address => getAddress(text));
+/** Text of one form. `expected` completes the sentence "has to be …", and is what to write instead. */
+const text = (form: RegExp, expected: string) =>
+  z.string(expected).regex(form, { error: expected, abort: true });
+
+const name = text(/^[a-z][a-z0-9-]{0,31}$/, 'lower case letters, digits and dashes, e.g. "acme-hosting"');
+const symbol = text(/^[A-Z][A-Z0-9]{0,11}$/, 'upper case letters and digits, e.g. "USDC"');
+const anAddress = "an address in quotes: 0x and 40 hex digits, with a right checksum if it has capitals";
+const address = text(/^0x[0-9a-fA-F]{40}$/, anAddress)
+  .refine((given) => isAddress(given), anAddress)
+  .transform((given): Address => getAddress(given));
 /** `"42.50 USDC"`: the unit stands with the number, so that no reader has to guess it. */
-const amount = z
-  .string()
-  .regex(/^\d+(\.\d+)? [A-Z][A-Z0-9]*$/, 'an amount with its unit, e.g. "500.00 USDC"')
-  .meta({ examples: ["500.00 USDC", "0.05 ETH"] });
-const duration = z
-  .string()
-  .regex(/^\d+(m|h|d)$/, 'a duration, e.g. "30m", "24h" or "7d"')
-  .meta({ examples: ["30m", "24h", "7d"] });
+const amount = text(/^\d+(\.\d+)? [A-Z][A-Z0-9]*$/, 'an amount with its unit, e.g. "500.00 USDC"').meta({
+  examples: ["500.00 USDC", "0.05 ETH"],
+});
+const duration = text(/^\d+(m|h|d)$/, 'a duration, e.g. "30m", "24h" or "7d"').meta({
+  examples: ["30m", "24h", "7d"],
+});
 const instant = z.iso.datetime({
   offset: true,
   error: 'a moment with its zone, e.g. "2027-06-30T00:00:00Z"',
 });
-const domain = z.string().regex(/^[a-z0-9-]+(\.[a-z0-9-]+)+$/, 'a domain in lower case, e.g. "acme.example"');
-const parameterPath = z
-  .string()
-  .regex(/^[\w]+(\.[\w]+)*$/, 'a parameter by name, with dots into tuples, e.g. "params.amountIn"');
+const domain = text(/^[a-z0-9-]+(\.[a-z0-9-]+)+$/, 'a domain in lower case, e.g. "acme.example"');
+const parameterPath = text(
+  /^[\w]+(\.[\w]+)*$/,
+  'a parameter by name, with dots into tuples, e.g. "params.amountIn"',
+);
 
 /** A person or a contract by name: approvers, guardians, call targets. */
 const addressEntry = z.strictObject({ address: address.describe("0x and 40 hex digits.") });
@@ -106,14 +105,17 @@ const call = z.strictObject({
     .describe("What arguments have to be. All have to hold; a parameter that is not named may be anything."),
 });
 
+const aChain = "an EIP-155 chain id, e.g. 1";
+const aSalt = "a whole number from 0 to 1048575";
+
 /** A policy document as an operator writes it (YAML or JSON). Unknown keys are errors: a typo must not widen anything. */
 export const policySchema = z.strictObject({
   $schema: z.string().optional().describe("For editors; not a part of the policy."),
   policy: name.describe("Name of the policy."),
-  version: z.literal(1).describe("Version of the language."),
+  version: z.literal(1, "1, the version of the language").describe("Version of the language."),
   chain: z
-    .int()
-    .positive()
+    .int(aChain)
+    .positive(aChain)
     .describe("EIP-155 chain id.")
     .meta({ examples: [1, 8453, 31337] }),
   tokens: z
@@ -211,9 +213,9 @@ export const policySchema = z.strictObject({
     .describe("Last second at which the agent may act.")
     .meta({ examples: ["2027-06-30T00:00:00Z"] }),
   salt: z
-    .int()
-    .min(0)
-    .max(0xfffff)
+    .int(aSalt)
+    .min(0, aSalt)
+    .max(0xfffff, aSalt)
     .default(0)
     .describe("Distinguishes two otherwise equal grants; burned on revocation."),
   mail: z

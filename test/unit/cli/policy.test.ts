@@ -52,7 +52,7 @@ describe("bursar policy", () => {
   it("check names line and column of each mistake, with status 1", () => {
     const { status, stdout, stderr } = policy("check", "broken.yaml");
     expect([status, stdout]).toEqual([1, ""]);
-    expect(stderr).toMatch(/^ {2}broken\.yaml:3:8 {2}chain: too small/m);
+    expect(stderr).toMatch(/^ {2}broken\.yaml:3:8 {2}chain: has to be an EIP-155 chain id/m);
     expect(stderr).toMatch(/^ {2}broken\.yaml:4:1 {2}gass: is not a key of a policy; did you mean "gas"\?$/m);
     expect(json("check", "broken.yaml")).toMatchObject({
       status: 1,
