@@ -9,7 +9,7 @@ const compiler = {
   path: require.resolve("solc/soljson.js"),
   settings: {
     viaIR: true,
-    optimizer: { enabled: true, runs: 1_000_000 },
+    optimizer: { enabled: true, runs: 200 },
     evmVersion: "cancun",
     metadata: { bytecodeHash: "none", appendCBOR: false },
   },

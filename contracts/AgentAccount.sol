@@ -11,22 +11,24 @@ import {ERC7579Utils} from "@openzeppelin/contracts/account/utils/draft-ERC7579U
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {Address} from "@openzeppelin/contracts/utils/Address.sol";
 import {LowLevelCall} from "@openzeppelin/contracts/utils/LowLevelCall.sol";
-import {TransientSlot} from "@openzeppelin/contracts/utils/TransientSlot.sol";
+import {AbstractSigner} from "@openzeppelin/contracts/utils/cryptography/signers/AbstractSigner.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
-import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {ERC7739} from "@openzeppelin/contracts/utils/cryptography/signers/draft-ERC7739.sol";
+import {PolicyBook} from "./PolicyBook.sol";
 import {IAgentAccount} from "./interfaces/IAgentAccount.sol";
-import {IDecisionLog} from "./interfaces/IDecisionLog.sol";
-import {Grant, Usage} from "./interfaces/ISpendPolicy.sol";
+import {Extras, Grant, Usage} from "./interfaces/ISpendPolicy.sol";
 import {Calldata} from "./libraries/Calldata.sol";
 import {Counters} from "./libraries/Counters.sol";
-import {Request, SpendPolicy} from "./libraries/SpendPolicy.sol";
+import {Caps} from "./libraries/Caps.sol";
+import {Terms, TermsLibrary} from "./libraries/Terms.sol";
 
 /// The account behind every clone; `IAgentAccount` is its manual.
 /// @dev Storage starts at erc7201("bursar.AgentAccount"), so that an EOA can delegate here without meeting other code's slots.
-contract AgentAccount is IAgentAccount layout at erc7201("bursar.AgentAccount") {
+contract AgentAccount is PolicyBook, ERC7739, IAgentAccount layout at erc7201("bursar.AgentAccount") {
     using Calldata for bytes;
     using Counters for uint256;
-    using TransientSlot for *;
+    using TermsLibrary for Terms;
 
     bytes32 private constant SINGLE = 0;
     bytes32 private constant BATCH = bytes32(bytes1(0x01));
@@ -40,19 +42,12 @@ contract AgentAccount is IAgentAccount layout at erc7201("bursar.AgentAccount") 
     bytes32 private constant VERSION_HASH = keccak256(bytes(VERSION));
 
     address private immutable ENTRY_POINT;
-    address private immutable DECISION_LOG;
 
-    /// One word, read by every operation.
-    struct Head {
-        address owner;
-        uint16 epoch;
-        bool frozen;
-    }
-
-    Head private _head;
-
-    /// Packed counters by policy id (`Counters`).
-    mapping(bytes32 policyId => uint256 word) private _words;
+    Head private _ownHead;
+    mapping(bytes32 policyId => Entry) private _entries;
+    mapping(address asset => Word) private _caps;
+    mapping(bytes32 hash => Word) private _approvals;
+    mapping(address guardian => Word) private _guardians;
 
     modifier onlyOwner() {
         _requireOwner();
@@ -61,11 +56,10 @@ contract AgentAccount is IAgentAccount layout at erc7201("bursar.AgentAccount") 
 
     /// @param entryPoint_ EntryPoint 0.8 or later.
     /// @param decisionLog_ Where agents' decisions are committed.
-    constructor(address entryPoint_, address decisionLog_) {
+    constructor(address entryPoint_, address decisionLog_) PolicyBook(decisionLog_) EIP712(NAME, VERSION) {
         ENTRY_POINT = entryPoint_;
-        DECISION_LOG = decisionLog_;
         // The implementation owns itself: it can't be initialized, and nobody can call it as its owner.
-        _head.owner = address(this);
+        _ownHead.owner = address(this);
     }
 
     /// The native coin is welcome from anybody.
@@ -73,11 +67,11 @@ contract AgentAccount is IAgentAccount layout at erc7201("bursar.AgentAccount") 
 
     /// @inheritdoc IAgentAccount
     function initialize(address owner_) external {
-        if (_head.owner != address(0)) revert AlreadyInitialized();
+        if (_ownHead.owner != address(0)) revert AlreadyInitialized();
         if (owner_ == address(0)) revert ZeroOwner();
         if (msg.sender != address(this) && EIP7702Utils.fetchDelegate(address(this)) != address(0))
             revert NotOwner(msg.sender);
-        _head.owner = owner_;
+        _ownHead.owner = owner_;
     }
 
     /// @inheritdoc IAgentAccount
@@ -91,14 +85,14 @@ contract AgentAccount is IAgentAccount layout at erc7201("bursar.AgentAccount") 
         validationData =
             signature.length == 64 || signature.length == 65
                 ? _validateOwner(signature, userOpHash)
-                : _validateAgent(userOp, signature, userOpHash);
+                : _validateAgent(address(this), userOp, signature, userOpHash);
         // The EntryPoint checks what it got.
         if (missingAccountFunds != 0) LowLevelCall.callNoReturn(ENTRY_POINT, missingAccountFunds, "");
     }
 
     /// @inheritdoc IAgentAccount
     function execute(bytes32 mode, bytes calldata executionCalldata) external payable {
-        if (msg.sender == ENTRY_POINT) _requireNotStopped(msg.data.hash());
+        if (msg.sender == ENTRY_POINT) _requireNotStopped(address(this), msg.data.hash());
         else _requireOwner();
         if (mode == SINGLE) {
             _call(
@@ -117,34 +111,72 @@ contract AgentAccount is IAgentAccount layout at erc7201("bursar.AgentAccount") 
 
     /// @inheritdoc IAgentAccount
     function grant(Grant calldata terms) external onlyOwner returns (bytes32 policyId) {
-        policyId = SpendPolicy.policyIdOf(terms);
-        _words[policyId] = _install(policyId, terms, SpendPolicy.packTerms(terms), _head.epoch);
+        return _grant(address(this), terms);
+    }
+
+    /// @inheritdoc IAgentAccount
+    function grantBySignature(
+        Grant calldata terms,
+        bytes calldata signature
+    ) external returns (bytes32 policyId) {
+        return _grantBySignature(address(this), _ownHead.owner, terms, signature);
+    }
+
+    /// @inheritdoc IAgentAccount
+    function replace(
+        Grant calldata oldTerms,
+        Grant calldata newTerms
+    ) external onlyOwner returns (bytes32 policyId) {
+        return _replace(address(this), oldTerms, newTerms);
     }
 
     /// @inheritdoc IAgentAccount
     function revoke(bytes32 policyId) external onlyOwner {
-        _words[policyId] = _words[policyId].revoked();
-        emit Revoked(policyId);
+        _revoke(address(this), policyId);
     }
 
     /// @inheritdoc IAgentAccount
     function revokeAll() external onlyOwner {
-        uint16 current = _head.epoch;
-        if (current == type(uint16).max) revert EpochExhausted();
-        _head.epoch = current + 1;
-        emit EpochChanged(current + 1);
+        _revokeAll(address(this));
     }
 
     /// @inheritdoc IAgentAccount
-    function freeze() external onlyOwner {
-        _head.frozen = true;
-        emit AccountFrozen();
+    function freeze() external {
+        if (msg.sender != _ownHead.owner && msg.sender != address(this) && !isGuardian(msg.sender))
+            revert NotGuardian(msg.sender);
+        _freeze(address(this));
     }
 
     /// @inheritdoc IAgentAccount
     function unfreeze() external onlyOwner {
-        _head.frozen = false;
-        emit AccountUnfrozen();
+        _unfreeze(address(this));
+    }
+
+    /// @inheritdoc IAgentAccount
+    function setGuardian(address guardian, bool active) external onlyOwner {
+        _setGuardian(address(this), guardian, active);
+    }
+
+    /// @inheritdoc IAgentAccount
+    function heartbeat() external onlyOwner {
+        _beat(address(this));
+    }
+
+    /// @inheritdoc IAgentAccount
+    function setCap(address asset, uint256 perWindow, uint256 bucket) external onlyOwner {
+        _setCap(address(this), asset, perWindow, bucket);
+    }
+
+    /// @inheritdoc IAgentAccount
+    function recordApproval(
+        address approver,
+        bytes32 policyId,
+        bytes32 callHash,
+        uint256 nonce,
+        uint256 deadline,
+        bytes calldata signature
+    ) external {
+        _recordApproval(address(this), approver, policyId, callHash, nonce, deadline, signature);
     }
 
     /// @inheritdoc IAgentAccount
@@ -162,37 +194,67 @@ contract AgentAccount is IAgentAccount layout at erc7201("bursar.AgentAccount") 
 
     /// @inheritdoc IAgentAccount
     function owner() external view returns (address) {
-        return _head.owner;
+        return _ownHead.owner;
     }
 
     /// @inheritdoc IAgentAccount
     function epoch() external view returns (uint256) {
-        return _head.epoch;
+        return _ownHead.epoch;
     }
 
     /// @inheritdoc IAgentAccount
     function frozen() external view returns (bool) {
-        return _head.frozen;
+        return _ownHead.frozen;
+    }
+
+    /// @inheritdoc IAgentAccount
+    function lastHeartbeat() external view returns (uint256) {
+        return _ownHead.heartbeat;
+    }
+
+    /// @inheritdoc IAgentAccount
+    function isGuardian(address guardian) public view returns (bool) {
+        return _guardians[guardian].value != 0;
+    }
+
+    /// @inheritdoc IAgentAccount
+    function capOf(address asset) external view returns (uint256 perWindow, uint256 bucket) {
+        return Caps.decode(_caps[asset].value);
+    }
+
+    /// @inheritdoc IAgentAccount
+    function capCounters(address asset) external view returns (uint256) {
+        return _caps[asset].value;
+    }
+
+    /// @inheritdoc IAgentAccount
+    function approvalState(bytes32 hash) external view returns (uint256) {
+        return _approvals[hash].value;
     }
 
     /// @inheritdoc IAgentAccount
     function usage(bytes32 policyId) external view returns (Usage memory) {
-        return _words[policyId].decode();
+        return _entries[policyId].counters.decode();
     }
 
     /// @inheritdoc IAgentAccount
     function counters(bytes32 policyId) external view returns (uint256) {
-        return _words[policyId];
+        return _entries[policyId].counters;
+    }
+
+    /// @inheritdoc IAgentAccount
+    function operationCounters(bytes32 policyId) external view returns (uint256) {
+        return _entries[policyId].operations;
     }
 
     /// @inheritdoc IAgentAccount
     function policyIdOf(Grant calldata terms) external pure returns (bytes32) {
-        return SpendPolicy.policyIdOf(terms);
+        return TermsLibrary.from(terms).idOf();
     }
 
     /// @inheritdoc IAgentAccount
-    function termsOf(Grant calldata terms) external pure returns (bytes24) {
-        return SpendPolicy.packTerms(terms);
+    function termsOf(Grant calldata terms) external pure returns (bytes24 packed) {
+        (packed, , ) = TermsLibrary.from(terms).pack();
     }
 
     /// @inheritdoc IAgentAccount
@@ -200,10 +262,13 @@ contract AgentAccount is IAgentAccount layout at erc7201("bursar.AgentAccount") 
         address agent,
         address asset,
         bytes32 payees,
-        bytes24 terms
-    ) external pure returns (Grant memory grant_) {
-        (grant_.agent, grant_.asset, grant_.payees) = (agent, asset, payees);
-        SpendPolicy.unpackTerms(grant_, terms);
+        bytes24 terms,
+        Extras calldata extras
+    ) external pure returns (Grant memory) {
+        Terms memory unpacked;
+        (unpacked.agent, unpacked.asset, unpacked.payees) = (agent, asset, payees);
+        unpacked.unpack(terms);
+        return unpacked.toGrant(extras);
     }
 
     /// @inheritdoc IAgentAccount
@@ -218,17 +283,7 @@ contract AgentAccount is IAgentAccount layout at erc7201("bursar.AgentAccount") 
 
     /// @inheritdoc IAgentAccount
     function accountId() external pure returns (string memory) {
-        return "bursar.agent-account.0.1.0";
-    }
-
-    /// @inheritdoc IERC5267
-    function eip712Domain()
-        external
-        view
-        returns (bytes1, string memory, string memory, uint256, address, bytes32, uint256[] memory)
-    {
-        // Fields name, version, chainId and verifyingContract.
-        return (hex"0f", NAME, VERSION, block.chainid, address(this), 0, new uint256[](0));
+        return "bursar.agent-account.0.2.0";
     }
 
     /// The owner may do everything, so only the signature counts. EIP-2098 or r, s, v; over the userOpHash as it is.
@@ -240,96 +295,13 @@ contract AgentAccount is IAgentAccount layout at erc7201("bursar.AgentAccount") 
             (signer, , ) = ECDSA.tryRecoverCalldata(userOpHash, signature);
         }
         return
-            signer != address(0) && signer == _head.owner
+            signer != address(0) && signer == _ownHead.owner
                 ? ERC4337Utils.SIG_VALIDATION_SUCCESS
                 : ERC4337Utils.SIG_VALIDATION_FAILED;
     }
 
-    /// Reads, judges, meters and logs an agent's operation, and only then looks at the signatures.
-    function _validateAgent(
-        PackedUserOperation calldata userOp,
-        bytes calldata signature,
-        bytes32 userOpHash
-    ) private returns (uint256) {
-        bytes calldata callData = userOp.callData;
-        Request memory request;
-        SpendPolicy.read(request, userOp, signature, callData);
-        Head storage head = _head;
-        if (head.frozen) revert Frozen();
-
-        (uint256 word, bool ownerSigned) = _liveWord(request, signature, head);
-        _words[request.policyId] = SpendPolicy.meter(word, request);
-        address agent = request.grant.agent; // never zero: `SpendPolicy.install` saw to that
-        address lane = address(uint160(userOp.nonce >> 64));
-        if (lane != agent) revert LaneNotAllowed(lane, agent);
-        IDecisionLog(DECISION_LOG).commit(address(this), agent, request.size, request.root);
-        if (request.kind != SpendPolicy.EMPTY) {
-            if (request.payee == address(0) || _isOwnPart(request.payee))
-                revert PayeeNotAllowed(request.payee);
-            _mark(callData.hash(), request.policyId);
-        }
-
-        (bytes32 r, bytes32 vs) = SpendPolicy.agentSignature(signature);
-        bytes32 signedHash = SpendPolicy.operationHash(request, userOpHash);
-        bool signed = _recover(signedHash, r, vs) == agent && ownerSigned;
-        uint256 verdict = signed ? ERC4337Utils.SIG_VALIDATION_SUCCESS : ERC4337Utils.SIG_VALIDATION_FAILED;
-        return (request.validAfter << 208) | (request.validUntil << 160) | verdict;
-    }
-
-    /// The counters of a live policy; with a grant inside, of one that becomes live now if the owner signed it.
-    function _liveWord(
-        Request memory request,
-        bytes calldata signature,
-        Head storage head
-    ) private returns (uint256 word, bool ownerSigned) {
-        bytes32 policyId = request.policyId;
-        if (request.kind == SpendPolicy.GRANT_INSIDE) {
-            (bytes32 r, bytes32 vs) = SpendPolicy.ownerSignature(signature);
-            address signer = _recover(SpendPolicy.installHash(policyId, head.epoch), r, vs);
-            // An account that nobody initialized has no owner: not even zero, which a bad signature recovers to.
-            ownerSigned = signer == head.owner && signer != address(0);
-            return (_install(policyId, request.grant, request.terms, head.epoch), ownerSigned);
-        }
-        word = _words[policyId];
-        if (!word.isLive(head.epoch)) revert NotGranted(policyId);
-        return (word, true);
-    }
-
-    /// The counters with the grant in force. The caller stores them.
-    function _install(
-        bytes32 policyId,
-        Grant memory terms,
-        bytes24 packed,
-        uint256 epoch_
-    ) private returns (uint256 word) {
-        if (_isOwnPart(terms.asset)) revert AssetNotAllowed(terms.asset);
-        word = SpendPolicy.install(_words[policyId], terms, policyId, epoch_);
-        emit Granted(policyId, terms.agent, terms.asset, terms.payees, packed, epoch_);
-    }
-
-    /// Leaves a note for `execute`, until the end of the transaction: this callData is an agent's.
-    function _mark(bytes32 callHash, bytes32 policyId) private {
-        bytes32 other = callHash.asBytes32().tload();
-        if (other != 0 && other != policyId) revert AmbiguousCall(callHash);
-        callHash.asBytes32().tstore(policyId);
-    }
-
-    /// Lets the owner's calls pass, and those of agents who were not stopped since validation.
-    function _requireNotStopped(bytes32 callHash) private view {
-        bytes32 policyId = callHash.asBytes32().tload();
-        if (policyId == 0) return;
-        Head storage head = _head;
-        if (head.frozen) revert Frozen();
-        if (!_words[policyId].isLive(head.epoch)) revert NotGranted(policyId);
-    }
-
     function _requireOwner() private view {
-        if (msg.sender != _head.owner && msg.sender != address(this)) revert NotOwner(msg.sender);
-    }
-
-    /// Addresses an agent may neither call nor pay. (The asset is checked once, when it is granted.)
-    function _isOwnPart(address target) private view returns (bool) {
-        return target == address(this) || target == ENTRY_POINT || target == DECISION_LOG;
+        if (msg.sender != _ownHead.owner && msg.sender != address(this)) revert NotOwner(msg.sender);
     }
 
     /// Calls, and passes a failure on as it is.
@@ -337,11 +309,49 @@ contract AgentAccount is IAgentAccount layout at erc7201("bursar.AgentAccount") 
         if (!LowLevelCall.callNoReturn(target, value, data)) LowLevelCall.bubbleRevert();
     }
 
-    /// Who signed an EIP-712 struct of this account; zero if nobody, or with a high s.
-    function _recover(bytes32 structHash, bytes32 r, bytes32 vs) private view returns (address signer) {
-        bytes32 separator = keccak256(
-            abi.encode(DOMAIN_TYPEHASH, NAME_HASH, VERSION_HASH, block.chainid, address(this))
-        );
-        (signer, , ) = ECDSA.tryRecover(MessageHashUtils.toTypedDataHash(separator, structHash), r, vs);
+    /// For ERC-1271 with ERC-7739, which keeps a signature of the owner for one account from serving for another.
+    function _rawSignatureValidation(
+        bytes32 hash,
+        bytes calldata signature
+    ) internal view override returns (bool) {
+        return _isSignedBy(_ownHead.owner, hash, signature);
+    }
+
+    function _head(address) internal view override returns (Head storage) {
+        return _ownHead;
+    }
+
+    function _entry(address, bytes32 policyId) internal view override returns (Entry storage) {
+        return _entries[policyId];
+    }
+
+    function _cap(address, address asset) internal view override returns (Word storage) {
+        return _caps[asset];
+    }
+
+    function _approval(address, bytes32 hash) internal view override returns (Word storage) {
+        return _approvals[hash];
+    }
+
+    function _guardian(address, address guardian) internal view override returns (Word storage) {
+        return _guardians[guardian];
+    }
+
+    function _noteSlot(address, bytes32 callHash) internal pure override returns (bytes32) {
+        return callHash;
+    }
+
+    function _domainOf(address) internal view override returns (bytes32) {
+        return
+            keccak256(abi.encode(DOMAIN_TYPEHASH, NAME_HASH, VERSION_HASH, block.chainid, address(this)));
+    }
+
+    function _requireLane(uint256 nonce, address agent) internal pure override {
+        address lane = address(uint160(nonce >> 64));
+        if (lane != agent) revert LaneNotAllowed(lane, agent);
+    }
+
+    function _isOwnPart(address, address target) internal view override returns (bool) {
+        return target == address(this) || target == ENTRY_POINT || target == DECISION_LOG;
     }
 }

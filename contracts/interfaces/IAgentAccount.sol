@@ -1,45 +1,24 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {IERC1271} from "@openzeppelin/contracts/interfaces/IERC1271.sol";
 import {IERC5267} from "@openzeppelin/contracts/interfaces/IERC5267.sol";
 import {IAccount, PackedUserOperation} from "@openzeppelin/contracts/interfaces/IERC4337.sol";
-import {Grant, ISpendPolicy, Usage} from "./ISpendPolicy.sol";
+import {Extras, Grant, ISpendPolicy, Usage} from "./ISpendPolicy.sol";
 
 /// ERC-4337 account of one owner, whose agents spend under policies that the account itself enforces.
 ///
-/// Powers. The owner (an ECDSA key) may do everything: by user operation (64 or 65 bytes of signature over the raw
-/// userOpHash), by plain transaction, or by a call of the account to itself. An agent may do one thing: send a user
+/// Powers. The owner may do everything: by user operation (an ECDSA key, 64 or 65 bytes of signature over the raw
+/// userOpHash), by plain transaction (a contract too), or by a call of the account to itself. An agent may do one thing: send a user
 /// operation that its grant allows (`ISpendPolicy`), and every such operation commits the agent's decisions to the
 /// DecisionLog during validation, so that the commitment survives even when the payment reverts.
 ///
 /// Nonces. The low 160 bits of the EntryPoint's nonce key are the agent's address in an agent's operation: nobody uses up
 /// the nonces of the owner or of another agent. The 32 bits above are the agent's to choose. The owner may use any key.
 ///
-/// There is no ERC-1271 here: no signature of an agent can ever stand for the account.
-interface IAgentAccount is IAccount, IERC5267, ISpendPolicy {
-    /// A policy was granted, or granted again in a new epoch. `terms` are the grant's numbers (`ISpendPolicy`, "Terms"):
-    /// with them this event holds the whole grant, apart from the list of payees behind the root.
-    event Granted(
-        bytes32 indexed policyId,
-        address indexed agent,
-        address indexed asset,
-        bytes32 payees,
-        bytes24 terms,
-        uint256 epoch
-    );
-
-    /// A policy was revoked for good, in use or not.
-    event Revoked(bytes32 indexed policyId);
-
-    /// Every policy and every signed `Install` of an earlier epoch stopped working.
-    event EpochChanged(uint256 epoch);
-
-    /// The account was frozen: no agent may act.
-    event AccountFrozen();
-
-    /// The account was unfrozen.
-    event AccountUnfrozen();
-
+/// ERC-1271 (with ERC-7739) speaks for the owner alone: no signature of an agent can ever stand for the account. There are no
+/// modules to install and nothing is ever delegatecalled (docs/decisions/0003).
+interface IAgentAccount is ISpendPolicy, IAccount, IERC5267, IERC1271 {
     /// The owner took out `amount` base units of `asset` (zero: native coin).
     event Withdrawn(address indexed asset, address indexed to, uint256 amount);
 
@@ -49,26 +28,14 @@ interface IAgentAccount is IAccount, IERC5267, ISpendPolicy {
     /// Only the EntryPoint may call this.
     error NotEntryPoint(address caller);
 
-    /// Only the owner or the account itself may call this.
-    error NotOwner(address caller);
-
     /// The account has its owner already, or is the implementation.
     error AlreadyInitialized();
 
     /// An account needs an owner.
     error ZeroOwner();
 
-    /// An agent used another nonce key than its own: the low 160 bits of the key have to be its address.
-    error LaneNotAllowed(address actual, address allowed);
-
-    /// Two grants asked for the same callData in one bundle, so execution could not tell which one to check again.
-    error AmbiguousCall(bytes32 callHash);
-
     /// `execute` knows the modes single (0x00…) and batch (0x01 then zeros), both reverting on failure.
     error ModeNotSupported(bytes32 mode);
-
-    /// The epoch is at its maximum of 65535. Freeze the account instead, and move.
-    error EpochExhausted();
 
     /// Sets the owner, once. The factory calls this in the transaction that makes the account. A clone made without the
     /// factory belongs to whoever calls first: nobody should send anything to one before.
@@ -102,17 +69,54 @@ interface IAgentAccount is IAccount, IERC5267, ISpendPolicy {
     /// @return policyId EIP-712 hashStruct of the grant.
     function grant(Grant calldata terms) external returns (bytes32 policyId);
 
+    /// Grants what the owner signed: `Install` over the grant and the current epoch, by a key (64 or 65 bytes) or by a
+    /// contract (ERC-1271; one that is not deployed yet has to be deployed first). Anybody may bring it, once.
+    function grantBySignature(Grant calldata terms, bytes calldata signature) external returns (bytes32 policyId);
+
+    /// Revokes a policy and grants another for the same asset in its place, to the same agent or to a new key of it. What was
+    /// spent, paid for gas and counted so far counts under the new one too, rounded up to its units; with another window, all
+    /// that the ring still holds counts as spent now. The size of the decision tree is kept as long as the agent is.
+    /// @param oldTerms A policy that is granted, in this epoch or an older one.
+    /// @param newTerms One that never was.
+    function replace(Grant calldata oldTerms, Grant calldata newTerms) external returns (bytes32 policyId);
+
     /// Ends a policy for good, also one that was never used: a signed `Install` of it becomes worthless. Never fails.
     function revoke(bytes32 policyId) external;
 
     /// Ends all policies and all signed `Install`s of the current epoch, by moving to the next.
     function revokeAll() external;
 
-    /// Stops all agents until `unfreeze`. Grants and counters stay as they are. Never fails.
+    /// Stops all agents until `unfreeze`. Grants and counters stay as they are. Never fails. Guardians may do this too.
     function freeze() external;
 
     /// Lets the agents act again. Never fails.
     function unfreeze() external;
+
+    /// Makes somebody a guardian, who may freeze and do nothing else, or takes that back.
+    function setGuardian(address guardian, bool active) external;
+
+    /// Says that the owner is still there. Policies with `Extras.heartbeat` work for so long after the last one, and not at all
+    /// before the first.
+    function heartbeat() external;
+
+    /// Caps what all agents together may pay of an asset, in any span of `6 * bucket` seconds, beside what their grants say.
+    /// It counts from now on; changing it keeps what was counted. The first cap of an account makes every operation look.
+    /// @param asset ERC-20 token, or zero for the native coin (payments only: gas has its budgets).
+    /// @param perWindow Base units, inclusive, with at most 16 bits of digits (65535 times a power of ten).
+    /// @param bucket Seconds, 300 to 16777215. 0, with `perWindow` 0: no more cap.
+    function setCap(address asset, uint256 perWindow, uint256 bucket) external;
+
+    /// Puts a co-signature on record, so that an operation can bring it without a signature: for approvers that are contracts
+    /// (ERC-1271). The approver himself needs none; for all others anybody may bring it. Whether he is an approver of the policy,
+    /// and the deadline, are looked at when it is used.
+    function recordApproval(
+        address approver,
+        bytes32 policyId,
+        bytes32 callHash,
+        uint256 nonce,
+        uint256 deadline,
+        bytes calldata signature
+    ) external;
 
     /// Sends an asset of the account to anybody.
     /// @param asset ERC-20 token, or zero for the native coin.
@@ -132,11 +136,29 @@ interface IAgentAccount is IAccount, IERC5267, ISpendPolicy {
     /// Whether all agents are stopped.
     function frozen() external view returns (bool);
 
+    /// When the owner was last heard of, unix seconds; 0: never.
+    function lastHeartbeat() external view returns (uint256);
+
+    /// Whether somebody may freeze the account without owning it.
+    function isGuardian(address guardian) external view returns (bool);
+
+    /// The cap over all agents for an asset (`setCap`); 0, 0: none.
+    function capOf(address asset) external view returns (uint256 perWindow, uint256 bucket);
+
+    /// The same with its ring, as the one packed word that is stored (`Caps`).
+    function capCounters(address asset) external view returns (uint256);
+
+    /// What is known of an approval, by hashStruct(Approval): 0 nothing, 1 recorded, 2 used.
+    function approvalState(bytes32 hash) external view returns (uint256);
+
     /// What a policy has used so far.
     function usage(bytes32 policyId) external view returns (Usage memory);
 
     /// The same as the one packed word that is stored (`Counters`).
     function counters(bytes32 policyId) external view returns (uint256);
+
+    /// Likewise for the number of operations; zero unless the policy limits it.
+    function operationCounters(bytes32 policyId) external view returns (uint256);
 
     /// Id of a grant: EIP-712 hashStruct. Does not say that it is granted, or that it could be.
     function policyIdOf(Grant calldata terms) external pure returns (bytes32);
@@ -149,7 +171,8 @@ interface IAgentAccount is IAccount, IERC5267, ISpendPolicy {
         address agent,
         address asset,
         bytes32 payees,
-        bytes24 terms
+        bytes24 terms,
+        Extras calldata extras
     ) external pure returns (Grant memory);
 
     /// The EntryPoint whose operations this account accepts.

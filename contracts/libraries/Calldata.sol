@@ -3,11 +3,11 @@ pragma solidity 0.8.37;
 
 /// Reads calldata in place: fixed fields out of bytes whose length the caller has checked, and hashes.
 library Calldata {
-    /// The 32 bytes from `at` on. Beyond the end it reads whatever follows in the transaction: check the length first.
-    function word(bytes calldata data, uint256 at) internal pure returns (bytes32 result) {
+    /// The 32 bytes from `position` on. Beyond the end it reads whatever follows in the transaction: check the length first.
+    function word(bytes calldata data, uint256 position) internal pure returns (bytes32 result) {
         // result = bytes32(data[at:at + 32]), without the checks of a slice
         assembly ("memory-safe") {
-            result := calldataload(add(data.offset, at))
+            result := calldataload(add(data.offset, position))
         }
     }
 

@@ -3,7 +3,17 @@ pragma solidity 0.8.37;
 
 import {ISpendPolicy, Status, Usage} from "../interfaces/ISpendPolicy.sol";
 
-/// The one storage word of a policy. Bits, low to high:
+/// What the counters of a policy are kept in.
+/// @param unit Base units of one unit.
+/// @param gasUnit Wei of one gas unit.
+/// @param bucket Length of a bucket in seconds.
+struct Scale {
+    uint256 unit;
+    uint256 gasUnit;
+    uint256 bucket;
+}
+
+/// The storage word of a policy. Bits, low to high:
 ///
 /// | bits | field |
 /// | --- | --- |
@@ -16,7 +26,7 @@ import {ISpendPolicy, Status, Usage} from "../interfaces/ISpendPolicy.sol";
 /// | 248–255 | status: 0 unknown, 1 granted, 2 revoked |
 ///
 /// Every function checks a field's cap before it adds to the field, and no cap is wider than its field; so nothing ever
-/// carries into the neighbour. Caps come from `SpendPolicy.unpackTerms`: perWindow is less than 2^16 units, lifetime and
+/// carries into the neighbour. Caps come from `TermsLibrary.unpack`: perWindow is less than 2^16 units, lifetime and
 /// gasBudget less than 2^24. That, and units of at most 10^63, is also why nothing in here needs checked arithmetic.
 library Counters {
     uint256 private constant NEWEST = 128;
@@ -130,8 +140,129 @@ library Counters {
         uint256 unit
     ) internal pure returns (uint256) {
         unchecked {
-            uint256 newest = uint24(word >> NEWEST);
-            uint256 ring = uint128(word);
+            (uint256 newest, uint256 ring, uint256 spent, uint256 lane) = _window(word, start, until, bucket);
+            uint256 total = (spent + charge) * unit;
+            if (total > cap) revert ISpendPolicy.OverWindow(total, cap);
+            return ((word >> SPENT) << SPENT) | (newest << NEWEST) | (ring + (charge << lane));
+        }
+    }
+
+    /// Counts one operation, in a word of its own: the fields are the same, in units of one operation. The window is the
+    /// grant's (`chargeWindow`).
+    /// @param cap Most operations ever, below 2^24; 0: no limit.
+    /// @param windowCap Most operations in a window, below 2^16; 0: no limit.
+    function countOperation(
+        uint256 word,
+        uint256 start,
+        uint256 until,
+        uint256 bucket,
+        uint256 cap,
+        uint256 windowCap
+    ) internal pure returns (uint256) {
+        unchecked {
+            if (cap != 0) {
+                uint256 total = uint24(word >> SPENT) + 1;
+                if (total > cap) revert ISpendPolicy.TooManyOperations(total, cap);
+                word += 1 << SPENT;
+            }
+            if (windowCap != 0) {
+                (uint256 newest, uint256 ring, uint256 count, uint256 lane) = _window(
+                    word,
+                    start,
+                    until,
+                    bucket
+                );
+                if (++count > windowCap) revert ISpendPolicy.TooManyOperationsInWindow(count, windowCap);
+                word = ((word >> SPENT) << SPENT) | (newest << NEWEST) | (ring + (1 << lane));
+            }
+            return word;
+        }
+    }
+
+    /// Charges one payment to a rolling cap that is kept beside the grants' (`Caps`), whose word begins with the same ring.
+    /// The parameters are those of `chargeWindow`.
+    function chargeCap(
+        uint256 word,
+        uint256 start,
+        uint256 until,
+        uint256 bucket,
+        uint256 charge,
+        uint256 cap,
+        uint256 unit,
+        address asset
+    ) internal pure returns (uint256) {
+        unchecked {
+            (uint256 newest, uint256 ring, uint256 spent, uint256 lane) = _window(word, start, until, bucket);
+            uint256 total = (spent + charge) * unit;
+            if (total > cap) revert ISpendPolicy.OverCap(asset, total, cap);
+            return ((word >> SPENT) << SPENT) | (newest << NEWEST) | (ring + (charge << lane));
+        }
+    }
+
+    /// The counters of one policy, carried over to another that takes its place: nothing spent is forgotten, and whatever has
+    /// to be rounded is rounded up. With another bucket length everything that the ring still holds counts as spent now.
+    /// @param word Counters of the old policy.
+    /// @param from Units and bucket length of the old policy, `to` those of the new one.
+    /// @param time Now, in unix seconds: no payment so far landed later.
+    /// @return carried Counters without epoch and status, which are the caller's.
+    function carry(
+        uint256 word,
+        Scale memory from,
+        Scale memory to,
+        uint256 time
+    ) internal pure returns (uint256 carried) {
+        carried = carryRing(word, from, to, time);
+        carried |= _rescale(uint24(word >> SPENT), from.unit, to.unit, type(uint24).max) << SPENT;
+        carried |= _rescale(uint24(word >> GAS), from.gasUnit, to.gasUnit, type(uint24).max) << GAS;
+        carried |= uint256(uint32(word >> SIZE)) << SIZE;
+    }
+
+    /// The ring and its newest bucket alone, as `carry` does it.
+    function carryRing(
+        uint256 word,
+        Scale memory from,
+        Scale memory to,
+        uint256 time
+    ) internal pure returns (uint256 carried) {
+        if (from.bucket != to.bucket) {
+            uint256 sum = _rescale(_sum(uint128(word)), from.unit, to.unit, type(uint16).max);
+            return ((time / to.bucket) << NEWEST) | sum;
+        }
+        carried = uint256(uint24(word >> NEWEST)) << NEWEST;
+        for (uint256 lane = 0; lane < NEWEST; lane += LANE)
+            carried |= _rescale(uint16(word >> lane), from.unit, to.unit, type(uint16).max) << lane;
+    }
+
+    /// The word without the size of the decision tree: another agent has a tree of its own.
+    function withoutSize(uint256 word) internal pure returns (uint256) {
+        return word & ~(uint256(type(uint32).max) << SIZE);
+    }
+
+    /// The word in readable fields.
+    function decode(uint256 word) internal pure returns (Usage memory usage) {
+        usage.status = statusOf(word);
+        usage.epoch = uint16(word >> EPOCH);
+        usage.size = uint32(word >> SIZE);
+        usage.gasSpent = uint24(word >> GAS);
+        usage.spent = uint24(word >> SPENT);
+        usage.newestBucket = uint24(word >> NEWEST);
+        for (uint256 i = 0; i < 8; ++i) usage.ring[i] = uint16(word >> (i * LANE));
+    }
+
+    /// The window that an operation falls into.
+    /// @return newest Number of the newest bucket, this operation's included.
+    /// @return ring The lanes, with the newest bucket lowest.
+    /// @return spent What was charged to buckets from that of (start - W) on, in units.
+    /// @return lane Position, in bits, of the lane to charge.
+    function _window(
+        uint256 word,
+        uint256 start,
+        uint256 until,
+        uint256 bucket
+    ) private pure returns (uint256 newest, uint256 ring, uint256 spent, uint256 lane) {
+        unchecked {
+            newest = uint24(word >> NEWEST);
+            ring = uint128(word);
             uint256 startBucket = start / bucket;
             uint256 chargedBucket = until / bucket;
 
@@ -145,23 +276,15 @@ library Counters {
 
             // From startBucket - 6 to newest: 7 or 8 lanes, as newest is startBucket or startBucket + 1.
             uint256 lanes = newest - startBucket + BUCKETS_PER_WINDOW + 1;
-            uint256 total = (_sum(ring & ((1 << (lanes * LANE)) - 1)) + charge) * unit;
-            if (total > cap) revert ISpendPolicy.OverWindow(total, cap);
-
-            ring += charge << ((newest - chargedBucket) * LANE);
-            return ((word >> SPENT) << SPENT) | (newest << NEWEST) | ring;
+            spent = _sum(ring & ((1 << (lanes * LANE)) - 1));
+            lane = (newest - chargedBucket) * LANE;
         }
     }
 
-    /// The word in readable fields.
-    function decode(uint256 word) internal pure returns (Usage memory usage) {
-        usage.status = statusOf(word);
-        usage.epoch = uint16(word >> EPOCH);
-        usage.size = uint32(word >> SIZE);
-        usage.gasSpent = uint24(word >> GAS);
-        usage.spent = uint24(word >> SPENT);
-        usage.newestBucket = uint24(word >> NEWEST);
-        for (uint256 i = 0; i < 8; ++i) usage.ring[i] = uint16(word >> (i * LANE));
+    /// An amount in other units, rounded up; `max` if it is more than that, which no cap exceeds.
+    function _rescale(uint256 amount, uint256 from, uint256 to, uint256 max) private pure returns (uint256) {
+        uint256 scaled = (amount * from + to - 1) / to;
+        return scaled > max ? max : scaled;
     }
 
     /// Sum of 8 lanes of 16 bits: four pairs of lanes in 32 bits each, then the digit sum in base 2^32, which is the remainder

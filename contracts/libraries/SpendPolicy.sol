@@ -4,10 +4,12 @@ pragma solidity 0.8.37;
 import {IERC20} from "@openzeppelin/contracts/interfaces/IERC20.sol";
 import {PackedUserOperation} from "@openzeppelin/contracts/interfaces/IERC4337.sol";
 import {IERC7579Execution} from "@openzeppelin/contracts/interfaces/draft-IERC7579.sol";
-import {Grant, ISpendPolicy, Status} from "../interfaces/ISpendPolicy.sol";
+import {Extras, ISpendPolicy, Status, Tail} from "../interfaces/ISpendPolicy.sol";
 import {Calldata} from "./Calldata.sol";
 import {Counters} from "./Counters.sol";
 import {PayeeTree} from "./PayeeTree.sol";
+import {Rules} from "./Rules.sol";
+import {Terms, TermsLibrary} from "./Terms.sol";
 
 /// What an agent's operation asks for, and under which grant. Everything in here was read from the operation, and is bound
 /// by the agent's signature: directly, through userOpHash, or through the policy id.
@@ -17,13 +19,13 @@ import {PayeeTree} from "./PayeeTree.sol";
 /// @param size Number of leaves in the agent's decision tree, this operation's own decision included. Must grow.
 /// @param root RFC 9162 root (sha256) of that tree. (These five are what the agent signs, in this order.)
 /// @param kind Kind of the signature (`ISpendPolicy`, "Signature").
-/// @param terms The grant's numbers as they were sent.
-/// @param grant The grant it names.
+/// @param packed The grant's numbers as they were sent.
+/// @param terms The grant it names.
 /// @param unit Base units of one unit of the counters.
 /// @param gasUnit Wei of one gas unit of the counters.
-/// @param payee Who is paid. Zero for an empty operation.
+/// @param payee Who is paid. Zero for an empty operation, and for kind 4.
 /// @param amount How much, in base units of the grant's asset. Zero for an empty operation.
-/// @param fee Required prefund in wei.
+/// @param fee Required prefund in wei. Zero if a paymaster pays.
 struct Request {
     bytes32 policyId;
     uint256 validAfter;
@@ -31,8 +33,8 @@ struct Request {
     uint256 size;
     bytes32 root;
     uint256 kind;
-    bytes24 terms;
-    Grant grant;
+    bytes24 packed;
+    Terms terms;
     uint256 unit;
     uint256 gasUnit;
     address payee;
@@ -45,26 +47,34 @@ struct Request {
 library SpendPolicy {
     using Calldata for bytes;
     using Counters for uint256;
+    using TermsLibrary for Terms;
+    using TermsLibrary for Extras;
 
     /// Kinds of an agent's signature.
     uint256 internal constant STEADY = 1;
     uint256 internal constant GRANT_INSIDE = 2;
     uint256 internal constant EMPTY = 3;
+    uint256 internal constant RULED = 4;
 
     /// Longest claim, and therefore shortest bucket, in seconds.
     uint256 internal constant MAX_CLAIM = 300;
 
-    bytes32 internal constant GRANT_TYPEHASH = keccak256(
-        "Grant(address agent,address asset,bytes32 payees,uint256 perCall,uint256 perWindow,uint256 lifetime,"
-        "uint256 bucket,uint256 gasBudget,uint256 feeCap,uint256 expiry,uint256 salt)"
-    );
     bytes32 internal constant INSTALL_TYPEHASH = keccak256(
         "Install(Grant grant,uint256 epoch)"
+        "Extras(bytes32 rules,uint256 functions,bytes32 approvers,uint256 ceiling,uint256 operations,"
+        "uint256 operationsPerWindow,address paymaster,uint256 heartbeat)"
         "Grant(address agent,address asset,bytes32 payees,uint256 perCall,uint256 perWindow,uint256 lifetime,"
-        "uint256 bucket,uint256 gasBudget,uint256 feeCap,uint256 expiry,uint256 salt)"
+        "uint256 bucket,uint256 gasBudget,uint256 feeCap,uint256 expiry,uint256 salt,Extras extras)"
     );
     bytes32 internal constant OPERATION_TYPEHASH = keccak256(
         "Operation(bytes32 userOpHash,bytes32 policyId,uint256 validAfter,uint256 validUntil,uint256 size,bytes32 root)"
+    );
+    bytes32 internal constant RULED_OPERATION_TYPEHASH = keccak256(
+        "RuledOperation(bytes32 userOpHash,bytes32 policyId,uint256 validAfter,uint256 validUntil,uint256 size,bytes32 root,"
+        "bytes32 tail)"
+    );
+    bytes32 internal constant APPROVAL_TYPEHASH = keccak256(
+        "Approval(address approver,bytes32 policyId,bytes32 callHash,uint256 nonce,uint256 deadline)"
     );
 
     /// Offsets in an agent's signature.
@@ -86,8 +96,8 @@ library SpendPolicy {
     uint256 private constant ERC20_LENGTH = 120;
     uint256 private constant ERC20_PADDED = TARGET_AT + 128;
 
-    /// Reads an agent's operation into `request`. Every byte of the signature is used, so none can be changed without changing
-    /// what the agent signed. (Nothing here returns structs: Solidity would clear memory for each of them.)
+    /// Reads an agent's operation of a plain grant into `request`. Every byte of the signature is used, so none can be changed
+    /// without changing what the agent signed. (Nothing here returns structs: Solidity would clear memory for each of them.)
     /// @param signature `userOp.signature`, and `callData` is `userOp.callData`: the caller has them at hand.
     function read(
         Request memory request,
@@ -95,16 +105,12 @@ library SpendPolicy {
         bytes calldata signature,
         bytes calldata callData
     ) internal pure {
-        if (userOp.paymasterAndData.length != 0) revert ISpendPolicy.PaymasterNotAllowed();
-        if (signature.length < TAIL_AT) revert ISpendPolicy.MalformedSignature(signature.length);
-        request.kind = uint8(bytes1(signature.word(0)));
+        if (userOp.paymasterAndData.length != 0)
+            revert ISpendPolicy.PaymasterNotAllowed(_paymasterOf(userOp));
+        _readHead(request, signature);
         request.fee = requiredPrefund(userOp);
-        _readClaim(request, signature);
-
-        Grant memory terms = request.grant;
-        terms.agent = address(bytes20(signature.word(AGENT_AT)));
-        request.terms = bytes24(signature.word(TERMS_AT));
-        (request.unit, request.gasUnit) = unpackTerms(terms, request.terms);
+        Terms memory terms = request.terms;
+        terms.extras = TermsLibrary.PLAIN;
         if (request.kind == EMPTY) {
             if (signature.length != EMPTY_LENGTH) revert ISpendPolicy.MalformedSignature(signature.length);
             if (callData.length != 0) revert ISpendPolicy.CallNotAllowed();
@@ -114,14 +120,48 @@ library SpendPolicy {
             (terms.asset, request.payee, request.amount) = readPayment(callData);
             terms.payees = PayeeTree.rootFrom(request.payee, _payeeProof(signature, request.kind));
         }
-        request.policyId = policyIdOf(terms);
+        request.policyId = terms.idOf();
     }
 
-    /// Charges an operation to the counters of its policy, or reverts with the limit it breaks. An empty operation pays gas
-    /// and grows the tree, but leaves the window alone.
+    /// Reads an agent's operation of kind 4, of any grant.
+    /// @param account Whose operation it is.
+    /// @return tail The end of its signature.
+    /// @return touched Of each call who is paid, may pull, or is called.
+    function readRuled(
+        Request memory request,
+        PackedUserOperation calldata userOp,
+        bytes calldata signature,
+        bytes calldata callData,
+        address account
+    ) internal pure returns (Tail memory tail, address[] memory touched) {
+        _readHead(request, signature);
+        tail = abi.decode(signature[TAIL_AT:], (Tail));
+        Terms memory terms = request.terms;
+        (terms.asset, terms.payees, terms.extras) = (tail.asset, tail.payees, tail.extras.hash());
+        request.policyId = terms.idOf();
+        if (userOp.paymasterAndData.length == 0) {
+            request.fee = requiredPrefund(userOp);
+        } else {
+            address paymaster = _paymasterOf(userOp);
+            if (paymaster != tail.extras.paymaster || paymaster == address(0))
+                revert ISpendPolicy.PaymasterNotAllowed(paymaster);
+        }
+        if (callData.length != 0) (request.amount, touched) = Rules.read(tail, callData, account);
+        else if (tail.proofs.length != 0) revert ISpendPolicy.CallCountNotAllowed(0);
+        // An approval lifts the cap per call and nothing else; whether it is one, the caller sees to.
+        if (tail.approval.approver != address(0)) {
+            uint256 ceiling = tail.extras.ceiling;
+            if (ceiling > terms.perWindow) ceiling = terms.perWindow;
+            if (ceiling > terms.perCall) terms.perCall = ceiling;
+        }
+    }
+
+    /// Charges an operation to the counters of its policy, or reverts with the limit it breaks. An operation without calls
+    /// pays gas and grows the tree, but leaves the window alone.
     /// @param word Counters of `request.policyId`, live: so its bucket is at least `MAX_CLAIM`.
-    function meter(uint256 word, Request memory request) internal pure returns (uint256) {
-        Grant memory terms = request.grant;
+    /// @param empty Whether the operation has no calls.
+    function meter(uint256 word, Request memory request, bool empty) internal pure returns (uint256) {
+        Terms memory terms = request.terms;
         if (request.validUntil > terms.expiry) revert ISpendPolicy.Expired(request.validUntil, terms.expiry);
         if (request.fee > terms.feeCap) revert ISpendPolicy.OverFeeCap(request.fee, terms.feeCap);
 
@@ -131,7 +171,7 @@ library SpendPolicy {
             uint256 unit = request.gasUnit;
             word = word.growTree(request.size);
             word = word.chargeGas((request.fee + unit - 1) / unit, terms.gasBudget, unit);
-            if (request.kind == EMPTY) return word;
+            if (empty) return word;
 
             if (request.amount > terms.perCall)
                 revert ISpendPolicy.OverPerCall(request.amount, terms.perCall);
@@ -150,10 +190,11 @@ library SpendPolicy {
         }
     }
 
-    /// The counters with the grant in force in `epoch`, kept as they were, or an error if it can't be.
+    /// The counters with the grant in force in `epoch`, kept as they were, or an error if it can't be. Extras are the caller's
+    /// to check (`requireExtras`).
     function install(
         uint256 word,
-        Grant memory terms,
+        Terms memory terms,
         bytes32 policyId,
         uint256 epoch
     ) internal pure returns (uint256) {
@@ -162,6 +203,16 @@ library SpendPolicy {
         if (word.statusOf() == Status.Revoked) revert ISpendPolicy.AlreadyRevoked(policyId);
         if (word.isLive(epoch)) revert ISpendPolicy.AlreadyGranted(policyId);
         return word.granted(epoch);
+    }
+
+    /// Refuses extras that the counters can't hold, or that ask for something nobody knows.
+    function requireExtras(Extras memory extras) internal pure {
+        if (
+            extras.functions > Rules.ALL_FUNCTIONS ||
+            extras.operations > type(uint24).max ||
+            extras.operationsPerWindow > type(uint16).max ||
+            extras.heartbeat > type(uint32).max
+        ) revert ISpendPolicy.TermsNotRepresentable();
     }
 
     /// Reads a call that a policy can allow, or reverts: default deny.
@@ -218,18 +269,6 @@ library SpendPolicy {
         return (signature.word(signature.length - 64), signature.word(signature.length - 32));
     }
 
-    /// EIP-712 hashStruct(Grant).
-    function policyIdOf(Grant memory terms) internal pure returns (bytes32 policyId) {
-        bytes32 typehash = GRANT_TYPEHASH;
-        // policyId = keccak256(abi.encode(typehash, terms)): 11 words lie in memory as abi.encode would copy them one by one
-        assembly ("memory-safe") {
-            let free := mload(0x40)
-            mstore(free, typehash)
-            mcopy(add(free, 0x20), terms, 0x160)
-            policyId := keccak256(free, 0x180)
-        }
-    }
-
     /// EIP-712 hashStruct(Install).
     function installHash(bytes32 policyId, uint256 epoch) internal pure returns (bytes32) {
         return keccak256(abi.encode(INSTALL_TYPEHASH, policyId, epoch));
@@ -252,74 +291,57 @@ library SpendPolicy {
         }
     }
 
-    /// Fills in what 24 bytes of terms say of a grant: all but agent, asset and payees. Refuses exponents larger than need be:
-    /// each grant has exactly one encoding, so its counters have one unit.
-    /// @return unit Base units of one unit.
-    /// @return gasUnit Wei of one gas unit.
-    function unpackTerms(
-        Grant memory terms,
-        bytes24 packed
-    ) internal pure returns (uint256 unit, uint256 gasUnit) {
-        uint256 bits = uint192(packed);
-        uint256 perCall = uint16(bits >> 170);
-        uint256 perWindow = uint16(bits >> 154);
-        uint256 lifetime = uint24(bits >> 130);
-        uint256 gasBudget = uint24(bits >> 100);
-        uint256 feeCap = uint24(bits >> 76);
-        // 10^63 times 24 bits is below 2^234.
-        unchecked {
-            unit = 10 ** (bits >> 186);
-            gasUnit = 10 ** ((bits >> 124) & 0x3f);
-            if (unit > 1 && _fits(perCall * 10, perWindow * 10, lifetime * 10)) {
-                revert ISpendPolicy.TermsNotCanonical(packed);
-            }
-            if (gasUnit > 1 && _gasFits(gasBudget * 10, feeCap * 10))
-                revert ISpendPolicy.TermsNotCanonical(packed);
-            terms.perCall = perCall * unit;
-            terms.perWindow = perWindow * unit;
-            terms.lifetime = lifetime * unit;
-            terms.bucket = uint24(bits >> 52);
-            terms.gasBudget = gasBudget * gasUnit;
-            terms.feeCap = feeCap * gasUnit;
-            terms.expiry = uint32(bits >> 20);
-            terms.salt = bits & 0xfffff;
-        }
+    /// EIP-712 hashStruct(RuledOperation): the same, and the hash of everything the signature ends with.
+    function ruledOperationHash(
+        Request memory request,
+        bytes32 userOpHash,
+        bytes32 tailHash
+    ) internal pure returns (bytes32) {
+        return
+            keccak256(
+                abi.encode(
+                    RULED_OPERATION_TYPEHASH,
+                    userOpHash,
+                    request.policyId,
+                    request.validAfter,
+                    request.validUntil,
+                    request.size,
+                    request.root,
+                    tailHash
+                )
+            );
     }
 
-    /// The 24 bytes of terms of a grant, with the smallest exponents that fit; reverts if none does without rounding.
-    function packTerms(Grant memory terms) internal pure returns (bytes24) {
-        uint256 exponent = 0;
-        uint256 unit = 1;
-        uint256 gasExponent = 0;
-        uint256 gasUnit = 1;
-        // Any 256 bits fit after at most 73 steps, and 10^73 is below 2^256.
-        unchecked {
-            while (!_fits(terms.perCall / unit, terms.perWindow / unit, terms.lifetime / unit)) {
-                (exponent, unit) = (exponent + 1, unit * 10);
-            }
-            while (!_gasFits(terms.gasBudget / gasUnit, terms.feeCap / gasUnit)) {
-                (gasExponent, gasUnit) = (gasExponent + 1, gasUnit * 10);
-            }
-        }
-        if (
-            exponent > 63 ||
-            gasExponent > 63 ||
-            terms.perCall % unit != 0 ||
-            terms.perWindow % unit != 0 ||
-            terms.lifetime % unit != 0 ||
-            terms.gasBudget % gasUnit != 0 ||
-            terms.feeCap % gasUnit != 0 ||
-            terms.bucket > type(uint24).max ||
-            terms.expiry > type(uint32).max ||
-            terms.salt > 0xfffff
-        ) revert ISpendPolicy.TermsNotRepresentable();
-        uint256 amounts =
-            ((terms.perCall / unit) << 170) |
-                ((terms.perWindow / unit) << 154) |
-                ((terms.lifetime / unit) << 130);
-        uint256 gas = ((terms.gasBudget / gasUnit) << 100) | ((terms.feeCap / gasUnit) << 76);
-        uint256 rest = (terms.bucket << 52) | (terms.expiry << 20) | terms.salt;
-        return bytes24(uint192((exponent << 186) | amounts | (gasExponent << 124) | gas | rest));
+    /// keccak256 of the end of a signature of kind 4.
+    function tailHashOf(bytes calldata signature) internal pure returns (bytes32) {
+        return Calldata.hash(signature[TAIL_AT:]);
+    }
+
+    /// EIP-712 hashStruct(Approval).
+    function approvalHash(
+        address approver,
+        bytes32 policyId,
+        bytes32 callHash,
+        uint256 nonce,
+        uint256 deadline
+    ) internal pure returns (bytes32) {
+        return keccak256(abi.encode(APPROVAL_TYPEHASH, approver, policyId, callHash, nonce, deadline));
+    }
+
+    /// What all kinds begin with.
+    function _readHead(Request memory request, bytes calldata signature) private pure {
+        if (signature.length < TAIL_AT) revert ISpendPolicy.MalformedSignature(signature.length);
+        request.kind = uint8(bytes1(signature.word(0)));
+        _readClaim(request, signature);
+        Terms memory terms = request.terms;
+        terms.agent = address(bytes20(signature.word(AGENT_AT)));
+        request.packed = bytes24(signature.word(TERMS_AT));
+        (request.unit, request.gasUnit) = terms.unpack(request.packed);
+    }
+
+    /// Shorter data would be refused by the EntryPoint (AA93).
+    function _paymasterOf(PackedUserOperation calldata userOp) private pure returns (address) {
+        return address(bytes20(userOp.paymasterAndData));
     }
 
     /// validAfter 4 | span 2 | size 4 | root 32.
@@ -343,13 +365,5 @@ library SpendPolicy {
         if (end < TAIL_AT || (end - TAIL_AT) % 32 != 0)
             revert ISpendPolicy.MalformedSignature(signature.length);
         return signature[TAIL_AT:end];
-    }
-
-    function _fits(uint256 perCall, uint256 perWindow, uint256 lifetime) private pure returns (bool) {
-        return perCall <= type(uint16).max && perWindow <= type(uint16).max && lifetime <= type(uint24).max;
-    }
-
-    function _gasFits(uint256 gasBudget, uint256 feeCap) private pure returns (bool) {
-        return gasBudget <= type(uint24).max && feeCap <= type(uint24).max;
     }
 }

@@ -1,4 +1,12 @@
-import { encodeFunctionData, type Address, type Hex } from "viem";
+import {
+  encodeFunctionData,
+  keccak256,
+  numberToHex,
+  concatHex,
+  sliceHex,
+  type Address,
+  type Hex,
+} from "viem";
 import type { PrivateKeyAccount } from "viem/accounts";
 
 import { decisionLogAbi } from "./abi/decisionLog.ts";
@@ -14,8 +22,8 @@ export type AnchoredTree = {
 };
 
 /**
- * Stores a tree's root in the DecisionLog by a plain transaction, so that decisions not to act are on the chain too.
- * Keyed by its sender: it says that the sender published the tree at that time, and takes nothing from the account.
+ * Stores a tree in the DecisionLog by a plain transaction, so that decisions not to act are on the chain too. It takes the
+ * place of the smaller one before; the event keeps the root of each. Keyed by its sender: it says that the sender published the tree at that time, and takes nothing from the account.
  */
 export function anchorTree(
   chain: Chain,
@@ -33,39 +41,28 @@ export function anchorTree(
   });
 }
 
-/** The root that `writer` anchored for a tree of this size; zero when it did not. */
-export function anchoredRoot(
-  chain: Chain,
-  writer: Address,
-  decisionLog: Address,
-  tree: Omit<AnchoredTree, "root">,
-): Promise<Hex> {
-  return ask(chain, () =>
-    chain.client.readContract({
-      address: decisionLog,
-      abi: decisionLogAbi,
-      functionName: "rootOf",
-      args: [writer, tree.account, tree.agent, BigInt(tree.size)],
-    }),
-  );
-}
+/** What the DecisionLog stores of a tree: `size` counts leaves, zero when nothing was anchored. */
+export type StoredTree = { readonly size: number; readonly fingerprint: Hex };
 
-/** Size of the tree that `writer` anchored last. Leaves. */
-export async function anchoredSize(
+/** Twin of `fingerprintOf` in `contracts/libraries/DecisionTree.sol`: the first 28 bytes of keccak256(size ‖ root). */
+export const fingerprintOf = (size: number, root: Hex): Hex =>
+  sliceHex(keccak256(concatHex([numberToHex(size, { size: 32 }), root])), 0, 28);
+
+/** The tree that `writer` anchored last. */
+export async function storedTree(
   chain: Chain,
   writer: Address,
   decisionLog: Address,
   account: Address,
   agent: Address,
-): Promise<number> {
-  return Number(
-    await ask(chain, () =>
-      chain.client.readContract({
-        address: decisionLog,
-        abi: decisionLogAbi,
-        functionName: "sizeOf",
-        args: [writer, account, agent],
-      }),
-    ),
+): Promise<StoredTree> {
+  const [size, fingerprint] = await ask(chain, () =>
+    chain.client.readContract({
+      address: decisionLog,
+      abi: decisionLogAbi,
+      functionName: "treeOf",
+      args: [writer, account, agent],
+    }),
   );
+  return { size: Number(size), fingerprint };
 }

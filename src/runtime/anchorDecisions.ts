@@ -1,6 +1,6 @@
 import type { Hex } from "viem";
 
-import { anchoredSize, anchorTree } from "../chain/anchor.ts";
+import { anchorTree, storedTree } from "../chain/anchor.ts";
 import { decisionLogOf } from "../chain/findReceipt.ts";
 import { treeRoot } from "../core/merkle.ts";
 import { appendEntry } from "../journal/entries.ts";
@@ -18,8 +18,8 @@ export async function anchorDecisions(house: House): Promise<Hex | undefined> {
   if (!purse) return undefined;
   const leaves = leavesOf(journal, agent.name);
   const decisionLog = await decisionLogOf(chain, account);
-  if ((await anchoredSize(chain, purse.address, decisionLog, account, policy.agent)) >= leaves.length)
-    return undefined;
+  const stored = await storedTree(chain, purse.address, decisionLog, account, policy.agent);
+  if (stored.size >= leaves.length) return undefined;
   const root = treeRoot(leaves);
   const transaction = await anchorTree(chain, purse, decisionLog, {
     account,

@@ -1,6 +1,6 @@
 import type { Hex } from "viem";
 
-import { anchoredRoot, anchoredSize } from "../chain/anchor.ts";
+import { fingerprintOf, storedTree } from "../chain/anchor.ts";
 import { decisionLogOf } from "../chain/findReceipt.ts";
 import { readAccount } from "../chain/readAccount.ts";
 import { BaseError } from "../core/errors.ts";
@@ -24,7 +24,7 @@ export class JournalBehindChainError extends BaseError {
 
 /**
  * Refuses to run an agent on a journal that does not hold everything the chain has seen of it: its committed decision
- * tree, its anchored roots, its nonces.
+ * tree, its anchored tree, its nonces.
  *
  * @throws JournalBehindChainError
  */
@@ -51,22 +51,21 @@ export async function requireWholeJournal(
       onChain: Number(used),
       inJournal: Number(known),
     });
-  if (purse) await requireAnchoredRoot(house, leaves);
+  if (purse) await requireAnchoredTree(house, leaves);
 }
 
-async function requireAnchoredRoot(
+async function requireAnchoredTree(
   house: Pick<House, "account" | "chain" | "policy" | "purse">,
   leaves: readonly Hex[],
 ): Promise<void> {
   const { account, chain, policy } = house;
   const writer = house.purse!.address;
   const decisionLog = await decisionLogOf(chain, account);
-  const size = await anchoredSize(chain, writer, decisionLog, account, policy.agent);
+  const { fingerprint, size } = await storedTree(chain, writer, decisionLog, account, policy.agent);
   if (size === 0) return;
   const facts = { onChain: size, inJournal: leaves.length };
   if (size > leaves.length) throw new JournalBehindChainError("more of its decisions were anchored", facts);
-  const root = await anchoredRoot(chain, writer, decisionLog, { account, agent: policy.agent, size });
-  if (root !== treeRoot(leaves.slice(0, size)))
+  if (fingerprint !== fingerprintOf(size, treeRoot(leaves.slice(0, size))))
     throw new JournalBehindChainError("other decisions were anchored", facts);
 }
 

@@ -2,9 +2,11 @@
 pragma solidity 0.8.37;
 
 import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
-import {Grant} from "../../contracts/interfaces/ISpendPolicy.sol";
+import {Extras, Grant, Rule} from "../../contracts/interfaces/ISpendPolicy.sol";
 import {PayeeTree} from "../../contracts/libraries/PayeeTree.sol";
+import {Rules} from "../../contracts/libraries/Rules.sol";
 import {Request, SpendPolicy} from "../../contracts/libraries/SpendPolicy.sol";
+import {TermsLibrary} from "../../contracts/libraries/Terms.sol";
 import {Payees} from "./base/Payees.sol";
 import {Test} from "./base/Test.sol";
 
@@ -16,6 +18,8 @@ contract PayeeTreeHarness {
 
 /// The vectors of test/vectors/grant.json, made by another library in another language.
 contract VectorsTest is Test {
+    using TermsLibrary for *;
+
     string private _json;
     PayeeTreeHarness private immutable tree = new PayeeTreeHarness();
 
@@ -31,21 +35,30 @@ contract VectorsTest is Test {
         return vm.parseJsonBytes32(_json, string.concat(at, field));
     }
 
-    function _grant(string memory at) private view returns (Grant memory) {
-        return
-            Grant({
-                agent: vm.parseJsonAddress(_json, string.concat(at, ".agent")),
-                asset: vm.parseJsonAddress(_json, string.concat(at, ".asset")),
-                payees: _hash(at, ".payees"),
-                perCall: _uint(at, ".perCall"),
-                perWindow: _uint(at, ".perWindow"),
-                lifetime: _uint(at, ".lifetime"),
-                bucket: _uint(at, ".bucket"),
-                gasBudget: _uint(at, ".gasBudget"),
-                feeCap: _uint(at, ".feeCap"),
-                expiry: _uint(at, ".expiry"),
-                salt: _uint(at, ".salt")
-            });
+    function _grant(string memory at) private view returns (Grant memory grant) {
+        grant.agent = vm.parseJsonAddress(_json, string.concat(at, ".agent"));
+        grant.asset = vm.parseJsonAddress(_json, string.concat(at, ".asset"));
+        grant.payees = _hash(at, ".payees");
+        grant.perCall = _uint(at, ".perCall");
+        grant.perWindow = _uint(at, ".perWindow");
+        grant.lifetime = _uint(at, ".lifetime");
+        grant.bucket = _uint(at, ".bucket");
+        grant.gasBudget = _uint(at, ".gasBudget");
+        grant.feeCap = _uint(at, ".feeCap");
+        grant.expiry = _uint(at, ".expiry");
+        grant.salt = _uint(at, ".salt");
+        grant.extras = _extras(string.concat(at, ".extras"));
+    }
+
+    function _extras(string memory at) private view returns (Extras memory extras) {
+        extras.rules = _hash(at, ".rules");
+        extras.functions = _uint(at, ".functions");
+        extras.approvers = _hash(at, ".approvers");
+        extras.ceiling = _uint(at, ".ceiling");
+        extras.operations = _uint(at, ".operations");
+        extras.operationsPerWindow = _uint(at, ".operationsPerWindow");
+        extras.paymaster = vm.parseJsonAddress(_json, string.concat(at, ".paymaster"));
+        extras.heartbeat = _uint(at, ".heartbeat");
     }
 
     function _digest(bytes32 structHash) private view returns (bytes32) {
@@ -64,13 +77,14 @@ contract VectorsTest is Test {
     }
 
     function test_vectors_grants() public view {
-        for (uint256 i = 0; i < 2; ++i) {
+        for (uint256 i = 0; i < 3; ++i) {
             string memory at = string.concat(".grants[", vm.toString(i), "]");
             Grant memory terms = _grant(string.concat(at, ".grant"));
-            bytes32 policyId = SpendPolicy.policyIdOf(terms);
+            bytes32 policyId = terms.from().idOf();
             assertEq(policyId, _hash(at, ".policyId"));
             bytes memory packed = vm.parseJsonBytes(_json, string.concat(at, ".terms"));
-            assertEq(bytes32(SpendPolicy.packTerms(terms)), bytes32(packed));
+            (bytes24 own, , ) = terms.from().pack();
+            assertEq(bytes32(own), bytes32(packed));
             assertEq(
                 _digest(SpendPolicy.installHash(policyId, _uint(at, ".install.epoch"))),
                 _hash(at, ".install.digest")
@@ -84,6 +98,38 @@ contract VectorsTest is Test {
             bytes32 structHash = SpendPolicy.operationHash(request, _hash(at, ".operation.userOpHash"));
             assertEq(_digest(structHash), _hash(at, ".operation.digest"));
         }
+    }
+
+    function test_vectors_ruled() public view {
+        string memory at = ".grants[2]";
+        Request memory request;
+        request.policyId = _hash(at, ".policyId");
+        request.validAfter = _uint(at, ".operation.validAfter");
+        request.validUntil = _uint(at, ".operation.validUntil");
+        request.size = _uint(at, ".operation.size");
+        request.root = _hash(at, ".operation.root");
+        bytes32 structHash = SpendPolicy.ruledOperationHash(
+            request,
+            _hash(at, ".operation.userOpHash"),
+            _hash(at, ".ruledOperation.tail")
+        );
+        assertEq(_digest(structHash), _hash(at, ".ruledOperation.digest"));
+        structHash = SpendPolicy.approvalHash(
+            vm.parseJsonAddress(_json, string.concat(at, ".approval.approver")),
+            _hash(at, ".approval.policyId"),
+            _hash(at, ".approval.callHash"),
+            _uint(at, ".approval.nonce"),
+            _uint(at, ".approval.deadline")
+        );
+        assertEq(_digest(structHash), _hash(at, ".approval.digest"));
+    }
+
+    function test_vectors_rule() public view {
+        bytes memory encoded = vm.parseJsonBytes(_json, ".rule.encoded");
+        Rule memory rule = abi.decode(encoded, (Rule));
+        assertEq(keccak256(abi.encode(rule)), keccak256(encoded));
+        assertEq(rule.target, vm.parseJsonAddress(_json, ".rule.target"));
+        assertEq(Rules.leafOf(encoded), _hash(".rule", ".leaf"));
     }
 
     function test_vectors_payees() public view {

@@ -37,17 +37,6 @@ export async function chainHistoryOf(
 ): Promise<ChainHistory> {
   const { account, chain, policy, purse } = house;
   const decisionLog = await decisionLogOf(chain, account);
-  const trees = (eventName: "Committed" | "Anchored", writer: Address) =>
-    allLogs(chain, (blocks) =>
-      chain.client.getContractEvents({
-        address: decisionLog,
-        abi: decisionLogAbi,
-        eventName,
-        args: { writer, account, agent: policy.agent },
-        strict: true,
-        ...blocks,
-      }),
-    );
   const operations = await allLogs(chain, (blocks) =>
     chain.client.getContractEvents({
       address: entryPointAddress,
@@ -58,9 +47,7 @@ export async function chainHistoryOf(
       ...blocks,
     }),
   );
-  const committed = await trees("Committed", account);
-  const anchored =
-    purse && !isAddressEqual(purse.address, account) ? await trees("Anchored", purse.address) : [];
+  const committed = await treeEvents(house, decisionLog, "Committed", account);
   return {
     decisionLog,
     operations: new Map(
@@ -76,9 +63,39 @@ export async function chainHistoryOf(
       root: log.args.root,
       transaction: log.transactionHash,
     })),
-    anchored: anchored.map((log) => ({ size: Number(log.args.size), root: log.args.root })),
+    anchored:
+      purse && !isAddressEqual(purse.address, account)
+        ? await anchoredTrees(house, decisionLog, purse.address)
+        : [],
   };
 }
+
+/** Every tree that `writer` ever anchored, oldest first: the chain stores the newest only, its events tell of all. */
+export async function anchoredTrees(
+  house: Pick<House, "account" | "chain" | "policy">,
+  decisionLog: Address,
+  writer: Address,
+): Promise<readonly ChainTree[]> {
+  const events = await treeEvents(house, decisionLog, "Anchored", writer);
+  return events.map((log) => ({ size: Number(log.args.size), root: log.args.root }));
+}
+
+const treeEvents = (
+  { account, chain, policy }: Pick<House, "account" | "chain" | "policy">,
+  decisionLog: Address,
+  eventName: "Committed" | "Anchored",
+  writer: Address,
+) =>
+  allLogs(chain, (blocks) =>
+    chain.client.getContractEvents({
+      address: decisionLog,
+      abi: decisionLogAbi,
+      eventName,
+      args: { writer, account, agent: policy.agent },
+      strict: true,
+      ...blocks,
+    }),
+  );
 
 async function allLogs<Log>(
   chain: Chain,

@@ -1,6 +1,6 @@
-import { hexToBigInt, type Address, type Hex } from "viem";
+import { isAddress, type Address, type Hex } from "viem";
 
-import { anchoredRoot } from "../../chain/anchor.ts";
+import { fingerprintOf, storedTree } from "../../chain/anchor.ts";
 import { canonicalize } from "../../core/canonical.ts";
 import type { Entry } from "../../core/entry.ts";
 import { sha256Hex } from "../../core/hash.ts";
@@ -8,7 +8,7 @@ import type { Json } from "../../core/json.ts";
 import { treeRoot } from "../../core/merkle.ts";
 import type { DecisionRow } from "../../journal/decisions.ts";
 import type { House } from "../house.ts";
-import type { ChainHistory, ChainTree } from "./chainHistory.ts";
+import { anchoredTrees, type ChainHistory, type ChainTree } from "./chainHistory.ts";
 
 /** The journal as a whole, as it was read once. */
 export type Book = {
@@ -163,23 +163,49 @@ export const treeHolds = ({ root, size }: ChainTree, leaves: readonly Hex[]): bo
 
 /** What the audit log says was anchored has to be on the chain, and to be the journal's. */
 async function anchorFailures(
-  { account, chain, policy }: House,
+  house: House,
   { entries, leaves }: Book,
   { decisionLog }: ChainHistory,
 ): Promise<readonly string[]> {
+  const told = entries.filter(({ kind }) => kind === "anchored");
+  // The purse is looked at in any case, and purses that came before it when the log names them.
+  const writers = new Set([house.purse?.address, ...told.map(({ body }) => body["writer"])].map(lowerCased));
   const failures: string[] = [];
-  for (const { body, kind, sequence } of entries) {
-    if (kind !== "anchored") continue;
+  const anchored = new Map<string, readonly ChainTree[]>();
+  for (const writer of writers) {
+    if (!isAddress(writer)) continue;
+    const trees = await anchoredTrees(house, decisionLog, writer);
+    anchored.set(writer, trees);
+    failures.push(...(await storedFailures(house, decisionLog, writer, trees.at(-1))));
+  }
+  for (const { body, sequence } of told) {
     const tree = { size: Number(body["size"]), root: body["root"] as Hex };
-    const stored = await anchoredRoot(chain, body["writer"] as Address, decisionLog, {
-      account,
-      agent: policy.agent,
-      size: tree.size,
-    });
-    if (hexToBigInt(stored) === 0n || stored !== tree.root)
+    const trees = anchored.get(lowerCased(body["writer"])) ?? [];
+    if (!trees.some(({ root, size }) => size === tree.size && root === tree.root))
       failures.push(`The root that entry ${sequence} says was anchored is not on the chain.`);
     if (!treeHolds(tree, leaves))
       failures.push(`Entry ${sequence} anchors ${canonicalize(tree)}, which is not the journal's tree.`);
   }
   return failures;
+}
+
+const lowerCased = (value: Json | undefined): string =>
+  typeof value === "string" ? value.toLowerCase() : "";
+
+/** The events end with the tree that is stored, or the RPC holds some of them back. */
+async function storedFailures(
+  { account, chain, policy }: House,
+  decisionLog: Address,
+  writer: Address,
+  newest: ChainTree | undefined,
+): Promise<readonly string[]> {
+  const { fingerprint, size } = await storedTree(chain, writer, decisionLog, account, policy.agent);
+  const same = newest
+    ? newest.size === size && fingerprintOf(newest.size, newest.root) === fingerprint
+    : size === 0;
+  return same
+    ? []
+    : [
+        `The chain stores a tree of ${size} decisions anchored by ${writer}, and its events end with another.`,
+      ];
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {IAgentAccount} from "../../../contracts/interfaces/IAgentAccount.sol";
 import {Grant, ISpendPolicy} from "../../../contracts/interfaces/ISpendPolicy.sol";
 import {AccountTest} from "../base/AccountTest.sol";
 
@@ -10,7 +9,7 @@ contract FreezeTest is AccountTest {
         Grant memory terms = standardGrant();
         install(terms);
         vm.expectEmit(address(account));
-        emit IAgentAccount.AccountFrozen();
+        emit ISpendPolicy.AccountFrozen(address(account), owner);
         vm.prank(owner);
         account.freeze();
         assertTrue(account.frozen(), "not frozen");

@@ -9,7 +9,7 @@ contract GrantOfTest is AccountTest {
     /// 24 bytes at random, with the smallest exponents or with others.
     function test_grantOf_acceptsOneEncodingOnly(uint192 bits) public view {
         bytes24 terms = bytes24(bits);
-        try account.grantOf(agent, address(token), 0, terms) returns (Grant memory told) {
+        try account.grantOf(agent, address(token), 0, terms, noExtras()) returns (Grant memory told) {
             assertEq(bytes32(account.termsOf(told)), bytes32(terms));
         } catch (bytes memory reason) {
             assertEq(
@@ -21,7 +21,7 @@ contract GrantOfTest is AccountTest {
 
     function test_grantOf_acceptsZeroExponents(uint192 bits) public view {
         bytes24 terms = bytes24(bits & ~(uint192(0x3f) << 186) & ~(uint192(0x3f) << 124));
-        assertEq(bytes32(account.termsOf(account.grantOf(agent, address(token), 0, terms))), bytes32(terms));
+        assertEq(bytes32(account.termsOf(account.grantOf(agent, address(token), 0, terms, noExtras()))), bytes32(terms));
     }
 
     function test_grantOf_passesOnWhatIsNotInTerms(
@@ -32,7 +32,7 @@ contract GrantOfTest is AccountTest {
         Grant memory expected = standardGrant();
         bytes24 terms = account.termsOf(expected);
         (expected.agent, expected.asset, expected.payees) = (anyAgent, asset, anyPayees);
-        Grant memory told = account.grantOf(anyAgent, asset, anyPayees, terms);
+        Grant memory told = account.grantOf(anyAgent, asset, anyPayees, terms, noExtras());
         assertEq(keccak256(abi.encode(told)), keccak256(abi.encode(expected)));
     }
 }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {IAgentAccount} from "../../../contracts/interfaces/IAgentAccount.sol";
-import {Grant, Status, Usage} from "../../../contracts/interfaces/ISpendPolicy.sol";
+import {Grant, Status, Usage, ISpendPolicy} from "../../../contracts/interfaces/ISpendPolicy.sol";
 import {AccountTest} from "../base/AccountTest.sol";
 
 contract RevokeTest is AccountTest {
@@ -12,7 +11,7 @@ contract RevokeTest is AccountTest {
         send(draft(terms));
         uint256 before = account.counters(policyId);
         vm.expectEmit(address(account));
-        emit IAgentAccount.Revoked(policyId);
+        emit ISpendPolicy.Revoked(address(account), policyId);
         vm.prank(owner);
         account.revoke(policyId);
         assertEq(account.counters(policyId), uint248(before) | (uint256(2) << 248));

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {IAgentAccount} from "../../../contracts/interfaces/IAgentAccount.sol";
-import {Grant} from "../../../contracts/interfaces/ISpendPolicy.sol";
+import {Grant, ISpendPolicy} from "../../../contracts/interfaces/ISpendPolicy.sol";
 import {AccountTest} from "../base/AccountTest.sol";
 
 contract RevokeAllTest is AccountTest {
@@ -17,7 +16,7 @@ contract RevokeAllTest is AccountTest {
         install(first);
         install(second);
         vm.expectEmit(address(account));
-        emit IAgentAccount.EpochChanged(1);
+        emit ISpendPolicy.EpochChanged(address(account), 1);
         vm.prank(owner);
         account.revokeAll();
         assertEq(account.epoch(), 1);
@@ -41,7 +40,7 @@ contract RevokeAllTest is AccountTest {
         vm.prank(owner);
         account.revokeAll();
         assertEq(account.epoch(), 65_535);
-        vm.expectRevert(IAgentAccount.EpochExhausted.selector);
+        vm.expectRevert(ISpendPolicy.EpochExhausted.selector);
         vm.prank(owner);
         account.revokeAll();
         assertEq(account.owner(), owner);

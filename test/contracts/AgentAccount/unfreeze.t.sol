@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {IAgentAccount} from "../../../contracts/interfaces/IAgentAccount.sol";
-import {Grant} from "../../../contracts/interfaces/ISpendPolicy.sol";
+import {Grant, ISpendPolicy} from "../../../contracts/interfaces/ISpendPolicy.sol";
 import {AccountTest} from "../base/AccountTest.sol";
 
 contract UnfreezeTest is AccountTest {
@@ -13,7 +12,7 @@ contract UnfreezeTest is AccountTest {
         vm.prank(owner);
         account.freeze();
         vm.expectEmit(address(account));
-        emit IAgentAccount.AccountUnfrozen();
+        emit ISpendPolicy.AccountUnfrozen(address(account));
         vm.prank(owner);
         account.unfreeze();
         assertEq(account.counters(policyId), before);

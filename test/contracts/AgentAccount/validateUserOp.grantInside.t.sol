@@ -4,7 +4,6 @@ pragma solidity 0.8.37;
 import {PackedUserOperation} from "@openzeppelin/contracts/interfaces/IERC4337.sol";
 import {Clones} from "@openzeppelin/contracts/proxy/Clones.sol";
 import {AgentAccount} from "../../../contracts/AgentAccount.sol";
-import {IAgentAccount} from "../../../contracts/interfaces/IAgentAccount.sol";
 import {Grant, ISpendPolicy} from "../../../contracts/interfaces/ISpendPolicy.sol";
 import {AccountTest, Draft} from "../base/AccountTest.sol";
 
@@ -20,7 +19,7 @@ contract ValidateUserOpGrantInsideTest is AccountTest {
         Draft memory d = _inside(terms);
         PackedUserOperation memory op = build(d);
         vm.expectEmit(address(account));
-        emit IAgentAccount.Granted(account.policyIdOf(terms), agent, terms.asset, terms.payees, d.terms, 0);
+        emit ISpendPolicy.Granted(address(account), account.policyIdOf(terms), agent, terms.asset, terms.payees, d.terms, 0);
         vm.prank(bundler, bundler);
         entryPoint.handleOps(bundle(op), payable(bundler));
         assertEq(token.balanceOf(payees[d.payee]), d.amount);

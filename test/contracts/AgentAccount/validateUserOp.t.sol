@@ -232,7 +232,7 @@ contract ValidateUserOpTest is AccountTest {
         entryPoint.depositTo{value: 1 ether}(address(this));
         Draft memory d = draft(terms);
         d.paymasterAndData = abi.encodePacked(address(this), uint128(100_000), uint128(0));
-        refused(d, abi.encodeWithSelector(ISpendPolicy.PaymasterNotAllowed.selector));
+        refused(d, abi.encodeWithSelector(ISpendPolicy.PaymasterNotAllowed.selector, address(this)));
     }
 
     /// An agent that could use the nonces of others could undo their operations.
@@ -245,7 +245,7 @@ contract ValidateUserOpTest is AccountTest {
             Draft memory d = draft(terms);
             d.nonceKey = keys[i];
             address lane = address(uint160(d.nonceKey));
-            refused(d, abi.encodeWithSelector(IAgentAccount.LaneNotAllowed.selector, lane, agent));
+            refused(d, abi.encodeWithSelector(ISpendPolicy.LaneNotAllowed.selector, lane, agent));
             assertEq(entryPoint.getNonce(address(account), d.nonceKey), uint256(d.nonceKey) << 64);
         }
     }
@@ -336,7 +336,7 @@ contract ValidateUserOpTest is AccountTest {
         refused(
             bundle(build(d), build(e)),
             1,
-            abi.encodeWithSelector(IAgentAccount.AmbiguousCall.selector, keccak256(callDataOf(d)))
+            abi.encodeWithSelector(ISpendPolicy.AmbiguousCall.selector, keccak256(callDataOf(d)))
         );
         e.amount += 1;
         send(bundle(build(d), build(e)));

@@ -47,7 +47,7 @@ contract ProducerOfTest is InclusionTest {
             leafOf(index),
             pathOf(0, size, index)
         );
-        missing(i);
+        otherSize(i, 0);
         bytes32 root = rootOf(0, size);
         vm.prank(writer);
         log.anchor(account, agent, size, root);

@@ -50,26 +50,59 @@ contract RequireLoggedTest is InclusionTest {
         missing(i);
     }
 
-    function test_requireLogged_reverts_otherKeys(address someone, uint256 otherSize) public {
-        vm.assume(someone != address(this) && someone != ACCOUNT && someone != AGENT);
-        Inclusion memory i = anchored(7, 3);
-        i.writer = someone;
-        missing(i);
-        i.writer = address(this);
-        i.account = someone;
-        missing(i);
-        i.account = ACCOUNT;
-        i.agent = someone;
-        missing(i);
-        i.agent = AGENT;
-        vm.assume(otherSize != 7);
-        i.size = otherSize;
+    /// A tree of one leaf is stored as a hash of that leaf: all 32 bytes of it count.
+    function test_requireLogged_reverts_otherLastBytesOfTheOnlyLeaf(uint32 flip) public {
+        vm.assume(flip != 0);
+        Inclusion memory i = anchored(1, 0);
+        i.leaf ^= bytes32(uint256(flip));
         missing(i);
     }
 
-    /// A tree that was never anchored has root zero; nothing is in it.
-    function test_requireLogged_reverts_rootZero() public {
-        bytes32[] memory none = new bytes32[](0);
-        missing(Inclusion(address(this), ACCOUNT, AGENT, 1, 0, 0, none));
+    function test_requireLogged_reverts_otherKeys(address someone) public {
+        vm.assume(someone != address(this) && someone != ACCOUNT && someone != AGENT);
+        Inclusion memory i = anchored(7, 3);
+        i.writer = someone;
+        otherSize(i, 0);
+        i.writer = address(this);
+        i.account = someone;
+        otherSize(i, 0);
+        i.account = ACCOUNT;
+        i.agent = someone;
+        otherSize(i, 0);
+    }
+
+    function test_requireLogged_reverts_otherSize(uint256 size) public {
+        vm.assume(size != 7);
+        Inclusion memory i = anchored(7, 3);
+        i.size = size;
+        otherSize(i, 7);
+    }
+
+    /// Only the newest tree is stored: an old proof is refused, and a new one of the same decision holds.
+    function test_requireLogged_passesEarlierLeavesUnderTheNewestTree(uint256 before, uint256 now_) public {
+        before = bound(before, 1, 20);
+        now_ = bound(now_, before + 1, 40);
+        uint256 index = before - 1;
+        Inclusion memory old = anchored(before, index);
+        Inclusion memory i = anchored(now_, index);
+        otherSize(old, now_);
+        log.requireLogged(i);
+        assertEq(log.producerOf(i), AGENT);
+    }
+
+    /// Where nothing was anchored, nothing is logged: not even in a tree of no leaves.
+    function test_requireLogged_reverts_nothingAnchored(uint256 size, bytes32 leaf) public {
+        Inclusion memory i;
+        (i.writer, i.account, i.agent, i.leaf) = (address(this), ACCOUNT, AGENT, leaf);
+        missing(i);
+        i.size = bound(size, 1, type(uint256).max);
+        otherSize(i, 0);
+    }
+
+    /// Root zero may be anchored, and no path leads there.
+    function test_requireLogged_reverts_rootZero(uint256 size, uint256 index, bytes32[] memory path) public {
+        size = bound(size, 2, LARGEST);
+        log.anchor(ACCOUNT, AGENT, size, 0);
+        missing(Inclusion(address(this), ACCOUNT, AGENT, size, index, 0, path));
     }
 }

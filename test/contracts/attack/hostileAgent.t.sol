@@ -81,7 +81,8 @@ contract HostileAgentTest is AccountTest {
                 gasBudget: 0.012 ether,
                 feeCap: 0.002 ether,
                 expiry: START + 90 days,
-                salt: i
+                salt: i,
+                extras: noExtras()
             });
             limit.policyId = account.policyIdOf(limit.grant);
             limit.installSignature = compact(

@@ -6,8 +6,7 @@ import {AgentAccount} from "../../../contracts/AgentAccount.sol";
 import {AgentAccountFactory} from "../../../contracts/AgentAccountFactory.sol";
 import {DecisionLog} from "../../../contracts/DecisionLog.sol";
 import {DemoToken} from "../../../contracts/demo/DemoToken.sol";
-import {IAgentAccount} from "../../../contracts/interfaces/IAgentAccount.sol";
-import {Grant, ISpendPolicy} from "../../../contracts/interfaces/ISpendPolicy.sol";
+import {Extras, Grant, ISpendPolicy} from "../../../contracts/interfaces/ISpendPolicy.sol";
 import {Payees} from "./Payees.sol";
 import {Test} from "./Test.sol";
 import {Log} from "./Vm.sol";
@@ -118,9 +117,12 @@ abstract contract AccountTest is Test {
                 gasBudget: 10 ether,
                 feeCap: 0.002 ether,
                 expiry: START + 365 days,
-                salt: 1
+                salt: 1,
+                extras: noExtras()
             });
     }
+
+    function noExtras() internal pure returns (Extras memory extras) {}
 
     function install(Grant memory terms) internal returns (bytes32 policyId) {
         vm.prank(owner);
@@ -198,7 +200,7 @@ abstract contract AccountTest is Test {
         bytes32 installHash = keccak256(
             abi.encode(
                 keccak256(
-                    "Install(Grant grant,uint256 epoch)Grant(address agent,address asset,bytes32 payees,uint256 perCall,uint256 perWindow,uint256 lifetime,uint256 bucket,uint256 gasBudget,uint256 feeCap,uint256 expiry,uint256 salt)"
+                    "Install(Grant grant,uint256 epoch)Extras(bytes32 rules,uint256 functions,bytes32 approvers,uint256 ceiling,uint256 operations,uint256 operationsPerWindow,address paymaster,uint256 heartbeat)Grant(address agent,address asset,bytes32 payees,uint256 perCall,uint256 perWindow,uint256 lifetime,uint256 bucket,uint256 gasBudget,uint256 feeCap,uint256 expiry,uint256 salt,Extras extras)"
                 ),
                 policyId,
                 d.epoch
@@ -335,6 +337,6 @@ abstract contract AccountTest is Test {
     }
 
     function notOwner(address caller) internal pure returns (bytes memory) {
-        return abi.encodeWithSelector(IAgentAccount.NotOwner.selector, caller);
+        return abi.encodeWithSelector(ISpendPolicy.NotOwner.selector, caller);
     }
 }

@@ -10,6 +10,21 @@ abstract contract InclusionTest is Test {
     DecisionLog internal immutable log = new DecisionLog();
     address internal constant ACCOUNT = address(0xacc);
     address internal constant AGENT = address(0xa6e);
+    /// Largest tree that can be anchored, in leaves.
+    uint256 internal constant LARGEST = type(uint32).max;
+
+    /// What the log stores of the tree that was anchored last.
+    function holds(address writer, address account, address agent, uint256 size, bytes32 root) internal view {
+        (uint256 stored, bytes28 fingerprint) = log.treeOf(writer, account, agent);
+        assertEq(stored, size);
+        assertEq(fingerprint, bytes28(keccak256(abi.encode(size, root))));
+    }
+
+    function holdsNone(address writer, address account, address agent) internal view {
+        (uint256 stored, bytes28 fingerprint) = log.treeOf(writer, account, agent);
+        assertEq(stored, 0);
+        assertEq(fingerprint, bytes28(0));
+    }
 
     function leafOf(uint256 index) internal pure returns (bytes32) {
         return sha256(abi.encodePacked(bytes1(0), keccak256(abi.encode(index))));
@@ -47,8 +62,8 @@ abstract contract InclusionTest is Test {
 
     /// Both functions say that it is not logged.
     function missing(Inclusion memory i) internal {
-        assertEq(log.producerOf(i), address(0));
-        vm.expectRevert(
+        refused(
+            i,
             abi.encodeWithSelector(
                 IDecisionLog.NotLogged.selector,
                 i.writer,
@@ -59,6 +74,16 @@ abstract contract InclusionTest is Test {
                 i.leaf
             )
         );
+    }
+
+    /// Both functions refuse a proof for another tree than the newest, which has `stored` leaves.
+    function otherSize(Inclusion memory i, uint256 stored) internal {
+        refused(i, abi.encodeWithSelector(IDecisionLog.OtherSize.selector, i.size, stored));
+    }
+
+    function refused(Inclusion memory i, bytes memory reason) internal {
+        assertEq(log.producerOf(i), address(0));
+        vm.expectRevert(reason);
         log.requireLogged(i);
     }
 }
