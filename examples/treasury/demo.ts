@@ -107,7 +107,7 @@ async function play(): Promise<void> {
     const labels = await readLabels(here("./expected.json"));
     runtime = await open(world, labels);
     screen.title("The policy, as the chain enforces it");
-    for (const sentence of explainPolicy(world.policy)) screen.line(`    ${sentence}`);
+    for (const { words } of explainPolicy(world.policy)) screen.line(`    ${words}`);
     screen.title("The mail");
     if (resuming)
       for (const report of reportsOf(runtime)) showDecision(screen, stream, report, rightOf(labels, report));

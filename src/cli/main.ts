@@ -6,6 +6,7 @@ import { defineCommand, renderUsage, runCommand, type CommandDef } from "citty";
 import { BaseError } from "../core/errors.ts";
 import { chainCommand } from "./chain.ts";
 import { keystoreCommand } from "./keystore.ts";
+import { policyCommand } from "./policy.ts";
 import { runAgentCommand } from "./run.ts";
 
 const main = defineCommand({
@@ -15,7 +16,12 @@ const main = defineCommand({
     description: "AI agents that spend by the book, and keep the book.",
   },
   // Each command loads what it needs when it runs: `bursar --help` answers without viem or the model's binding.
-  subCommands: { run: runAgentCommand, chain: chainCommand, keystore: keystoreCommand },
+  subCommands: {
+    run: runAgentCommand,
+    policy: policyCommand,
+    chain: chainCommand,
+    keystore: keystoreCommand,
+  },
 });
 
 /** The command that the words lead to, for its usage text. */

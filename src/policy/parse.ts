@@ -1,7 +1,13 @@
-import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Document } from "yaml";
+import { isAlias, isMap, isScalar, isSeq } from "yaml";
+import { zeroAddress } from "viem";
 import type { $ZodIssue } from "zod/v4/core";
 
 import { BaseError } from "../core/errors.ts";
+import { compilePolicy } from "./compile.ts";
+import { locateIn, rangeStart, type Locate } from "./locate.ts";
+import { PolicyCompileError, type ClausePath } from "./mistakes.ts";
+import { nearestKey } from "./nearestKey.ts";
+import { salvage } from "./salvage.ts";
 import { policySchema, type PolicyDocument } from "./schema.ts";
 
 /** One mistake in a policy document, with where it is and what to write instead. Lines and columns count from 1. */
@@ -16,7 +22,8 @@ export type PolicyMistake = {
 export class PolicyError extends BaseError {
   override readonly name = "PolicyError";
   readonly mistakes: readonly PolicyMistake[];
-  constructor(source: string, mistakes: readonly PolicyMistake[]) {
+  constructor(source: string, found: readonly PolicyMistake[]) {
+    const mistakes = found.toSorted((a, b) => a.line - b.line || a.column - b.column);
     const lines = mistakes.map(
       (m) => `  ${source}:${m.line}:${m.column}  ${m.path ? `${m.path}: ` : ""}${m.words}`,
     );
@@ -30,24 +37,21 @@ export class PolicyError extends BaseError {
   }
 }
 
+/** What the YAML reader's codes mean here. */
+const yamlWords: Readonly<Partial<Record<string, string>>> = {
+  MULTIPLE_DOCS: "a file holds one policy: remove all from this line on",
+  DUPLICATE_KEY: "this key stands here twice: keep one of the two",
+  TAB_AS_INDENT: "tabs are not allowed as indentation: use spaces",
+};
+
 /**
- * Text (YAML 1.2 or JSON) to a policy document. Reports every mistake at once, each with line and column.
+ * Text (YAML 1.2 or JSON) to a policy document that compiles. Reports every mistake at once, each with line and column:
+ * those of form first, then those of meaning.
  *
  * @throws PolicyError
  */
 export function parsePolicy(text: string, source = "policy"): PolicyDocument {
-  const counter = new LineCounter();
-  const document = parseDocument(text, {
-    lineCounter: counter,
-    uniqueKeys: true,
-    strict: true,
-    customTags: [],
-    merge: false,
-  });
-  const at = (offset: number) => {
-    const { line, col } = counter.linePos(Math.max(0, Math.min(offset, text.length)));
-    return { line: Math.max(1, line), column: Math.max(1, col) };
-  };
+  const { document, at, locate } = locateIn(text);
   const broken = [...document.errors, ...document.warnings];
   if (broken.length > 0)
     throw new PolicyError(
@@ -55,10 +59,7 @@ export function parsePolicy(text: string, source = "policy"): PolicyDocument {
       broken.map((error) => ({
         ...at(error.pos[0]),
         path: "",
-        words:
-          error.code === "MULTIPLE_DOCS"
-            ? "a file holds one policy: remove all from this line on"
-            : error.message.split("\n")[0]!.replace(/ at line.*$/, ""),
+        words: yamlWords[error.code] ?? error.message.split("\n")[0]!.replace(/ at line.*$/, ""),
       })),
     );
   // An alias would let one line change the meaning of another far away; a person reading the file would not see it.
@@ -67,103 +68,69 @@ export function parsePolicy(text: string, source = "policy"): PolicyDocument {
     throw new PolicyError(source, [
       { ...at(alias), path: "", words: "anchors and aliases are not allowed: write the value out" },
     ]);
-  const parsed = policySchema.safeParse(document.toJS({ maxAliasCount: 0 }), { reportInput: true });
-  if (parsed.success) return deepFreeze(parsed.data);
-  throw new PolicyError(
-    source,
-    parsed.error.issues.flatMap((issue) => mistakesOf(issue, document, at)),
-  );
+  const value: unknown = document.toJS({ maxAliasCount: 0 });
+  const parsed = policySchema.safeParse(value, { reportInput: true });
+  if (!parsed.success) {
+    const { issues } = parsed.error;
+    const salvaged = salvage(value, issues);
+    throw new PolicyError(source, [
+      ...issues.flatMap((issue) => mistakesOf(issue, locate)),
+      ...(salvaged ? mistakesOfMeaning(salvaged.document, locate, salvaged.writtenPath) : []),
+    ]);
+  }
+  const { $schema: _, ...policy } = parsed.data;
+  const mistakes = mistakesOfMeaning(policy, locate, (path) => path);
+  if (mistakes.length > 0) throw new PolicyError(source, mistakes);
+  return deepFreeze(policy);
 }
 
-function mistakesOf(
-  issue: $ZodIssue,
-  document: Document,
-  at: (offset: number) => { line: number; column: number },
-): PolicyMistake[] {
+/** What keeps the document from the chain, whoever the agent is. */
+function mistakesOfMeaning(
+  policy: PolicyDocument,
+  locate: Locate,
+  writtenPath: (path: ClausePath) => ClausePath | undefined,
+): readonly PolicyMistake[] {
+  try {
+    compilePolicy(policy, zeroAddress);
+    return [];
+  } catch (error) {
+    if (!(error instanceof PolicyCompileError)) throw error;
+    return error.mistakes.flatMap(({ path: compiledPath, words, remedy }) => {
+      const path = writtenPath(compiledPath);
+      return path ? [{ ...locate(path), path: path.join("."), words: `${words} ${remedy}` }] : [];
+    });
+  }
+}
+
+function mistakesOf(issue: $ZodIssue, locate: Locate): readonly PolicyMistake[] {
   if (issue.code === "unrecognized_keys")
     return issue.keys.map((key) => ({
-      ...at(offsetOf(document, [...issue.path, key], true)),
+      ...locate([...issue.path, key], true),
       path: [...issue.path, key].join("."),
-      words: suggestion(key, document, issue.path),
+      words: suggestion(key, issue.path),
     }));
-  const isKey = issue.code === "invalid_key";
   return [
-    { ...at(offsetOf(document, issue.path, isKey)), path: issue.path.join("."), words: wordsOf(issue) },
+    {
+      ...locate(issue.path, issue.code === "invalid_key"),
+      path: issue.path.join("."),
+      words: wordsOf(issue),
+    },
   ];
 }
 
+/** What is wrong and what to write instead; the schema's own messages complete the sentence "has to be …". */
 function wordsOf(issue: $ZodIssue): string {
   if (issue.code === "invalid_key") return issue.issues.map(wordsOf).join("; ");
-  if (issue.code === "invalid_type" && issue.input === undefined) return "is missing";
-  if (issue.code === "invalid_format" || issue.code === "custom") return `has to be ${issue.message}`;
+  const isOurs = !/^(Invalid|Too (small|big))/.test(issue.message);
+  if ("input" in issue && issue.input === undefined && issue.code !== "custom")
+    return isOurs ? `is missing: add ${issue.message}` : "is missing: add it";
+  if (isOurs) return `has to be ${issue.message}`;
   return issue.message.charAt(0).toLowerCase() + issue.message.slice(1);
 }
 
-const knownKeys = [
-  "policy",
-  "version",
-  "chain",
-  "tokens",
-  "payees",
-  "limits",
-  "gas",
-  "expires",
-  "salt",
-  "mail",
-  "address",
-  "decimals",
-  "senders",
-  "names",
-  "perPayment",
-  "perWindow",
-  "window",
-  "lifetime",
-  "budget",
-  "perOperation",
-  "unauthenticated",
-];
-
-function suggestion(key: string, _document: Document, _path: readonly PropertyKey[]): string {
-  const near = knownKeys.find(
-    (known) => known.toLowerCase() === key.toLowerCase() || distance(known, key) <= 2,
-  );
+function suggestion(key: string, path: readonly PropertyKey[]): string {
+  const near = nearestKey(path, key);
   return near ? `is not a key of a policy; did you mean "${near}"?` : "is not a key of a policy; remove it";
-}
-
-/** Levenshtein distance: short words only. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++)
-      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
-    row = next;
-  }
-  return row[b.length]!;
-}
-
-/** Where a path stands in the text; the nearest ancestor that exists when it is missing. */
-function offsetOf(document: Document, path: readonly PropertyKey[], key: boolean): number {
-  let node: unknown = document.contents;
-  let offset = 0;
-  for (const [depth, part] of path.entries()) {
-    if (isMap(node)) {
-      const pair = node.items.find((item) => isScalar(item.key) && String(item.key.value) === String(part));
-      if (!pair) return offset;
-      const last = depth === path.length - 1;
-      const target = last && key ? pair.key : (pair.value ?? pair.key);
-      offset = rangeStart(target) ?? offset;
-      node = pair.value;
-    } else if (isSeq(node)) {
-      node = node.items[Number(part)];
-      offset = rangeStart(node) ?? offset;
-    } else return offset;
-  }
-  return offset;
-}
-
-function rangeStart(node: unknown): number | undefined {
-  return (isScalar(node) || isMap(node) || isSeq(node)) && node.range ? node.range[0] : undefined;
 }
 
 function findAlias(node: unknown): number | undefined {

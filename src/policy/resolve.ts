@@ -3,7 +3,8 @@ import type { Address } from "viem";
 import { parseUnitsExact } from "../core/amount.ts";
 import type { Transfer } from "../core/action.ts";
 import type { Reason } from "../core/verdict.ts";
-import { limitFor, nativeToken, type CompiledLimit, type CompiledPolicy, type Payee } from "./compile.ts";
+import { limitFor, type CompiledLimit, type CompiledPolicy } from "./compile.ts";
+import { nativeToken, type Payee } from "./registry.ts";
 
 /** A Transfer whose words were replaced by what the registry says they mean. */
 export type Payment = {

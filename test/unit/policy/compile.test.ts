@@ -1,21 +1,23 @@
-import { hashTypedData, type Address, type Hex } from "viem";
+import { decodeAbiParameters, encodeAbiParameters, hashTypedData, type Address, type Hex } from "viem";
 import { describe, expect, it } from "vitest";
 
 import { canonicalize } from "../../../src/core/canonical.ts";
 import { sha256Hex } from "../../../src/core/hash.ts";
 import type { JsonObject } from "../../../src/core/json.ts";
-import { compilePolicy, limitFor, nativeToken } from "../../../src/policy/compile.ts";
+import { compilePolicy, limitFor } from "../../../src/policy/compile.ts";
+import { nativeToken } from "../../../src/policy/registry.ts";
 import {
   accountDomain,
+  approvalTypes,
   installTypes,
   operationTypes,
   packTerms,
-  plainExtras,
   policyIdOf,
   type Grant,
 } from "../../../src/policy/grant.ts";
 import { parsePolicy } from "../../../src/policy/parse.ts";
 import { payeeProof, payeeTree } from "../../../src/policy/payeeTree.ts";
+import { ruleLeaf, ruleParameter, type Rule } from "../../../src/policy/rule.ts";
 import vectors from "../../vectors/grant.json" with { type: "json" };
 import { agent, compiled, edited, treasury } from "./documents.ts";
 
@@ -31,7 +33,17 @@ const grantOf = (vector: (typeof vectors.grants)[number]["grant"]): Grant => ({
   feeCap: BigInt(vector.feeCap),
   expiry: BigInt(vector.expiry),
   salt: BigInt(vector.salt),
-  extras: plainExtras,
+  extras: {
+    ...vector.extras,
+    rules: vector.extras.rules as Hex,
+    approvers: vector.extras.approvers as Hex,
+    paymaster: vector.extras.paymaster as Address,
+    functions: BigInt(vector.extras.functions),
+    ceiling: BigInt(vector.extras.ceiling),
+    operations: BigInt(vector.extras.operations),
+    operationsPerWindow: BigInt(vector.extras.operationsPerWindow),
+    heartbeat: BigInt(vector.extras.heartbeat),
+  },
 });
 
 describe("the shared vectors", () => {
@@ -67,6 +79,30 @@ describe("the shared vectors", () => {
         },
       }),
     ).toBe(operation.digest);
+  });
+
+  it("have the same approval to sign, and the same rule, here as in Solidity", () => {
+    const domain = accountDomain(vectors.domain.chainId, vectors.domain.verifyingContract as Address);
+    const { approval } = vectors.grants[2]!;
+    expect(
+      hashTypedData({
+        domain,
+        types: approvalTypes,
+        primaryType: "Approval",
+        message: {
+          approver: approval!.approver as Address,
+          policyId: approval!.policyId as Hex,
+          callHash: approval!.callHash as Hex,
+          nonce: BigInt(approval!.nonce),
+          deadline: BigInt(approval!.deadline),
+        },
+      }),
+    ).toBe(approval!.digest);
+    const [decoded] = decodeAbiParameters([ruleParameter], vectors.rule.encoded as Hex);
+    const rule = decoded as Rule;
+    expect(ruleLeaf(rule)).toBe(vectors.rule.leaf);
+    expect(rule).toMatchObject({ target: vectors.rule.target, selector: vectors.rule.selector });
+    expect(encodeAbiParameters([ruleParameter], [rule])).toBe(vectors.rule.encoded);
   });
 
   it.each(vectors.payees)("have the same tree of payees ($root)", ({ payees, root, proofOfLast }) => {
@@ -246,8 +282,9 @@ describe("compilePolicy", () => {
   it("says what to write instead of an amount with too many digits", () => {
     expect(() => compiled(["42.50 USDC", "42.501 USDC"], ["250.00", "2500.00"]))
       .toThrowErrorMatchingInlineSnapshot(`
-      [PolicyCompileError: The amounts 42.501 USDC, 2500 USDC, 5000 USDC have too many digits for the chain's counters.
-      Round them to whole multiples of 0.1 USDC.]
+      [PolicyError: The policy policy has a mistake; nothing of it is applied.
+        policy:13:5  limits.0: The amounts 42.501 USDC, 2500 USDC, 5000 USDC have too many digits for the chain's counters. Round them to whole multiples of 0.1 USDC.
+      Mend the lines above and run the command again.]
     `);
   });
 

@@ -1,3 +1,6 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
 import type { Address } from "viem";
 
 import { compilePolicy, type CompiledPolicy } from "../../../src/policy/compile.ts";
@@ -31,11 +34,63 @@ salt: 7
 
 /** The document with some of its text replaced; a text that is not there is a mistake of the test. */
 export function edited(...edits: readonly (readonly [string, string])[]): string {
-  return edits.reduce((text, [from, to]) => {
-    if (!text.includes(from)) throw new Error(`The document has no "${from}".`);
-    return text.replace(from, () => to);
-  }, treasury);
+  return changed(treasury, edits);
 }
 
 export const compiled = (...edits: readonly (readonly [string, string])[]): CompiledPolicy =>
   compilePolicy(parsePolicy(edited(...edits)), agent);
+
+/** The text of a policy that ships with the repository. */
+export const shipped = (name: string): string =>
+  readFileSync(join(import.meta.dirname, `../../../policies/${name}.yaml`), "utf8");
+
+/** A policy in two assets with all that the language has; each text occurs once, so that tests can change it. */
+export const everything = `policy: everything
+version: 1
+chain: 1
+tokens:
+  USDC: { address: "0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48", decimals: 6 }
+  WETH: { address: "0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2", decimals: 18 }
+payees:
+  router: { address: "0x68b3465833fb72A70ecDF485E0e4C7bD8665Fc45", contract: true }
+  purse: { address: "0x5555555555555555555555555555555555555555", purse: true }
+contracts:
+  vault: { address: "0x7777777777777777777777777777777777777777" }
+limits:
+  - perPayment: 50 USDC
+    perWindow: 60 USDC
+    window: 24h
+    lifetime: 1500 USDC
+    functions: [approve, permit]
+    operations: { perWindow: 3, lifetime: 60 }
+    escalation: { upTo: 55 USDC }
+  - { perPayment: 0.1 ETH, perWindow: 0.2 ETH, window: 6h, lifetime: 2 ETH }
+calls:
+  - to: router
+    function: exactInputSingle((address tokenIn, address tokenOut, uint24 fee, address recipient, uint256 amountIn, uint256 amountOutMinimum, uint160 sqrtPriceLimitX96) params) payable
+    counts: USDC
+    where:
+      params.tokenIn: { equals: USDC }
+      params.fee: { in: [500, 3000] }
+      params.recipient: { self: true }
+      params.amountIn: { atMost: 50 USDC, atLeast: 1 USDC }
+  - { to: vault, function: "deposit(uint256 assets, address receiver)", counts: ETH, spends: assets, where: { receiver: { self: true } } }
+approvers:
+  alice: { address: "0x3333333333333333333333333333333333333333" }
+guardians:
+  bob: { address: "0x4444444444444444444444444444444444444444" }
+heartbeat: 30d
+paymaster: "0x8888888888888888888888888888888888888888"
+accountCaps:
+  - { perWindow: 200 USDC, window: 12h }
+gas: { budget: 0.05 ETH, perOperation: 0.002 ETH }
+expires: 2030-03-17T17:46:40Z
+`;
+
+const changed = (text: string, edits: readonly (readonly [string, string])[]): string =>
+  edits.reduce((changing, [from, to]) => {
+    if (!changing.includes(from)) throw new Error(`The document has no "${from}".`);
+    return changing.replace(from, () => to);
+  }, text);
+export const editedEverything = (...edits: readonly (readonly [string, string])[]): string =>
+  changed(everything, edits);

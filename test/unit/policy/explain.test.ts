@@ -1,17 +1,117 @@
+import { zeroAddress } from "viem";
 import { expect, it } from "vitest";
 
+import { compilePolicy, type CompiledPolicy } from "../../../src/policy/compile.ts";
 import { explainPolicy } from "../../../src/policy/explain.ts";
-import { compiled } from "./documents.ts";
+import { parsePolicy } from "../../../src/policy/parse.ts";
+import { compiled, editedEverything, shipped } from "./documents.ts";
+
+const words = (policy: CompiledPolicy) => explainPolicy(policy).map((sentence) => sentence.words);
+const explained = (name: string) => words(compilePolicy(parsePolicy(shipped(name)), zeroAddress));
+const addUp =
+  "Grants that are live at the same time add up: a policy that was neither revoked nor replaced adds its own figures.";
+const refused =
+  "Everything else is refused by the chain, and so is any operation without a decision commitment.";
+const advisory =
+  "Advisory (enforced by the runtime, not by the chain): a bill from an unauthenticated sender is asked about; one bill is never paid twice.";
 
 it("says in sentences what the chain enforces, and what is only advice", () => {
-  expect(explainPolicy(compiled()).join("\n")).toMatchInlineSnapshot(`
-    "The agent 0x5fA59300b772D54451e6921c4a0db8FD3dDAD8cE may pay at most 42.50 USDC at a time, 250.00 USDC in any 24 hours, 5000.00 USDC in all.
-    It may spend at most 0.002 ETH on gas per operation and 0.05 ETH in all.
-    It may do so until 2030-03-17T17:46:40.000Z. Amounts are counted in steps of 0.01 USDC, rounded up.
-    It may pay only: acme (0x06C86c00982B50789830b3b6bfA5A985729f55D8), northwind (0x130286312BA5E7d805330ADFe0059451484a17B5).
-    Everything else is refused by the chain, and so is any operation without a decision commitment.
-    Advisory (enforced by the runtime, not by the chain): a bill from an unauthenticated sender is asked about; one bill is never paid twice."
-  `);
+  expect(words(compiled())).toEqual([
+    "The agent 0x5fA59300b772D54451e6921c4a0db8FD3dDAD8cE may pay at most 42.50 USDC at a time, 250.00 USDC in any 24 hours, 5000.00 USDC in all. Amounts are counted in steps of 0.01 USDC, rounded up.",
+    "It may spend at most 0.002 ETH on gas per operation and 0.05 ETH in all.",
+    "It may do so until 2030-03-17T17:46:40.000Z.",
+    "It may pay only: acme (0x06C86c00982B50789830b3b6bfA5A985729f55D8), northwind (0x130286312BA5E7d805330ADFe0059451484a17B5).",
+    refused,
+    "The most that can be lost: 5000.00 USDC in all (250.00 USDC in any 24 hours); 0.05 ETH of gas.",
+    addUp,
+    advisory,
+    "Advisory: a bill for acme that does not come from acme.example is asked about.",
+  ]);
+});
+
+it("calls advisory what the chain does not enforce, and nothing else", () => {
+  for (const { enforcedBy, words: said } of explainPolicy(compiled()))
+    expect(said.startsWith("Advisory")).toBe(enforcedBy === "advisory");
+});
+
+it("explains a subscription: escalation, counts, heartbeat, guardian", () => {
+  expect(explained("subscription")).toEqual([
+    "The agent may pay at most 15.00 USDC at a time, 30.00 USDC in any 28 days, 360.00 USDC in all. Amounts are counted in steps of 0.001 USDC, rounded up.",
+    "With the co-signature of any one of alice (0x3333333333333333333333333333333333333333) it may pay up to 25.00 USDC at a time; window and lifetime hold all the same.",
+    "It may send at most 2 operations that move or call anything in any 28 days.",
+    "It may send at most 24 operations that move or call anything in all.",
+    "It may spend at most 0.0005 ETH on gas per operation and 0.01 ETH in all.",
+    "It may do so until 2027-06-30T00:00:00.000Z.",
+    "It stops 35 days after the owner's last heartbeat, until the next one.",
+    "It may pay only: cloud-backup (0x1111111111111111111111111111111111111111), newsletter (0x2222222222222222222222222222222222222222).",
+    "Once the owner has named them on the account, any of alice (0x3333333333333333333333333333333333333333) may freeze it; only the owner unfreezes.",
+    refused,
+    "The most that can be lost: 360.00 USDC in all (30.00 USDC in any 28 days, 30.00 USDC in any 24 hours); 0.01 ETH of gas.",
+    addUp,
+    "Advisory (enforced by the runtime, not by the chain): a bill from an unauthenticated sender is refused; one bill is never paid twice.",
+    "Advisory: a bill for cloud-backup that does not come from cloud-backup.example is asked about.",
+    "Advisory: a bill for newsletter that does not come from newsletter.example is asked about.",
+  ]);
+});
+
+it("explains a trader: what it may call, and what outlives the policy", () => {
+  expect(explained("dca-trader")).toEqual([
+    "The agent may pay at most 50.00 USDC at a time, 50.00 USDC in any 24 hours, 1500.00 USDC in all. Amounts are counted in steps of 0.001 USDC, rounded up.",
+    "It may send at most 2 operations that move or call anything in any 24 hours.",
+    "It may send at most 60 operations that move or call anything in all.",
+    "It may also use approve of USDC, for its payees only; the amount counts as spent.",
+    "It may call exactInputSingle of router (0x68b3465833fb72A70ecDF485E0e4C7bD8665Fc45) if params.tokenIn is USDC, params.tokenOut is WETH, params.fee is one of 500, 3000, params.recipient is the account itself, params.amountIn is at most 50.00 USDC; the call itself counts no USDC.",
+    "It may spend at most 0.01 ETH on gas per operation and 0.3 ETH in all.",
+    "It may do so until 2027-03-31T00:00:00.000Z.",
+    "It may pay, or approve, only: router (0x68b3465833fb72A70ecDF485E0e4C7bD8665Fc45).",
+    "router is a contract: what becomes of money paid to it is its code's to say.",
+    "Once the owner has named them on the account, any of night-desk (0x4444444444444444444444444444444444444444) may freeze it; only the owner unfreezes.",
+    "Once the owner has set it on the account, all its agents together may spend at most 200.00 USDC in any 24 hours.",
+    refused,
+    "The most that can be lost: 1500.00 USDC in all (1500.00 USDC in any 24 hours); 0.3 ETH of gas.",
+    addUp,
+    "An allowance outlives the policy: a spender may take what was approved after revocation, freeze and expiry, until the owner sets the allowance to zero.",
+    "Of exactInputSingle of router nothing is counted: what it does with an older allowance, a deposit or a position that the account has there is not in these figures.",
+    "The caps over all agents of the account are not taken off these figures: the owner may lift them.",
+    advisory,
+  ]);
+});
+
+it("explains an agent that only watches, and one that tops up a purse", () => {
+  expect(explained("watch-only")).toEqual([
+    "The agent may pay nothing: it watches, decides and logs.",
+    "It may spend at most 0.0005 ETH on gas per operation and 0.02 ETH in all.",
+    "It may do so until 2027-06-30T00:00:00.000Z.",
+    refused,
+    "The most that can be lost: 0.02 ETH of gas.",
+    addUp,
+    advisory,
+  ]);
+  expect(explained("purse-top-up")).toEqual([
+    "The agent may pay at most 5.00 USDC at a time, 10.00 USDC in any 12 hours, 300.00 USDC in all. Amounts are counted in steps of 0.001 USDC, rounded up.",
+    "It may send at most 100 operations that move or call anything in all.",
+    "It may spend at most 0.0005 ETH on gas per operation and 0.01 ETH in all.",
+    "It may do so until 2027-01-31T00:00:00.000Z.",
+    "It may pay only: purse (0x5555555555555555555555555555555555555555).",
+    "purse is a plain key of the agent: a top-up counts as spent, and nothing limits what the agent does with it.",
+    refused,
+    "The most that can be lost: 300.00 USDC in all (10.00 USDC in any 12 hours, 20.00 USDC in any 24 hours); 0.01 ETH of gas.",
+    addUp,
+    advisory,
+  ]);
+});
+
+it("says what several limits, a sponsor and free arguments mean", () => {
+  const said = words(compilePolicy(parsePolicy(editedEverything()), zeroAddress));
+  expect(said).toContain(
+    "It may spend at most 0.002 ETH on gas per operation and 0.05 ETH for each of its 2 limits.",
+  );
+  expect(said).toContain(
+    "The paymaster 0x8888888888888888888888888888888888888888 may sponsor its operations; those touch neither of the two.",
+  );
+  expect(said).toContain(
+    "It may call deposit of vault (0x7777777777777777777777777777777777777777) if receiver is the account itself; assets and the coin sent along count as spent ETH.",
+  );
 });
 
 it.each([
@@ -21,15 +121,15 @@ it.each([
   ["24h", "in any 24 hours"],
   ["1d", "in any 24 hours"],
   ["7d", "in any 7 days"],
-])("says a window of %s as people do", (window, words) => {
-  expect(explainPolicy(compiled(["24h", window]))[0]).toContain(words);
+])("says a window of %s as people do", (window, expected) => {
+  expect(words(compiled(["24h", window]))[0]).toContain(expected);
 });
 
 it.each([
   ["ask", "is asked about"],
   ["deny", "is refused"],
   ["allow", "may be paid"],
-])("says what mail: %s means", (choice, words) => {
-  const lines = explainPolicy(compiled(["salt: 7", `salt: 7\nmail: { unauthenticated: ${choice} }`]));
-  expect(lines.at(-1)).toContain(words);
+])("says what mail: %s means", (choice, expected) => {
+  const lines = words(compiled(["salt: 7", `salt: 7\nmail: { unauthenticated: ${choice} }`]));
+  expect(lines.find((line) => line.startsWith("Advisory"))).toContain(expected);
 });

@@ -47,10 +47,25 @@ describe("a rule's leaf", () => {
     expect(ruleLeaf(rule)).toBe(
       twice(
         concatHex([
-          ...[word(0x20), pad(router), pad("0x04e45aaf", { dir: "right", size: 32 }), word(5), word(0x80)],
-          ...[word(2), word(0x40), word(0x100)], // conditions: how many, and where each begins
-          ...[word(0), word(0), word(0x60), word(2), word(7), word(9)],
-          ...[word(3), word(3), word(0x60), word(0)],
+          word(0x20),
+          pad(router),
+          pad("0x04e45aaf", { dir: "right", size: 32 }),
+          word(5),
+          word(0x80),
+          // conditions: how many, and where each begins
+          word(2),
+          word(0x40),
+          word(0x100),
+          word(0),
+          word(0),
+          word(0x60),
+          word(2),
+          word(7),
+          word(9),
+          word(3),
+          word(3),
+          word(0x60),
+          word(0),
         ]),
       ),
     );
@@ -136,7 +151,9 @@ describe("a grant's extras", () => {
       keccak256(
         concatHex([
           keccakText(text("Grant") + text("Extras")),
-          ...[pad(grant.agent), pad(grant.asset), grant.payees],
+          pad(grant.agent),
+          pad(grant.asset),
+          grant.payees,
           ...[grant.perCall, grant.perWindow, grant.lifetime, grant.bucket].map(word),
           ...[grant.gasBudget, grant.feeCap, grant.expiry, grant.salt].map(word),
           noExtras,
@@ -155,7 +172,11 @@ describe("an approval", () => {
       keccakText(
         "Approval(address approver,bytes32 policyId,bytes32 callHash,uint256 nonce,uint256 deadline)",
       ),
-      ...[pad(agent), word(1), word(2), word(3), word(4)],
+      pad(agent),
+      word(1),
+      word(2),
+      word(3),
+      word(4),
     ]),
   );
   const underDomain = (fields: string, values: readonly Hex[]) =>
@@ -165,7 +186,9 @@ describe("an approval", () => {
         keccak256(
           concatHex([
             keccakText(`EIP712Domain(string name,string version,uint256 chainId,${fields})`),
-            ...[keccakText("Bursar"), keccakText("1"), word(31337)],
+            keccakText("Bursar"),
+            keccakText("1"),
+            word(31337),
             ...values,
           ]),
         ),
