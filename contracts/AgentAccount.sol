@@ -342,8 +342,7 @@ contract AgentAccount is PolicyBook, ERC7739, IAgentAccount layout at erc7201("b
     }
 
     function _domainOf(address) internal view override returns (bytes32) {
-        return
-            keccak256(abi.encode(DOMAIN_TYPEHASH, NAME_HASH, VERSION_HASH, block.chainid, address(this)));
+        return keccak256(abi.encode(DOMAIN_TYPEHASH, NAME_HASH, VERSION_HASH, block.chainid, address(this)));
     }
 
     function _requireLane(uint256 nonce, address agent) internal pure override {

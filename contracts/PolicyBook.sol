@@ -128,7 +128,15 @@ abstract contract PolicyBook is ISpendPolicy {
                 revert PayeeNotAllowed(request.payee);
             _note(account, callData.hash(), policyId);
         }
-        return _finish(account, userOp, signature, SpendPolicy.operationHash(request, userOpHash), request, signed);
+        return
+            _finish(
+                account,
+                userOp,
+                signature,
+                SpendPolicy.operationHash(request, userOpHash),
+                request,
+                signed
+            );
     }
 
     /// The same for kind 4.
@@ -454,7 +462,11 @@ abstract contract PolicyBook is ISpendPolicy {
 
     /// Whether a key (r, s, v or EIP-2098) or a contract (ERC-1271) signed. A key comes first: it may have code of its own
     /// (EIP-7702), and that code may be this one, which would ask itself for ever.
-    function _isSignedBy(address signer, bytes32 hash, bytes calldata signature) internal view returns (bool) {
+    function _isSignedBy(
+        address signer,
+        bytes32 hash,
+        bytes calldata signature
+    ) internal view returns (bool) {
         address recovered;
         if (signature.length == 64)
             (recovered, , ) = ECDSA.tryRecover(hash, bytes32(signature), bytes32(signature[32:]));

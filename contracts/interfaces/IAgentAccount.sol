@@ -71,7 +71,10 @@ interface IAgentAccount is ISpendPolicy, IAccount, IERC5267, IERC1271 {
 
     /// Grants what the owner signed: `Install` over the grant and the current epoch, by a key (64 or 65 bytes) or by a
     /// contract (ERC-1271; one that is not deployed yet has to be deployed first). Anybody may bring it, once.
-    function grantBySignature(Grant calldata terms, bytes calldata signature) external returns (bytes32 policyId);
+    function grantBySignature(
+        Grant calldata terms,
+        bytes calldata signature
+    ) external returns (bytes32 policyId);
 
     /// Revokes a policy and grants another for the same asset in its place, to the same agent or to a new key of it. What was
     /// spent, paid for gas and counted so far counts under the new one too, rounded up to its units; with another window, all

@@ -213,11 +213,7 @@ library Rules {
         if (rule.spends != 0) spent = uint256(_argument(data, rule.spends - 1));
     }
 
-    function _holds(
-        Condition memory condition,
-        uint256 actual,
-        address account
-    ) private pure returns (bool) {
+    function _holds(Condition memory condition, uint256 actual, address account) private pure returns (bool) {
         uint256[] memory operands = condition.operands;
         if (condition.comparison == Comparison.Self) return actual == uint160(account);
         if (condition.comparison == Comparison.In) {

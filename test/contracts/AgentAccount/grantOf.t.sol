@@ -21,7 +21,10 @@ contract GrantOfTest is AccountTest {
 
     function test_grantOf_acceptsZeroExponents(uint192 bits) public view {
         bytes24 terms = bytes24(bits & ~(uint192(0x3f) << 186) & ~(uint192(0x3f) << 124));
-        assertEq(bytes32(account.termsOf(account.grantOf(agent, address(token), 0, terms, noExtras()))), bytes32(terms));
+        assertEq(
+            bytes32(account.termsOf(account.grantOf(agent, address(token), 0, terms, noExtras()))),
+            bytes32(terms)
+        );
     }
 
     function test_grantOf_passesOnWhatIsNotInTerms(

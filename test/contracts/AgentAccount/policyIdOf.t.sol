@@ -18,7 +18,13 @@ contract PolicyIdOfTest is AccountTest {
                 terms.extras
             )
         );
-        bytes memory head = abi.encode(terms.agent, terms.asset, terms.payees, terms.perCall, terms.perWindow);
+        bytes memory head = abi.encode(
+            terms.agent,
+            terms.asset,
+            terms.payees,
+            terms.perCall,
+            terms.perWindow
+        );
         bytes memory middle = abi.encode(terms.lifetime, terms.bucket, terms.gasBudget, terms.feeCap);
         bytes memory end = abi.encode(terms.expiry, terms.salt, extras);
         assertEq(account.policyIdOf(terms), keccak256(bytes.concat(typehash, head, middle, end)));

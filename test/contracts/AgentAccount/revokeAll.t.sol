@@ -7,12 +7,11 @@ import {AccountTest} from "../base/AccountTest.sol";
 contract RevokeAllTest is AccountTest {
     /// erc7201("bursar.AgentAccount") + 2, behind the two words that OpenZeppelin's EIP712 never uses for short names:
     /// owner 160 | epoch 16 | frozen 8 | heartbeat 40 | caps 16.
-    bytes32 private constant HEAD =
-        bytes32(
-            uint256(
-                keccak256(abi.encode(uint256(keccak256("bursar.AgentAccount")) - 1)) & ~bytes32(uint256(0xff))
-            ) + 2
-        );
+    bytes32 private constant HEAD = bytes32(
+        uint256(
+            keccak256(abi.encode(uint256(keccak256("bursar.AgentAccount")) - 1)) & ~bytes32(uint256(0xff))
+        ) + 2
+    );
 
     function test_revokeAll_endsEveryPolicy() public {
         Grant memory first = standardGrant();

@@ -22,7 +22,13 @@ contract TermsOfTest is AccountTest {
             lifetime * unit
         );
         (terms.gasBudget, terms.feeCap) = (gas * gasUnit, (gas / 2) * gasUnit);
-        Grant memory told = account.grantOf(terms.agent, terms.asset, terms.payees, account.termsOf(terms), terms.extras);
+        Grant memory told = account.grantOf(
+            terms.agent,
+            terms.asset,
+            terms.payees,
+            account.termsOf(terms),
+            terms.extras
+        );
         assertEq(keccak256(abi.encode(told)), keccak256(abi.encode(terms)));
         assertEq(account.policyIdOf(told), account.policyIdOf(terms));
     }

@@ -19,7 +19,15 @@ contract ValidateUserOpGrantInsideTest is AccountTest {
         Draft memory d = _inside(terms);
         PackedUserOperation memory op = build(d);
         vm.expectEmit(address(account));
-        emit ISpendPolicy.Granted(address(account), account.policyIdOf(terms), agent, terms.asset, terms.payees, d.terms, 0);
+        emit ISpendPolicy.Granted(
+            address(account),
+            account.policyIdOf(terms),
+            agent,
+            terms.asset,
+            terms.payees,
+            d.terms,
+            0
+        );
         vm.prank(bundler, bundler);
         entryPoint.handleOps(bundle(op), payable(bundler));
         assertEq(token.balanceOf(payees[d.payee]), d.amount);

@@ -3,8 +3,8 @@ pragma solidity 0.8.37;
 
 import {IEntryPoint, PackedUserOperation} from "@openzeppelin/contracts/interfaces/IERC4337.sol";
 import {IAgentAccount} from "../../../contracts/interfaces/IAgentAccount.sol";
-import {AgentAccountFactory} from "../../../contracts/AgentAccountFactory.sol";
-import {DecisionLog} from "../../../contracts/DecisionLog.sol";
+import {IAgentAccountFactory} from "../../../contracts/interfaces/IAgentAccountFactory.sol";
+import {IDecisionLog} from "../../../contracts/interfaces/IDecisionLog.sol";
 import {DemoToken} from "../../../contracts/demo/DemoToken.sol";
 import {Extras, Grant, ISpendPolicy} from "../../../contracts/interfaces/ISpendPolicy.sol";
 import {Payees} from "./Payees.sol";
@@ -61,8 +61,8 @@ abstract contract AccountTest is Test {
     address internal immutable bundler = vm.addr(uint256(keccak256("bundler")));
 
     IEntryPoint internal entryPoint;
-    DecisionLog internal log;
-    AgentAccountFactory internal factory;
+    IDecisionLog internal log;
+    IAgentAccountFactory internal factory;
     IAgentAccount internal account;
     DemoToken internal token;
     address[] internal payees;
@@ -75,8 +75,11 @@ abstract contract AccountTest is Test {
             "node_modules/@account-abstraction/contracts/artifacts/EntryPoint.json"
         );
         entryPoint = IEntryPoint(deploy(vm.parseJsonBytes(artifact, ".bytecode")));
-        log = new DecisionLog();
-        factory = new AgentAccountFactory(address(newImplementation(address(entryPoint), address(log))));
+        log = IDecisionLog(deploy(codeOf("DecisionLog")));
+        address implementation = address(newImplementation(address(entryPoint), address(log)));
+        factory = IAgentAccountFactory(
+            deploy(bytes.concat(codeOf("AgentAccountFactory"), abi.encode(implementation)))
+        );
         account = IAgentAccount(factory.createAccount(owner, 0));
         token = new DemoToken();
         token.mint(address(account), 1_000_000 ether);
@@ -92,11 +95,15 @@ abstract contract AccountTest is Test {
         vm.warp(to);
     }
 
-    /// The account from its artifact: so that a change of the account doesn't compile every test anew.
+    /// Another implementation.
     function newImplementation(address entryPoint_, address log_) internal returns (IAgentAccount) {
-        string memory artifact = vm.readFile("artifacts/contracts/AgentAccount.sol/AgentAccount.json");
-        bytes memory code = vm.parseJsonBytes(artifact, ".bytecode");
-        return IAgentAccount(deploy(bytes.concat(code, abi.encode(entryPoint_, log_))));
+        return IAgentAccount(deploy(bytes.concat(codeOf("AgentAccount"), abi.encode(entryPoint_, log_))));
+    }
+
+    /// Creation code of a contract of ours, as it is deployed: tests themselves are compiled with quicker settings.
+    function codeOf(string memory name) internal view returns (bytes memory) {
+        string memory path = string.concat("artifacts/contracts/", name, ".sol/", name, ".json");
+        return vm.parseJsonBytes(vm.readFile(path), ".bytecode");
     }
 
     /// Creation code, run.
