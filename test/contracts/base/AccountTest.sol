@@ -211,16 +211,21 @@ abstract contract AccountTest is Test {
         if (d.kind == 3) return abi.encodePacked(d.grant.asset, d.grant.payees);
         bytes memory proof = Payees.proofOf(payees, d.payee);
         if (d.kind == 1) return proof;
-        bytes32 installHash = keccak256(
-            abi.encode(
-                keccak256(
-                    "Install(Grant grant,uint256 epoch)Extras(bytes32 rules,uint256 functions,bytes32 approvers,uint256 ceiling,uint256 operations,uint256 operationsPerWindow,address paymaster,uint256 heartbeat)Grant(address agent,address asset,bytes32 payees,uint256 perCall,uint256 perWindow,uint256 lifetime,uint256 bucket,uint256 gasBudget,uint256 feeCap,uint256 expiry,uint256 salt,Extras extras)"
-                ),
-                policyId,
-                d.epoch
-            )
-        );
-        return bytes.concat(proof, compact(d.ownerKey, digest(installHash)));
+        return bytes.concat(proof, compact(d.ownerKey, digest(installHash(policyId, d.epoch))));
+    }
+
+    /// hashStruct(Install).
+    function installHash(bytes32 policyId, uint256 epoch) internal pure returns (bytes32) {
+        return
+            keccak256(
+                abi.encode(
+                    keccak256(
+                        "Install(Grant grant,uint256 epoch)Extras(bytes32 rules,uint256 functions,bytes32 approvers,uint256 ceiling,uint256 operations,uint256 operationsPerWindow,address paymaster,uint256 heartbeat)Grant(address agent,address asset,bytes32 payees,uint256 perCall,uint256 perWindow,uint256 lifetime,uint256 bucket,uint256 gasBudget,uint256 feeCap,uint256 expiry,uint256 salt,Extras extras)"
+                    ),
+                    policyId,
+                    epoch
+                )
+            );
     }
 
     function operationHash(bytes32 opHash, bytes32 policyId, Draft memory d) internal pure returns (bytes32) {
