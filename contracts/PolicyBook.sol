@@ -164,7 +164,8 @@ abstract contract PolicyBook is ISpendPolicy {
         Entry storage entry = _entry(account, request.policyId);
         (uint256 word, bool signed) = _ruledWord(account, request, tail, entry.counters);
         if (tail.extras.heartbeat != 0) {
-            uint256 allowed = head.heartbeat + tail.extras.heartbeat;
+            uint256 last = head.heartbeat;
+            uint256 allowed = last == 0 ? 0 : last + tail.extras.heartbeat;
             if (request.validUntil > allowed) revert HeartbeatMissed(request.validUntil, allowed);
         }
         bool empty = touched.length == 0;

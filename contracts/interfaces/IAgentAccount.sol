@@ -78,7 +78,8 @@ interface IAgentAccount is ISpendPolicy, IAccount, IERC5267, IERC1271 {
 
     /// Revokes a policy and grants another for the same asset in its place, to the same agent or to a new key of it. What was
     /// spent, paid for gas and counted so far counts under the new one too, rounded up to its units; with another window, all
-    /// that the ring still holds counts as spent now. The size of the decision tree is kept as long as the agent is.
+    /// that the ring still holds counts as spent now. Figures that the new terms are too small to hold stay at the most they can
+    /// hold, for good: under a lifetime or gas budget far below what was spent nothing is left, in later replacements either. The size of the decision tree is kept as long as the agent is.
     /// @param oldTerms A policy that is granted, in this epoch or an older one.
     /// @param newTerms One that never was.
     function replace(Grant calldata oldTerms, Grant calldata newTerms) external returns (bytes32 policyId);
@@ -103,7 +104,9 @@ interface IAgentAccount is ISpendPolicy, IAccount, IERC5267, IERC1271 {
     function heartbeat() external;
 
     /// Caps what all agents together may pay of an asset, in any span of `6 * bucket` seconds, beside what their grants say.
-    /// It counts from now on; changing it keeps what was counted. The first cap of an account makes every operation look.
+    /// A first cap counts what is validated from now on (not what an earlier operation of the same bundle is about to execute);
+    /// changing it keeps what was counted, rounded up: after a cap too low for what was counted, that holds until the window
+    /// is over. The first cap of an account makes every operation look.
     /// @param asset ERC-20 token, or zero for the native coin (payments only: gas has its budgets).
     /// @param perWindow Base units, inclusive, with at most 16 bits of digits (65535 times a power of ten).
     /// @param bucket Seconds, 300 to 16777215. 0, with `perWindow` 0: no more cap.

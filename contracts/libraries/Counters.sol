@@ -161,7 +161,7 @@ library Counters {
     ) internal pure returns (uint256) {
         unchecked {
             if (cap != 0) {
-                uint256 total = uint24(word >> SPENT) + 1;
+                uint256 total = uint256(uint24(word >> SPENT)) + 1; // not in 24 bits: the last one would be followed by none
                 if (total > cap) revert ISpendPolicy.TooManyOperations(total, cap);
                 word += 1 << SPENT;
             }
@@ -281,8 +281,10 @@ library Counters {
         }
     }
 
-    /// An amount in other units, rounded up; `max` if it is more than that, which no cap exceeds.
+    /// An amount in other units, rounded up; `max` if it is more than that, which no cap exceeds. What once was `max` may have been
+    /// more, so it stays: narrow terms in between forget nothing.
     function _rescale(uint256 amount, uint256 from, uint256 to, uint256 max) private pure returns (uint256) {
+        if (amount >= max) return max;
         uint256 scaled = (amount * from + to - 1) / to;
         return scaled > max ? max : scaled;
     }

@@ -255,7 +255,7 @@ contract ValidateUserOpExtrasTest is RuledTest {
         Draft memory d = _draft(terms, 1);
         refused(
             build(d, _tail(terms)),
-            _two(ISpendPolicy.HeartbeatMissed.selector, d.validAfter + d.span, extras.heartbeat)
+            _two(ISpendPolicy.HeartbeatMissed.selector, d.validAfter + d.span, 0)
         );
         vm.prank(owner);
         account.heartbeat();
