@@ -27,6 +27,7 @@ import {Terms, TermsLibrary} from "./libraries/Terms.sol";
 /// @dev Storage starts at erc7201("bursar.AgentAccount"), so that an EOA can delegate here without meeting other code's slots.
 contract AgentAccount is PolicyBook, ERC7739, IAgentAccount layout at erc7201("bursar.AgentAccount") {
     using Calldata for bytes;
+    using Calldata for PackedUserOperation;
     using Counters for uint256;
     using TermsLibrary for Terms;
 
@@ -38,8 +39,9 @@ contract AgentAccount is PolicyBook, ERC7739, IAgentAccount layout at erc7201("b
     bytes32 private constant DOMAIN_TYPEHASH = keccak256(
         "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
     );
-    bytes32 private constant NAME_HASH = keccak256(bytes(NAME));
-    bytes32 private constant VERSION_HASH = keccak256(bytes(VERSION));
+    // Of the literals: keccak256(bytes(NAME)) would be computed at every use.
+    bytes32 private constant NAME_HASH = keccak256("Bursar");
+    bytes32 private constant VERSION_HASH = keccak256("1");
 
     address private immutable ENTRY_POINT;
 
@@ -81,7 +83,7 @@ contract AgentAccount is PolicyBook, ERC7739, IAgentAccount layout at erc7201("b
         uint256 missingAccountFunds
     ) external returns (uint256 validationData) {
         if (msg.sender != ENTRY_POINT) revert NotEntryPoint(msg.sender);
-        bytes calldata signature = userOp.signature;
+        bytes calldata signature = userOp.signatureOf();
         validationData =
             signature.length == 64 || signature.length == 65
                 ? _validateOwner(signature, userOpHash)
@@ -306,7 +308,14 @@ contract AgentAccount is PolicyBook, ERC7739, IAgentAccount layout at erc7201("b
 
     /// Calls, and passes a failure on as it is.
     function _call(address target, uint256 value, bytes calldata data) private {
-        if (!LowLevelCall.callNoReturn(target, value, data)) LowLevelCall.bubbleRevert();
+        bool done;
+        // (done, ) = target.call{value: value}(data), without keeping the memory or the answer
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            calldatacopy(free, data.offset, data.length)
+            done := call(gas(), target, value, free, data.length, 0, 0)
+        }
+        if (!done) LowLevelCall.bubbleRevert();
     }
 
     /// For ERC-1271 with ERC-7739, which keeps a signature of the owner for one account from serving for another.
@@ -341,9 +350,18 @@ contract AgentAccount is PolicyBook, ERC7739, IAgentAccount layout at erc7201("b
         return callHash;
     }
 
-    function _domainOf(address) internal view override returns (bytes32) {
-        return
-            keccak256(abi.encode(DOMAIN_TYPEHASH, NAME_HASH, VERSION_HASH, block.chainid, address(this)));
+    function _domainOf(address) internal view override returns (bytes32 domain) {
+        (bytes32 typehash, bytes32 name, bytes32 version) = (DOMAIN_TYPEHASH, NAME_HASH, VERSION_HASH);
+        // domain = keccak256(abi.encode(typehash, name, version, block.chainid, address(this))), without keeping the memory
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            mstore(free, typehash)
+            mstore(add(free, 0x20), name)
+            mstore(add(free, 0x40), version)
+            mstore(add(free, 0x60), chainid())
+            mstore(add(free, 0x80), address())
+            domain := keccak256(free, 0xa0)
+        }
     }
 
     function _requireLane(uint256 nonce, address agent) internal pure override {

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {PackedUserOperation} from "@openzeppelin/contracts/interfaces/IERC4337.sol";
 import {ERC4337Utils} from "@openzeppelin/contracts/account/utils/ERC4337Utils.sol";
+import {LowLevelCall} from "@openzeppelin/contracts/utils/LowLevelCall.sol";
 import {TransientSlot} from "@openzeppelin/contracts/utils/TransientSlot.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
@@ -12,6 +13,7 @@ import {IDecisionLog} from "./interfaces/IDecisionLog.sol";
 import {Approval, Extras, Grant, ISpendPolicy, Status, Tail} from "./interfaces/ISpendPolicy.sol";
 import {Calldata} from "./libraries/Calldata.sol";
 import {Caps} from "./libraries/Caps.sol";
+import {CompactSignature} from "./libraries/CompactSignature.sol";
 import {Counters, Scale} from "./libraries/Counters.sol";
 import {Request, SpendPolicy} from "./libraries/SpendPolicy.sol";
 import {Terms, TermsLibrary} from "./libraries/Terms.sol";
@@ -20,6 +22,7 @@ import {Terms, TermsLibrary} from "./libraries/Terms.sol";
 /// keeps one for each account. A door says where its storage is, who speaks for an account, and in which lane an agent sends.
 abstract contract PolicyBook is ISpendPolicy {
     using Calldata for bytes;
+    using Calldata for PackedUserOperation;
     using Caps for uint256;
     using Counters for uint256;
     using TermsLibrary for Terms;
@@ -59,6 +62,8 @@ abstract contract PolicyBook is ISpendPolicy {
     address internal immutable DECISION_LOG;
 
     constructor(address decisionLog_) {
+        // Asked once, here: without code at this address every commit would succeed, and log nothing.
+        if (decisionLog_.code.length == 0) revert NoDecisionLog(decisionLog_);
         DECISION_LOG = decisionLog_;
     }
 
@@ -99,33 +104,33 @@ abstract contract PolicyBook is ISpendPolicy {
         bytes calldata signature,
         bytes32 userOpHash
     ) internal returns (uint256 validationData) {
-        // An empty signature has no kind, and is refused below.
-        if (signature.length != 0 && uint8(signature[0]) == SpendPolicy.RULED)
-            return _validateRuled(account, userOp, signature, userOpHash);
-        bytes calldata callData = userOp.callData;
-        Request memory request;
-        SpendPolicy.read(request, userOp, signature, callData);
+        uint256 kind = SpendPolicy.kindOf(signature);
+        if (kind == SpendPolicy.RULED) return _validateRuled(account, userOp, signature, userOpHash);
+        bytes calldata callData = userOp.callDataOf();
+        Request memory request = SpendPolicy.room()[0];
+        SpendPolicy.read(request, userOp, signature, kind, callData);
         Head storage head = _head(account);
-        if (head.frozen) revert Frozen();
+        (bool isFrozen, uint256 current, uint256 caps) = (head.frozen, head.epoch, head.caps);
+        if (isFrozen) revert Frozen();
 
         bytes32 policyId = request.policyId;
         Entry storage entry = _entry(account, policyId);
         uint256 word = entry.counters;
         bool signed = true;
-        if (request.kind == SpendPolicy.GRANT_INSIDE) {
+        if (kind == SpendPolicy.GRANT_INSIDE) {
             (bytes32 r, bytes32 vs) = SpendPolicy.ownerSignature(signature);
             signed = _isInstallSigned(account, policyId, r, vs);
-            word = _install(account, policyId, word, request.terms, request.packed);
-        } else if (!word.isLive(head.epoch)) {
+            word = _install(account, policyId, word, request.terms, SpendPolicy.termsOf(signature));
+        } else if (!word.isLive(current)) {
             revert NotGranted(policyId);
         }
 
-        bool empty = request.kind == SpendPolicy.EMPTY;
+        bool empty = kind == SpendPolicy.EMPTY;
         entry.counters = SpendPolicy.meter(word, request, empty);
         if (!empty) {
-            if (head.caps != 0) _chargeCap(account, request);
-            if (request.payee == address(0) || _isOwnPart(account, request.payee))
-                revert PayeeNotAllowed(request.payee);
+            if (caps != 0) _chargeCap(account, request);
+            address payee = request.payee;
+            if (payee == address(0) || _isOwnPart(account, payee)) revert PayeeNotAllowed(payee);
             _note(account, callData.hash(), policyId);
         }
         return _finish(account, userOp, signature, SpendPolicy.operationHash(request, userOpHash), request, signed);
@@ -138,12 +143,13 @@ abstract contract PolicyBook is ISpendPolicy {
         bytes calldata signature,
         bytes32 userOpHash
     ) private returns (uint256 validationData) {
+        bytes calldata callData = userOp.callDataOf();
         Request memory request;
         (Tail memory tail, address[] memory touched) = SpendPolicy.readRuled(
             request,
             userOp,
             signature,
-            userOp.callData,
+            callData,
             account
         );
         for (uint256 i = 0; i < touched.length; ++i) {
@@ -154,7 +160,13 @@ abstract contract PolicyBook is ISpendPolicy {
         if (head.frozen) revert Frozen();
 
         Entry storage entry = _entry(account, request.policyId);
-        (uint256 word, bool signed) = _ruledWord(account, request, tail, entry.counters);
+        (uint256 word, bool signed) = _ruledWord(
+            account,
+            request,
+            SpendPolicy.termsOf(signature),
+            tail,
+            entry.counters
+        );
         if (tail.extras.heartbeat != 0) {
             uint256 allowed = head.heartbeat + tail.extras.heartbeat;
             if (request.validUntil > allowed) revert HeartbeatMissed(request.validUntil, allowed);
@@ -171,10 +183,10 @@ abstract contract PolicyBook is ISpendPolicy {
                     tail.extras.operationsPerWindow
                 );
             if (head.caps != 0) _chargeCap(account, request);
-            _note(account, userOp.callData.hash(), request.policyId);
+            _note(account, callData.hash(), request.policyId);
         }
         if (tail.approval.approver != address(0))
-            signed = _useApproval(account, tail, request, userOp.callData.hash()) && signed;
+            signed = _useApproval(account, tail, request, callData.hash()) && signed;
         bytes32 structHash = SpendPolicy.ruledOperationHash(
             request,
             userOpHash,
@@ -187,6 +199,7 @@ abstract contract PolicyBook is ISpendPolicy {
     function _ruledWord(
         address account,
         Request memory request,
+        bytes24 packed,
         Tail memory tail,
         uint256 stored
     ) private returns (uint256 word, bool signed) {
@@ -198,7 +211,7 @@ abstract contract PolicyBook is ISpendPolicy {
         (bytes32 r, bytes32 vs) = abi.decode(tail.ownerSignature, (bytes32, bytes32));
         signed = _isInstallSigned(account, request.policyId, r, vs);
         SpendPolicy.requireExtras(tail.extras);
-        word = _install(account, request.policyId, stored, request.terms, request.packed);
+        word = _install(account, request.policyId, stored, request.terms, packed);
         if (request.terms.extras != TermsLibrary.PLAIN)
             emit ExtrasGranted(account, request.policyId, tail.extras);
     }
@@ -214,13 +227,30 @@ abstract contract PolicyBook is ISpendPolicy {
     ) private returns (uint256) {
         address agent = request.terms.agent; // never zero: `SpendPolicy.install` saw to that
         _requireLane(userOp.nonce, agent);
-        IDecisionLog(DECISION_LOG).commit(account, agent, request.size, request.root);
+        _commit(account, agent, request.size, request.root);
         (bytes32 r, bytes32 vs) = SpendPolicy.agentSignature(signature);
         signed = _recover(account, structHash, r, vs) == agent && signed;
         return
             (request.validAfter << 208) |
             (request.validUntil << 160) |
             (signed ? ERC4337Utils.SIG_VALIDATION_SUCCESS : ERC4337Utils.SIG_VALIDATION_FAILED);
+    }
+
+    /// Logs the decisions that the operation claims.
+    function _commit(address account, address agent, uint256 size, bytes32 root) private {
+        (address log, bytes4 selector) = (DECISION_LOG, IDecisionLog.commit.selector);
+        bool done;
+        // IDecisionLog(log).commit(account, agent, size, root), without asking for its code: the constructor did
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            mstore(free, selector)
+            mstore(add(free, 0x04), account)
+            mstore(add(free, 0x24), agent)
+            mstore(add(free, 0x44), size)
+            mstore(add(free, 0x64), root)
+            done := call(gas(), log, 0, free, 0x84, 0, 0)
+        }
+        if (!done) LowLevelCall.bubbleRevert();
     }
 
     /// Whether the owner, a key, signed this grant for the current epoch.
@@ -477,6 +507,6 @@ abstract contract PolicyBook is ISpendPolicy {
         bytes32 r,
         bytes32 vs
     ) private view returns (address signer) {
-        (signer, , ) = ECDSA.tryRecover(_digest(account, structHash), r, vs);
+        return CompactSignature.recover(_domainOf(account), structHash, r, vs);
     }
 }

@@ -355,6 +355,9 @@ interface ISpendPolicy {
     /// Buckets shorter than the longest claim would make the window unsound. Seconds.
     error BucketTooShort(uint256 actual, uint256 allowed);
 
+    /// There is no contract at the address that was given for the DecisionLog.
+    error NoDecisionLog(address decisionLog);
+
     /// A grant needs an agent.
     error ZeroAgent();
 }

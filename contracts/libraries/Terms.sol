@@ -4,8 +4,10 @@ pragma solidity 0.8.37;
 import {Extras, Grant, ISpendPolicy} from "../interfaces/ISpendPolicy.sol";
 
 /// A grant as the law works with it: the words of its EIP-712 encoding, one after the other.
+/// @param typehash `TermsLibrary.GRANT_TYPEHASH`; `TermsLibrary.idOf` sets it.
 /// @param extras hashStruct(Extras); `TermsLibrary.PLAIN` if they are all zero.
 struct Terms {
+    bytes32 typehash;
     address agent;
     address asset;
     bytes32 payees;
@@ -38,13 +40,10 @@ library TermsLibrary {
 
     /// EIP-712 hashStruct(Grant): the policy's id.
     function idOf(Terms memory terms) internal pure returns (bytes32 policyId) {
-        bytes32 typehash = GRANT_TYPEHASH;
-        // policyId = keccak256(abi.encode(typehash, terms)): 12 words lie in memory as abi.encode would copy them one by one
+        terms.typehash = GRANT_TYPEHASH;
+        // policyId = keccak256(abi.encode(terms)): 13 words lie in memory as abi.encode would copy them one by one
         assembly ("memory-safe") {
-            let free := mload(0x40)
-            mstore(free, typehash)
-            mcopy(add(free, 0x20), terms, 0x180)
-            policyId := keccak256(free, 0x1a0)
+            policyId := keccak256(terms, 0x1a0)
         }
     }
 
@@ -100,8 +99,13 @@ library TermsLibrary {
         unchecked {
             unit = 10 ** (bits >> 186);
             gasUnit = 10 ** ((bits >> 124) & 0x3f);
-            if (unit > 1 && _fits(perCall * 10, perWindow * 10, lifetime * 10))
-                revert ISpendPolicy.TermsNotCanonical(packed);
+            // The window's cap first: it is the one that mostly needs the exponent.
+            if (
+                unit > 1 &&
+                perWindow * 10 <= type(uint16).max &&
+                perCall * 10 <= type(uint16).max &&
+                lifetime * 10 <= type(uint24).max
+            ) revert ISpendPolicy.TermsNotCanonical(packed);
             if (gasUnit > 1 && _gasFits(gasBudget * 10, feeCap * 10))
                 revert ISpendPolicy.TermsNotCanonical(packed);
             terms.perCall = perCall * unit;
