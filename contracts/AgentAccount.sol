@@ -85,7 +85,7 @@ contract AgentAccount is PolicyBook, ERC7739, IAgentAccount layout at erc7201("b
         if (msg.sender != ENTRY_POINT) revert NotEntryPoint(msg.sender);
         bytes calldata signature = userOp.signatureOf();
         validationData =
-            signature.length == 64 || signature.length == 65
+            signature.length | 1 == 65 // 64 or 65
                 ? _validateOwner(signature, userOpHash)
                 : _validateAgent(address(this), userOp, signature, userOpHash);
         // The EntryPoint checks what it got.

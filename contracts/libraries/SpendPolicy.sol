@@ -99,6 +99,8 @@ library SpendPolicy {
     uint256 private constant NATIVE_PADDED = TARGET_AT + 64;
     uint256 private constant ERC20_LENGTH = 120;
     uint256 private constant ERC20_PADDED = TARGET_AT + 128;
+    /// The selector of `transfer` and 12 zeros.
+    uint256 private constant TRANSFER = uint256(uint32(IERC20.transfer.selector)) << 96;
 
     /// Room for one request. Solidity would clear it all first, word by word; but `read` sets every word that is looked at.
     function room() internal pure returns (Request[] memory list) {
@@ -203,15 +205,13 @@ library SpendPolicy {
             uint256 unit = request.gasUnit;
             word = word.growTree(request.size);
             word = word.chargeGas(request.fee.inUnits(unit), terms.gasBudget, unit);
-            if (empty) return word;
-
-            if (request.amount > terms.perCall)
-                revert ISpendPolicy.OverPerCall(request.amount, terms.perCall);
-            unit = request.unit;
-            uint256 charge = request.amount.inUnits(unit);
-            word = word.chargeLifetime(charge, terms.lifetime, unit);
-            return
-                word.chargeWindow(
+            if (!empty) {
+                if (request.amount > terms.perCall)
+                    revert ISpendPolicy.OverPerCall(request.amount, terms.perCall);
+                unit = request.unit;
+                uint256 charge = request.amount.inUnits(unit);
+                word = word.chargeLifetime(charge, terms.lifetime, unit);
+                word = word.chargeWindow(
                     request.validAfter,
                     request.validUntil,
                     terms.bucket,
@@ -219,7 +219,9 @@ library SpendPolicy {
                     terms.perWindow,
                     unit
                 );
+            }
         }
+        return word;
     }
 
     /// The counters with the grant in force in `epoch`, kept as they were, or an error if it can't be. Extras are the caller's
@@ -254,7 +256,7 @@ library SpendPolicy {
     function readPayment(
         bytes calldata callData
     ) internal pure returns (address asset, address payee, uint256 amount) {
-        // Every bit that differs from what it has to be: none may.
+        // All bits that differ from what they have to be: none may.
         uint256 wrong =
             uint256(callData.word(0) ^ bytes32(IERC7579Execution.execute.selector)) |
                 uint256(callData.word(4)) |
@@ -262,21 +264,24 @@ library SpendPolicy {
         uint256 length = uint256(callData.word(68));
         address target = address(bytes20(callData.word(TARGET_AT)));
         uint256 value = uint256(callData.word(VALUE_AT));
+        uint256 data = uint256(callData.word(DATA_AT));
 
         if (callData.length == NATIVE_PADDED) {
-            wrong |= (length ^ NATIVE_LENGTH) | (uint256(callData.word(DATA_AT)) >> 160);
-            if (wrong != 0) revert ISpendPolicy.CallNotAllowed();
-            return (address(0), target, value);
+            wrong |= (length ^ NATIVE_LENGTH) | (data >> 160);
+            (payee, amount) = (target, value);
+        } else {
+            // Before the payee: selector and 12 zeros. At the end: 8 zeros.
+            wrong |=
+                (length ^ ERC20_LENGTH) |
+                (callData.length ^ ERC20_PADDED) |
+                value |
+                ((data >> 128) ^ TRANSFER) |
+                (uint256(callData.word(ERC20_PADDED - 8)) >> 192);
+            if (target == address(0)) wrong = 1;
+            (asset, payee) = (target, address(bytes20(callData.word(DATA_AT + 16))));
+            amount = uint256(callData.word(DATA_AT + 36));
         }
-        // Before the payee: selector and 12 zeros. At the end: 8 zeros.
-        wrong |=
-            (length ^ ERC20_LENGTH) |
-            value |
-            ((uint256(callData.word(DATA_AT)) >> 128) ^ (uint256(uint32(IERC20.transfer.selector)) << 96)) |
-            (uint256(callData.word(ERC20_PADDED - 8)) >> 192);
-        if (wrong != 0 || callData.length != ERC20_PADDED || target == address(0))
-            revert ISpendPolicy.CallNotAllowed();
-        return (target, address(bytes20(callData.word(DATA_AT + 16))), uint256(callData.word(DATA_AT + 36)));
+        if (wrong != 0) revert ISpendPolicy.CallNotAllowed();
     }
 
     /// What the EntryPoint takes for an operation at most, in wei: with no paymaster, all gas limits at the highest price.
@@ -352,6 +357,7 @@ library SpendPolicy {
         if (signature.length < TAIL_AT) revert ISpendPolicy.MalformedSignature(signature.length);
         _readClaim(request, signature);
         Terms memory terms = request.terms;
+        terms.typehash = TermsLibrary.GRANT_TYPEHASH;
         terms.agent = address(bytes20(signature.word(AGENT_AT)));
         (request.unit, request.gasUnit) = terms.unpack(termsOf(signature));
     }
@@ -362,20 +368,31 @@ library SpendPolicy {
         uint256 start = bits >> 224;
         uint256 span = uint16(bits >> 208);
         if (span > MAX_CLAIM) revert ISpendPolicy.ClaimTooLong(span, MAX_CLAIM);
-        if (start + span == 0) revert ISpendPolicy.ClaimWithoutEnd();
-        request.validAfter = start;
-        request.validUntil = start + span;
+        // 32 bits and 16 bits.
+        unchecked {
+            uint256 end = start + span;
+            if (end == 0) revert ISpendPolicy.ClaimWithoutEnd();
+            (request.validAfter, request.validUntil) = (start, end);
+        }
         request.size = uint32(bits >> 176);
         request.root = signature.word(ROOT_AT);
     }
 
     /// The tail of kinds 1 and 2, without the owner's signature.
-    function _payeeProof(bytes calldata signature, uint256 kind) private pure returns (bytes calldata) {
-        uint256 end = signature.length;
-        if (kind == GRANT_INSIDE) end -= 64;
-        else if (kind != STEADY) revert ISpendPolicy.MalformedSignature(signature.length);
-        if (end < TAIL_AT || (end - TAIL_AT) % 32 != 0)
-            revert ISpendPolicy.MalformedSignature(signature.length);
-        return signature[TAIL_AT:end];
+    function _payeeProof(
+        bytes calldata signature,
+        uint256 kind
+    ) private pure returns (bytes calldata proof) {
+        uint256 behind = kind == GRANT_INSIDE ? TAIL_AT + 64 : TAIL_AT;
+        if (
+            (kind != STEADY && kind != GRANT_INSIDE) ||
+            signature.length < behind ||
+            (signature.length - behind) % 32 != 0
+        ) revert ISpendPolicy.MalformedSignature(signature.length);
+        // proof = signature[TAIL_AT:TAIL_AT + signature.length - behind], checked above
+        assembly ("memory-safe") {
+            proof.offset := add(signature.offset, TAIL_AT)
+            proof.length := sub(signature.length, behind)
+        }
     }
 }

@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {Extras, Grant, ISpendPolicy} from "../interfaces/ISpendPolicy.sol";
 
 /// A grant as the law works with it: the words of its EIP-712 encoding, one after the other.
-/// @param typehash `TermsLibrary.GRANT_TYPEHASH`; `TermsLibrary.idOf` sets it.
+/// @param typehash `TermsLibrary.GRANT_TYPEHASH`.
 /// @param extras hashStruct(Extras); `TermsLibrary.PLAIN` if they are all zero.
 struct Terms {
     bytes32 typehash;
@@ -40,7 +40,6 @@ library TermsLibrary {
 
     /// EIP-712 hashStruct(Grant): the policy's id.
     function idOf(Terms memory terms) internal pure returns (bytes32 policyId) {
-        terms.typehash = GRANT_TYPEHASH;
         // policyId = keccak256(abi.encode(terms)): 13 words lie in memory as abi.encode would copy them one by one
         assembly ("memory-safe") {
             policyId := keccak256(terms, 0x1a0)
@@ -54,6 +53,7 @@ library TermsLibrary {
 
     /// The same grant, in the law's words.
     function from(Grant memory grant) internal pure returns (Terms memory terms) {
+        terms.typehash = GRANT_TYPEHASH;
         terms.agent = grant.agent;
         terms.asset = grant.asset;
         terms.payees = grant.payees;
