@@ -369,7 +369,11 @@ contract AgentAccount is PolicyBook, ERC7739, IAgentAccount layout at erc7201("b
         if (lane != agent) revert LaneNotAllowed(lane, agent);
     }
 
-    function _isOwnPart(address, address target) internal view override returns (bool) {
-        return target == address(this) || target == ENTRY_POINT || target == DECISION_LOG;
+    function _isOwnPart(address, address target) internal view override returns (bool isOwn) {
+        (address entryPoint_, address log) = (ENTRY_POINT, DECISION_LOG);
+        // isOwn = target == address(this) || target == entryPoint_ || target == log, without a branch for each
+        assembly ("memory-safe") {
+            isOwn := or(eq(target, address()), or(eq(target, entryPoint_), eq(target, log)))
+        }
     }
 }

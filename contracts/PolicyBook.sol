@@ -212,8 +212,7 @@ abstract contract PolicyBook is ISpendPolicy {
         signed = _isInstallSigned(account, request.policyId, r, vs);
         SpendPolicy.requireExtras(tail.extras);
         word = _install(account, request.policyId, stored, request.terms, packed);
-        if (request.terms.extras != TermsLibrary.PLAIN)
-            emit ExtrasGranted(account, request.policyId, tail.extras);
+        _tellExtras(account, request.policyId, request.terms, tail.extras);
     }
 
     /// Lane, log and signatures: what every kind ends with.
@@ -229,7 +228,7 @@ abstract contract PolicyBook is ISpendPolicy {
         _requireLane(userOp.nonce, agent);
         _commit(account, agent, request.size, request.root);
         (bytes32 r, bytes32 vs) = SpendPolicy.agentSignature(signature);
-        signed = _recover(account, structHash, r, vs) == agent && signed;
+        if (_recover(account, structHash, r, vs) != agent) signed = false;
         return
             (request.validAfter << 208) |
             (request.validUntil << 160) |
@@ -477,6 +476,16 @@ abstract contract PolicyBook is ISpendPolicy {
         SpendPolicy.requireExtras(extras);
         (bytes24 packed, , ) = terms.pack();
         granted = _install(account, policyId, word, terms, packed);
+        _tellExtras(account, policyId, terms, extras);
+    }
+
+    /// The second half of the event of a grant that is not plain.
+    function _tellExtras(
+        address account,
+        bytes32 policyId,
+        Terms memory terms,
+        Extras memory extras
+    ) private {
         if (terms.extras != TermsLibrary.PLAIN) emit ExtrasGranted(account, policyId, extras);
     }
 

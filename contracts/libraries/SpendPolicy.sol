@@ -383,16 +383,17 @@ library SpendPolicy {
         bytes calldata signature,
         uint256 kind
     ) private pure returns (bytes calldata proof) {
-        uint256 behind = kind == GRANT_INSIDE ? TAIL_AT + 64 : TAIL_AT;
-        if (
-            (kind != STEADY && kind != GRANT_INSIDE) ||
-            signature.length < behind ||
-            (signature.length - behind) % 32 != 0
-        ) revert ISpendPolicy.MalformedSignature(signature.length);
-        // proof = signature[TAIL_AT:TAIL_AT + signature.length - behind], checked above
-        assembly ("memory-safe") {
-            proof.offset := add(signature.offset, TAIL_AT)
-            proof.length := sub(signature.length, behind)
+        unchecked {
+            uint256 inside = kind - STEADY; // 0, or 1 with an owner's signature behind the proof
+            uint256 length = signature.length - TAIL_AT - (inside << 6);
+            // No other kind, no more than there is (a length below zero is a huge one), and whole words.
+            if ((inside >> 1) | (length >> 32) | (length & 31) != 0)
+                revert ISpendPolicy.MalformedSignature(signature.length);
+            // proof = signature[TAIL_AT:TAIL_AT + length], checked right above
+            assembly ("memory-safe") {
+                proof.offset := add(signature.offset, TAIL_AT)
+                proof.length := length
+            }
         }
     }
 }

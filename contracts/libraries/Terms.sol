@@ -99,15 +99,14 @@ library TermsLibrary {
         unchecked {
             unit = 10 ** (bits >> 186);
             gasUnit = 10 ** ((bits >> 124) & 0x3f);
-            // The window's cap first: it is the one that mostly needs the exponent.
-            if (
-                unit > 1 &&
-                perWindow * 10 <= type(uint16).max &&
-                perCall * 10 <= type(uint16).max &&
-                lifetime * 10 <= type(uint24).max
-            ) revert ISpendPolicy.TermsNotCanonical(packed);
-            if (gasUnit > 1 && _gasFits(gasBudget * 10, feeCap * 10))
-                revert ISpendPolicy.TermsNotCanonical(packed);
+            // The window's cap is the one that mostly needs the exponent: asked first, it spares the other questions.
+            if (unit > 1 && perWindow * 10 <= type(uint16).max) {
+                if (_fits(perCall * 10, perWindow * 10, lifetime * 10))
+                    revert ISpendPolicy.TermsNotCanonical(packed);
+            }
+            if (gasUnit > 1 && gasBudget * 10 <= type(uint24).max) {
+                if (_gasFits(gasBudget * 10, feeCap * 10)) revert ISpendPolicy.TermsNotCanonical(packed);
+            }
             terms.perCall = perCall * unit;
             terms.perWindow = perWindow * unit;
             terms.lifetime = lifetime * unit;
