@@ -129,8 +129,7 @@ abstract contract PolicyBook is ISpendPolicy {
         entry.counters = SpendPolicy.meter(word, request, empty);
         if (!empty) {
             if (caps != 0) _chargeCap(account, request);
-            address payee = request.payee;
-            if (payee == address(0) || _isOwnPart(account, payee)) revert PayeeNotAllowed(payee);
+            _requireForeign(account, request.payee);
             _note(account, callData.hash(), policyId);
         }
         return _finish(account, userOp, signature, SpendPolicy.operationHash(request, userOpHash), request, signed);
@@ -152,10 +151,7 @@ abstract contract PolicyBook is ISpendPolicy {
             callData,
             account
         );
-        for (uint256 i = 0; i < touched.length; ++i) {
-            if (touched[i] == address(0) || _isOwnPart(account, touched[i]))
-                revert PayeeNotAllowed(touched[i]);
-        }
+        for (uint256 i = 0; i < touched.length; ++i) _requireForeign(account, touched[i]);
         Head storage head = _head(account);
         if (head.frozen) revert Frozen();
 
@@ -193,6 +189,12 @@ abstract contract PolicyBook is ISpendPolicy {
             SpendPolicy.tailHashOf(signature)
         );
         return _finish(account, userOp, signature, structHash, request, signed);
+    }
+
+    /// Refuses to pay or to call what no agent may touch.
+    function _requireForeign(address account, address target) private view {
+        if (target == address(0)) revert PayeeNotAllowed(target);
+        if (_isOwnPart(account, target)) revert PayeeNotAllowed(target);
     }
 
     /// The counters of a live policy, or of one that becomes live now.
@@ -332,7 +334,9 @@ abstract contract PolicyBook is ISpendPolicy {
     function _note(address account, bytes32 callHash, bytes32 policyId) private {
         bytes32 slot = _noteSlot(account, callHash);
         bytes32 other = slot.asBytes32().tload();
-        if (other != 0 && other != policyId) revert AmbiguousCall(callHash);
+        if (other != 0) {
+            if (other != policyId) revert AmbiguousCall(callHash);
+        }
         slot.asBytes32().tstore(policyId);
     }
 
