@@ -272,7 +272,10 @@ library Counters {
         unchecked {
             newest = uint24(word >> NEWEST);
             ring = uint128(word);
-            (uint256 startBucket, uint256 chargedBucket) = (_bucketOf(start, bucket), _bucketOf(until, bucket));
+            (uint256 startBucket, uint256 chargedBucket) = (
+                _bucketOf(start, bucket),
+                _bucketOf(until, bucket)
+            );
 
             if (chargedBucket > newest) {
                 // Old buckets fall off the high end. A shift by 256 or more leaves zero.

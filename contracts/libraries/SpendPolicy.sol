@@ -146,8 +146,11 @@ library SpendPolicy {
         if (kind == EMPTY) {
             if (signature.length != EMPTY_LENGTH) revert ISpendPolicy.MalformedSignature(signature.length);
             if (callData.length != 0) revert ISpendPolicy.CallNotAllowed();
-            (terms.asset, request.payee, request.amount) =
-                (address(bytes20(signature.word(TAIL_AT))), address(0), 0);
+            (terms.asset, request.payee, request.amount) = (
+                address(bytes20(signature.word(TAIL_AT))),
+                address(0),
+                0
+            );
             terms.payees = signature.word(TAIL_AT + 20);
         } else {
             (address asset, address payee, uint256 amount) = readPayment(callData);
@@ -379,10 +382,7 @@ library SpendPolicy {
     }
 
     /// The tail of kinds 1 and 2, without the owner's signature.
-    function _payeeProof(
-        bytes calldata signature,
-        uint256 kind
-    ) private pure returns (bytes calldata proof) {
+    function _payeeProof(bytes calldata signature, uint256 kind) private pure returns (bytes calldata proof) {
         unchecked {
             uint256 inside = kind - STEADY; // 0, or 1 with an owner's signature behind the proof
             uint256 length = signature.length - TAIL_AT - (inside << 6);

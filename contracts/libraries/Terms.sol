@@ -88,7 +88,10 @@ library TermsLibrary {
     /// each grant has exactly one encoding, so its counters have one unit.
     /// @return unit Base units of one unit.
     /// @return gasUnit Wei of one gas unit.
-    function unpack(Terms memory terms, bytes24 packed) internal pure returns (uint256 unit, uint256 gasUnit) {
+    function unpack(
+        Terms memory terms,
+        bytes24 packed
+    ) internal pure returns (uint256 unit, uint256 gasUnit) {
         uint256 bits = uint192(packed);
         uint256 perCall = uint16(bits >> 170);
         uint256 perWindow = uint16(bits >> 154);
@@ -122,9 +125,7 @@ library TermsLibrary {
     /// @return packed exponent 6 | perCall 16 | perWindow 16 | lifetime 24 | gasExponent 6 | gasBudget 24 | feeCap 24 | bucket 24 | expiry 32 | salt 20.
     /// @return unit Base units of one unit.
     /// @return gasUnit Wei of one gas unit.
-    function pack(
-        Terms memory terms
-    ) internal pure returns (bytes24 packed, uint256 unit, uint256 gasUnit) {
+    function pack(Terms memory terms) internal pure returns (bytes24 packed, uint256 unit, uint256 gasUnit) {
         uint256 exponent = 0;
         uint256 gasExponent = 0;
         (unit, gasUnit) = (1, 1);
