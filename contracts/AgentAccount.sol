@@ -4,14 +4,12 @@ pragma solidity 0.8.37;
 import {Execution} from "@openzeppelin/contracts/interfaces/draft-IERC7579.sol";
 import {IERC20} from "@openzeppelin/contracts/interfaces/IERC20.sol";
 import {IEntryPoint, PackedUserOperation} from "@openzeppelin/contracts/interfaces/IERC4337.sol";
-import {IERC5267} from "@openzeppelin/contracts/interfaces/IERC5267.sol";
 import {ERC4337Utils} from "@openzeppelin/contracts/account/utils/ERC4337Utils.sol";
 import {EIP7702Utils} from "@openzeppelin/contracts/account/utils/EIP7702Utils.sol";
 import {ERC7579Utils} from "@openzeppelin/contracts/account/utils/draft-ERC7579Utils.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {Address} from "@openzeppelin/contracts/utils/Address.sol";
 import {LowLevelCall} from "@openzeppelin/contracts/utils/LowLevelCall.sol";
-import {AbstractSigner} from "@openzeppelin/contracts/utils/cryptography/signers/AbstractSigner.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {ERC7739} from "@openzeppelin/contracts/utils/cryptography/signers/draft-ERC7739.sol";
@@ -27,6 +25,7 @@ import {Terms, TermsLibrary} from "./libraries/Terms.sol";
 /// @dev Storage starts at erc7201("bursar.AgentAccount"), so that an EOA can delegate here without meeting other code's slots.
 contract AgentAccount is PolicyBook, ERC7739, IAgentAccount layout at erc7201("bursar.AgentAccount") {
     using Calldata for bytes;
+    using Calldata for PackedUserOperation;
     using Counters for uint256;
     using TermsLibrary for Terms;
 
@@ -38,16 +37,17 @@ contract AgentAccount is PolicyBook, ERC7739, IAgentAccount layout at erc7201("b
     bytes32 private constant DOMAIN_TYPEHASH = keccak256(
         "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
     );
-    bytes32 private constant NAME_HASH = keccak256(bytes(NAME));
-    bytes32 private constant VERSION_HASH = keccak256(bytes(VERSION));
+    // Of the literals: keccak256(bytes(NAME)) would be computed at every use.
+    bytes32 private constant NAME_HASH = keccak256("Bursar");
+    bytes32 private constant VERSION_HASH = keccak256("1");
 
     address private immutable ENTRY_POINT;
 
     Head private _ownHead;
-    mapping(bytes32 policyId => Entry) private _entries;
-    mapping(address asset => Word) private _caps;
-    mapping(bytes32 hash => Word) private _approvals;
-    mapping(address guardian => Word) private _guardians;
+    mapping(bytes32 policyId => Entry entry) private _entries;
+    mapping(address asset => Word cap) private _caps;
+    mapping(bytes32 hash => Word state) private _approvals;
+    mapping(address guardian => Word active) private _guardians;
 
     modifier onlyOwner() {
         _requireOwner();
@@ -81,9 +81,9 @@ contract AgentAccount is PolicyBook, ERC7739, IAgentAccount layout at erc7201("b
         uint256 missingAccountFunds
     ) external returns (uint256 validationData) {
         if (msg.sender != ENTRY_POINT) revert NotEntryPoint(msg.sender);
-        bytes calldata signature = userOp.signature;
+        bytes calldata signature = userOp.signatureOf();
         validationData =
-            signature.length == 64 || signature.length == 65
+            signature.length | 1 == 65 // 64 or 65
                 ? _validateOwner(signature, userOpHash)
                 : _validateAgent(address(this), userOp, signature, userOpHash);
         // The EntryPoint checks what it got.
@@ -306,7 +306,14 @@ contract AgentAccount is PolicyBook, ERC7739, IAgentAccount layout at erc7201("b
 
     /// Calls, and passes a failure on as it is.
     function _call(address target, uint256 value, bytes calldata data) private {
-        if (!LowLevelCall.callNoReturn(target, value, data)) LowLevelCall.bubbleRevert();
+        bool done;
+        // (done, ) = target.call{value: value}(data), without keeping the memory or the answer
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            calldatacopy(free, data.offset, data.length)
+            done := call(gas(), target, value, free, data.length, 0, 0)
+        }
+        if (!done) LowLevelCall.bubbleRevert();
     }
 
     /// For ERC-1271 with ERC-7739, which keeps a signature of the owner for one account from serving for another.
@@ -341,8 +348,18 @@ contract AgentAccount is PolicyBook, ERC7739, IAgentAccount layout at erc7201("b
         return callHash;
     }
 
-    function _domainOf(address) internal view override returns (bytes32) {
-        return keccak256(abi.encode(DOMAIN_TYPEHASH, NAME_HASH, VERSION_HASH, block.chainid, address(this)));
+    function _domainOf(address) internal view override returns (bytes32 domain) {
+        (bytes32 typehash, bytes32 name, bytes32 version) = (DOMAIN_TYPEHASH, NAME_HASH, VERSION_HASH);
+        // domain = keccak256(abi.encode(typehash, name, version, block.chainid, address(this))), without keeping the memory
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            mstore(free, typehash)
+            mstore(add(free, 0x20), name)
+            mstore(add(free, 0x40), version)
+            mstore(add(free, 0x60), chainid())
+            mstore(add(free, 0x80), address())
+            domain := keccak256(free, 0xa0)
+        }
     }
 
     function _requireLane(uint256 nonce, address agent) internal pure override {
@@ -350,7 +367,11 @@ contract AgentAccount is PolicyBook, ERC7739, IAgentAccount layout at erc7201("b
         if (lane != agent) revert LaneNotAllowed(lane, agent);
     }
 
-    function _isOwnPart(address, address target) internal view override returns (bool) {
-        return target == address(this) || target == ENTRY_POINT || target == DECISION_LOG;
+    function _isOwnPart(address, address target) internal view override returns (bool isOwn) {
+        (address entryPoint_, address log) = (ENTRY_POINT, DECISION_LOG);
+        // isOwn = target == address(this) || target == entryPoint_ || target == log, without a branch for each
+        assembly ("memory-safe") {
+            isOwn := or(eq(target, address()), or(eq(target, entryPoint_), eq(target, log)))
+        }
     }
 }

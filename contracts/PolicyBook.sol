@@ -1,329 +1,24 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {PackedUserOperation} from "@openzeppelin/contracts/interfaces/IERC4337.sol";
-import {ERC4337Utils} from "@openzeppelin/contracts/account/utils/ERC4337Utils.sol";
-import {TransientSlot} from "@openzeppelin/contracts/utils/TransientSlot.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
-import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
 import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
 import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
-import {IDecisionLog} from "./interfaces/IDecisionLog.sol";
-import {Approval, Extras, Grant, ISpendPolicy, Status, Tail} from "./interfaces/ISpendPolicy.sol";
-import {Calldata} from "./libraries/Calldata.sol";
+import {PolicyGate} from "./PolicyGate.sol";
+import {Extras, Grant, Status} from "./interfaces/ISpendPolicy.sol";
 import {Caps} from "./libraries/Caps.sol";
 import {Counters, Scale} from "./libraries/Counters.sol";
-import {Request, SpendPolicy} from "./libraries/SpendPolicy.sol";
+import {SpendPolicy} from "./libraries/SpendPolicy.sol";
 import {Terms, TermsLibrary} from "./libraries/Terms.sol";
 
 /// Where policies are kept and applied, for the two doors of the law: the account that has its own book, and the module that
 /// keeps one for each account. A door says where its storage is, who speaks for an account, and in which lane an agent sends.
-abstract contract PolicyBook is ISpendPolicy {
-    using Calldata for bytes;
+abstract contract PolicyBook is PolicyGate {
     using Caps for uint256;
     using Counters for uint256;
     using TermsLibrary for Terms;
-    using TransientSlot for *;
 
-    /// What all policies of an account depend on, in one word that every operation reads.
-    /// @param owner Who may grant, stop and take.
-    /// @param epoch Number of times everything was revoked.
-    /// @param frozen Whether all agents are stopped.
-    /// @param heartbeat When the owner was last heard of, in unix seconds.
-    /// @param caps Number of assets with a cap over all agents.
-    struct Head {
-        address owner;
-        uint16 epoch;
-        bool frozen;
-        uint40 heartbeat;
-        uint16 caps;
-    }
-
-    /// What is kept of one policy.
-    /// @param counters Packed, see `Counters`.
-    /// @param operations Likewise; only touched by policies that limit the number of operations.
-    struct Entry {
-        uint256 counters;
-        uint256 operations;
-    }
-
-    /// A word of storage, so that functions can point to it.
-    struct Word {
-        uint256 value;
-    }
-
-    /// States of an approval.
-    uint256 private constant RECORDED = 1;
-    uint256 private constant USED = 2;
-
-    address internal immutable DECISION_LOG;
-
-    constructor(address decisionLog_) {
-        DECISION_LOG = decisionLog_;
-    }
-
-    // What a door has to say.
-
-    function _head(address account) internal view virtual returns (Head storage);
-
-    function _entry(address account, bytes32 policyId) internal view virtual returns (Entry storage);
-
-    /// The cap over all agents for one asset (`Caps`).
-    function _cap(address account, address asset) internal view virtual returns (Word storage);
-
-    /// State of an approval, by its hashStruct.
-    function _approval(address account, bytes32 hash) internal view virtual returns (Word storage);
-
-    /// Whether somebody may freeze.
-    function _guardian(address account, address guardian) internal view virtual returns (Word storage);
-
-    /// Transient slot of the note that this callData is an agent's.
-    function _noteSlot(address account, bytes32 callHash) internal view virtual returns (bytes32);
-
-    /// EIP-712 domain separator.
-    function _domainOf(address account) internal view virtual returns (bytes32);
-
-    /// Reverts unless the operation's nonce is in a lane of the agent.
-    function _requireLane(uint256 nonce, address agent) internal view virtual;
-
-    /// Addresses an agent may neither call nor pay.
-    function _isOwnPart(address account, address target) internal view virtual returns (bool);
-
-    // An agent's operation.
-
-    /// Reads, judges, meters and logs an agent's operation, and only then looks at the signatures.
-    /// @return validationData As ERC-4337 packs it.
-    function _validateAgent(
-        address account,
-        PackedUserOperation calldata userOp,
-        bytes calldata signature,
-        bytes32 userOpHash
-    ) internal returns (uint256 validationData) {
-        // An empty signature has no kind, and is refused below.
-        if (signature.length != 0 && uint8(signature[0]) == SpendPolicy.RULED)
-            return _validateRuled(account, userOp, signature, userOpHash);
-        bytes calldata callData = userOp.callData;
-        Request memory request;
-        SpendPolicy.read(request, userOp, signature, callData);
-        Head storage head = _head(account);
-        if (head.frozen) revert Frozen();
-
-        bytes32 policyId = request.policyId;
-        Entry storage entry = _entry(account, policyId);
-        uint256 word = entry.counters;
-        bool signed = true;
-        if (request.kind == SpendPolicy.GRANT_INSIDE) {
-            (bytes32 r, bytes32 vs) = SpendPolicy.ownerSignature(signature);
-            signed = _isInstallSigned(account, policyId, r, vs);
-            word = _install(account, policyId, word, request.terms, request.packed);
-        } else if (!word.isLive(head.epoch)) {
-            revert NotGranted(policyId);
-        }
-
-        bool empty = request.kind == SpendPolicy.EMPTY;
-        entry.counters = SpendPolicy.meter(word, request, empty);
-        if (!empty) {
-            if (head.caps != 0) _chargeCap(account, request);
-            if (request.payee == address(0) || _isOwnPart(account, request.payee))
-                revert PayeeNotAllowed(request.payee);
-            _note(account, callData.hash(), policyId);
-        }
-        return
-            _finish(
-                account,
-                userOp,
-                signature,
-                SpendPolicy.operationHash(request, userOpHash),
-                request,
-                signed
-            );
-    }
-
-    /// The same for kind 4.
-    function _validateRuled(
-        address account,
-        PackedUserOperation calldata userOp,
-        bytes calldata signature,
-        bytes32 userOpHash
-    ) private returns (uint256 validationData) {
-        Request memory request;
-        (Tail memory tail, address[] memory touched) = SpendPolicy.readRuled(
-            request,
-            userOp,
-            signature,
-            userOp.callData,
-            account
-        );
-        for (uint256 i = 0; i < touched.length; ++i) {
-            if (touched[i] == address(0) || _isOwnPart(account, touched[i]))
-                revert PayeeNotAllowed(touched[i]);
-        }
-        Head storage head = _head(account);
-        if (head.frozen) revert Frozen();
-
-        Entry storage entry = _entry(account, request.policyId);
-        (uint256 word, bool signed) = _ruledWord(account, request, tail, entry.counters);
-        if (tail.extras.heartbeat != 0) {
-            uint256 last = head.heartbeat;
-            uint256 allowed = last == 0 ? 0 : last + tail.extras.heartbeat;
-            if (request.validUntil > allowed) revert HeartbeatMissed(request.validUntil, allowed);
-        }
-        bool empty = touched.length == 0;
-        entry.counters = SpendPolicy.meter(word, request, empty);
-        if (!empty) {
-            if (tail.extras.operations != 0 || tail.extras.operationsPerWindow != 0)
-                entry.operations = entry.operations.countOperation(
-                    request.validAfter,
-                    request.validUntil,
-                    request.terms.bucket,
-                    tail.extras.operations,
-                    tail.extras.operationsPerWindow
-                );
-            if (head.caps != 0) _chargeCap(account, request);
-            _note(account, userOp.callData.hash(), request.policyId);
-        }
-        if (tail.approval.approver != address(0))
-            signed = _useApproval(account, tail, request, userOp.callData.hash()) && signed;
-        bytes32 structHash = SpendPolicy.ruledOperationHash(
-            request,
-            userOpHash,
-            SpendPolicy.tailHashOf(signature)
-        );
-        return _finish(account, userOp, signature, structHash, request, signed);
-    }
-
-    /// The counters of a live policy, or of one that becomes live now.
-    function _ruledWord(
-        address account,
-        Request memory request,
-        Tail memory tail,
-        uint256 stored
-    ) private returns (uint256 word, bool signed) {
-        if (tail.ownerSignature.length == 0) {
-            if (!stored.isLive(_head(account).epoch)) revert NotGranted(request.policyId);
-            return (stored, true);
-        }
-        if (tail.ownerSignature.length != 64) revert MalformedSignature(tail.ownerSignature.length);
-        (bytes32 r, bytes32 vs) = abi.decode(tail.ownerSignature, (bytes32, bytes32));
-        signed = _isInstallSigned(account, request.policyId, r, vs);
-        SpendPolicy.requireExtras(tail.extras);
-        word = _install(account, request.policyId, stored, request.terms, request.packed);
-        if (request.terms.extras != TermsLibrary.PLAIN)
-            emit ExtrasGranted(account, request.policyId, tail.extras);
-    }
-
-    /// Lane, log and signatures: what every kind ends with.
-    function _finish(
-        address account,
-        PackedUserOperation calldata userOp,
-        bytes calldata signature,
-        bytes32 structHash,
-        Request memory request,
-        bool signed
-    ) private returns (uint256) {
-        address agent = request.terms.agent; // never zero: `SpendPolicy.install` saw to that
-        _requireLane(userOp.nonce, agent);
-        IDecisionLog(DECISION_LOG).commit(account, agent, request.size, request.root);
-        (bytes32 r, bytes32 vs) = SpendPolicy.agentSignature(signature);
-        signed = _recover(account, structHash, r, vs) == agent && signed;
-        return
-            (request.validAfter << 208) |
-            (request.validUntil << 160) |
-            (signed ? ERC4337Utils.SIG_VALIDATION_SUCCESS : ERC4337Utils.SIG_VALIDATION_FAILED);
-    }
-
-    /// Whether the owner, a key, signed this grant for the current epoch.
-    function _isInstallSigned(
-        address account,
-        bytes32 policyId,
-        bytes32 r,
-        bytes32 vs
-    ) private view returns (bool) {
-        Head storage head = _head(account);
-        address signer = _recover(account, SpendPolicy.installHash(policyId, head.epoch), r, vs);
-        // An account that nobody initialized has no owner: not even zero, which a bad signature recovers to.
-        return signer == head.owner && signer != address(0);
-    }
-
-    /// The counters with the grant in force. The caller stores them.
-    function _install(
-        address account,
-        bytes32 policyId,
-        uint256 word,
-        Terms memory terms,
-        bytes24 packed
-    ) private returns (uint256) {
-        if (_isOwnPart(account, terms.asset)) revert AssetNotAllowed(terms.asset);
-        uint256 current = _head(account).epoch;
-        word = SpendPolicy.install(word, terms, policyId, current);
-        emit Granted(account, policyId, terms.agent, terms.asset, terms.payees, packed, current);
-        return word;
-    }
-
-    /// Charges a payment to the cap over all agents, if its asset has one.
-    function _chargeCap(address account, Request memory request) private {
-        Word storage cap = _cap(account, request.terms.asset);
-        uint256 word = cap.value;
-        if (word.isSet())
-            cap.value = word.charge(
-                request.validAfter,
-                request.validUntil,
-                request.amount,
-                request.terms.asset
-            );
-    }
-
-    /// Uses up the approval that an operation brings.
-    /// @return signed Whether the approver signed it, now or when it was recorded.
-    function _useApproval(
-        address account,
-        Tail memory tail,
-        Request memory request,
-        bytes32 callHash
-    ) private returns (bool signed) {
-        Approval memory approval = tail.approval;
-        address approver = approval.approver;
-        bytes32 leaf = bytes32(uint256(uint160(approver)));
-        if (MerkleProof.processProof(approval.path, leaf) != tail.extras.approvers)
-            revert ApproverNotAllowed(approver);
-        if (request.validUntil > approval.deadline)
-            revert ApprovalExpired(request.validUntil, approval.deadline);
-        bytes32 hash = SpendPolicy.approvalHash(
-            approver,
-            request.policyId,
-            callHash,
-            approval.nonce,
-            approval.deadline
-        );
-        Word storage state = _approval(account, hash);
-        if (state.value == USED) revert ApprovalUsed(hash);
-        if (approval.signature.length == 0) {
-            if (state.value != RECORDED) revert ApprovalNotRecorded(hash);
-            signed = true;
-        } else {
-            if (approval.signature.length != 64) revert MalformedSignature(approval.signature.length);
-            (bytes32 r, bytes32 vs) = abi.decode(approval.signature, (bytes32, bytes32));
-            signed = _recover(account, hash, r, vs) == approver;
-        }
-        state.value = USED;
-    }
-
-    /// Leaves a note for execution, until the end of the transaction: this callData is an agent's.
-    function _note(address account, bytes32 callHash, bytes32 policyId) private {
-        bytes32 slot = _noteSlot(account, callHash);
-        bytes32 other = slot.asBytes32().tload();
-        if (other != 0 && other != policyId) revert AmbiguousCall(callHash);
-        slot.asBytes32().tstore(policyId);
-    }
-
-    /// Lets the owner's calls pass, and those of agents who were not stopped since validation.
-    function _requireNotStopped(address account, bytes32 callHash) internal view {
-        bytes32 policyId = _noteSlot(account, callHash).asBytes32().tload();
-        if (policyId == 0) return;
-        Head storage head = _head(account);
-        if (head.frozen) revert Frozen();
-        if (!_entry(account, policyId).counters.isLive(head.epoch)) revert NotGranted(policyId);
-    }
+    constructor(address decisionLog_) PolicyGate(decisionLog_) {}
 
     // What owners, and for some of it guardians, do. The doors check who calls.
 
@@ -456,7 +151,7 @@ abstract contract PolicyBook is ISpendPolicy {
         SpendPolicy.requireExtras(extras);
         (bytes24 packed, , ) = terms.pack();
         granted = _install(account, policyId, word, terms, packed);
-        if (terms.extras != TermsLibrary.PLAIN) emit ExtrasGranted(account, policyId, extras);
+        _tellExtras(account, policyId, terms, extras);
     }
 
     // Signatures.
@@ -481,15 +176,5 @@ abstract contract PolicyBook is ISpendPolicy {
 
     function _digest(address account, bytes32 structHash) internal view returns (bytes32) {
         return MessageHashUtils.toTypedDataHash(_domainOf(account), structHash);
-    }
-
-    /// Who signed an EIP-712 struct of an account; zero if nobody, or with a high s.
-    function _recover(
-        address account,
-        bytes32 structHash,
-        bytes32 r,
-        bytes32 vs
-    ) private view returns (address signer) {
-        (signer, , ) = ECDSA.tryRecover(_digest(account, structHash), r, vs);
     }
 }

@@ -79,7 +79,8 @@ interface IAgentAccount is ISpendPolicy, IAccount, IERC5267, IERC1271 {
     /// Revokes a policy and grants another for the same asset in its place, to the same agent or to a new key of it. What was
     /// spent, paid for gas and counted so far counts under the new one too, rounded up to its units; with another window, all
     /// that the ring still holds counts as spent now. Figures that the new terms are too small to hold stay at the most they can
-    /// hold, for good: under a lifetime or gas budget far below what was spent nothing is left, in later replacements either. The size of the decision tree is kept as long as the agent is.
+    /// hold, for good: under a lifetime or gas budget far below what was spent nothing is left, in later replacements either. The
+    /// size of the decision tree is kept as long as the agent is.
     /// @param oldTerms A policy that is granted, in this epoch or an older one.
     /// @param newTerms One that never was.
     function replace(Grant calldata oldTerms, Grant calldata newTerms) external returns (bytes32 policyId);

@@ -167,7 +167,8 @@ struct Usage {
 /// | 85–90 | validAfter 4, span 2: validUntil = validAfter + span |
 /// | 91–126 | size 4, root 32 |
 /// | 127–150 | terms |
-/// | 151– | kind 1: payee proof, 32 each; kind 2: payee proof, 32 each, then owner's r, vs of `Install`; kind 3: asset 20, payees 32; kind 4: abi.encode(Tail) |
+/// | 151– | kind 1: payee proof, 32 each; kind 2: payee proof, 32 each, then owner's r, vs of `Install`; kind 3: asset 20, payees 32 |
+/// | 151– | kind 4: abi.encode(Tail) |
 ///
 /// EIP-712, domain {name "Bursar", version "1", chainId, verifyingContract: the account}, in the module {…, verifyingContract: the
 /// module, salt: bytes32(account)}: the owner signs `Install(Grant grant,uint256 epoch)`, the agent `Operation(bytes32
@@ -182,7 +183,7 @@ struct Usage {
 ///
 /// Order of refusals: form of signature and calls; frozen; not granted; heartbeat; then `Expired`, `OverFeeCap`, `StaleSize`,
 /// `OverGasBudget`, `OverPerCall`, `OverLifetime`, `WindowTooOld`, `OverWindow`, `TooManyOperations`,
-/// `TooManyOperationsInWindow`, `OverCap`; lane; approval; signatures.
+/// `TooManyOperationsInWindow`, `OverCap`; approval; lane; signatures.
 interface ISpendPolicy {
     /// A policy was granted, or granted again in a new epoch. `terms` are the grant's numbers ("Terms" above): with them, and
     /// with `ExtrasGranted` unless the grant is plain, the whole grant is known, apart from what is behind the roots.
@@ -354,6 +355,9 @@ interface ISpendPolicy {
 
     /// Buckets shorter than the longest claim would make the window unsound. Seconds.
     error BucketTooShort(uint256 actual, uint256 allowed);
+
+    /// There is no contract at the address that was given for the DecisionLog.
+    error NoDecisionLog(address decisionLog);
 
     /// A grant needs an agent.
     error ZeroAgent();

@@ -66,7 +66,7 @@ library Caps {
     ) internal pure returns (uint256) {
         unchecked {
             uint256 unit = 10 ** (uint8(word >> EXPONENT) & 0x3f);
-            uint256 units = (amount + unit - 1) / unit;
+            uint256 units = amount.inUnits(unit);
             uint256 cap = uint16(word >> CAP) * unit;
             return word.chargeCap(start, until, uint24(word >> BUCKET), units, cap, unit, asset);
         }

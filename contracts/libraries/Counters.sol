@@ -42,6 +42,15 @@ library Counters {
     /// Length of the rolling window in buckets.
     uint256 private constant BUCKETS_PER_WINDOW = 6;
 
+    /// An amount in units, rounded up.
+    /// @param unit A power of ten, never zero; `amount + unit` is below 2^256.
+    function inUnits(uint256 amount, uint256 unit) internal pure returns (uint256 units) {
+        // units = (amount + unit - 1) / unit, without the check that a power of ten is not zero
+        assembly ("memory-safe") {
+            units := div(add(amount, sub(unit, 1)), unit)
+        }
+    }
+
     /// Whether the policy is granted in this very epoch.
     function isLive(uint256 word, uint256 epoch) internal pure returns (bool) {
         return word >> EPOCH == ((uint256(Status.Granted) << 16) | epoch);
@@ -161,7 +170,7 @@ library Counters {
     ) internal pure returns (uint256) {
         unchecked {
             if (cap != 0) {
-                uint256 total = uint256(uint24(word >> SPENT)) + 1; // not in 24 bits: the last one would be followed by none
+                uint256 total = uint256(uint24(word >> SPENT)) + 1;
                 if (total > cap) revert ISpendPolicy.TooManyOperations(total, cap);
                 word += 1 << SPENT;
             }
@@ -263,8 +272,10 @@ library Counters {
         unchecked {
             newest = uint24(word >> NEWEST);
             ring = uint128(word);
-            uint256 startBucket = start / bucket;
-            uint256 chargedBucket = until / bucket;
+            (uint256 startBucket, uint256 chargedBucket) = (
+                _bucketOf(start, bucket),
+                _bucketOf(until, bucket)
+            );
 
             if (chargedBucket > newest) {
                 // Old buckets fall off the high end. A shift by 256 or more leaves zero.
@@ -278,6 +289,14 @@ library Counters {
             uint256 lanes = newest - startBucket + BUCKETS_PER_WINDOW + 1;
             spent = _sum(ring & ((1 << (lanes * LANE)) - 1));
             lane = (newest - chargedBucket) * LANE;
+        }
+    }
+
+    /// Number of the bucket of a time. No policy in force has buckets of no length (`SpendPolicy.install`).
+    function _bucketOf(uint256 time, uint256 bucket) private pure returns (uint256 index) {
+        // index = time / bucket, without the check that 300 or more is not zero
+        assembly ("memory-safe") {
+            index := div(time, bucket)
         }
     }
 

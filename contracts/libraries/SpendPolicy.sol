@@ -13,13 +13,15 @@ import {Terms, TermsLibrary} from "./Terms.sol";
 
 /// What an agent's operation asks for, and under which grant. Everything in here was read from the operation, and is bound
 /// by the agent's signature: directly, through userOpHash, or through the policy id.
+/// @param typehash Of what the agent signs. (The first seven fields are the words of `Operation`, the first eight those of
+/// `RuledOperation`, one after the other.)
+/// @param userOpHash From the EntryPoint. It and `typehash` are set when the rest is known.
 /// @param policyId The id of the grant it names.
 /// @param validAfter The operation runs strictly after this second, unix time. The EntryPoint enforces it.
 /// @param validUntil The operation runs at the latest in this second, at most 300 after `validAfter`, never zero.
 /// @param size Number of leaves in the agent's decision tree, this operation's own decision included. Must grow.
-/// @param root RFC 9162 root (sha256) of that tree. (These five are what the agent signs, in this order.)
-/// @param kind Kind of the signature (`ISpendPolicy`, "Signature").
-/// @param packed The grant's numbers as they were sent.
+/// @param root RFC 9162 root (sha256) of that tree.
+/// @param tail keccak256 of the end of a signature of kind 4.
 /// @param terms The grant it names.
 /// @param unit Base units of one unit of the counters.
 /// @param gasUnit Wei of one gas unit of the counters.
@@ -27,13 +29,14 @@ import {Terms, TermsLibrary} from "./Terms.sol";
 /// @param amount How much, in base units of the grant's asset. Zero for an empty operation.
 /// @param fee Required prefund in wei. Zero if a paymaster pays.
 struct Request {
+    bytes32 typehash;
+    bytes32 userOpHash;
     bytes32 policyId;
     uint256 validAfter;
     uint256 validUntil;
     uint256 size;
     bytes32 root;
-    uint256 kind;
-    bytes24 packed;
+    bytes32 tail;
     Terms terms;
     uint256 unit;
     uint256 gasUnit;
@@ -46,6 +49,7 @@ struct Request {
 /// it, and say what the agent must have signed. Storage, time and signatures are the caller's.
 library SpendPolicy {
     using Calldata for bytes;
+    using Calldata for PackedUserOperation;
     using Counters for uint256;
     using TermsLibrary for Terms;
     using TermsLibrary for Extras;
@@ -95,30 +99,63 @@ library SpendPolicy {
     uint256 private constant NATIVE_PADDED = TARGET_AT + 64;
     uint256 private constant ERC20_LENGTH = 120;
     uint256 private constant ERC20_PADDED = TARGET_AT + 128;
+    /// The selector of `transfer` and 12 zeros.
+    uint256 private constant TRANSFER = uint256(uint32(IERC20.transfer.selector)) << 96;
+
+    /// Room for one request. Solidity would clear it all first, word by word; but `read` sets every word that is looked at.
+    function room() internal pure returns (Request[] memory list) {
+        // list = new Request[](1): length, place of the only element, then its 14 words and the 13 of its terms
+        assembly ("memory-safe") {
+            list := mload(0x40)
+            let request := add(list, 0x40)
+            let terms := add(request, 0x1c0)
+            mstore(list, 1)
+            mstore(add(list, 0x20), request)
+            mstore(add(request, 0x100), terms)
+            mstore(0x40, add(terms, 0x1a0))
+        }
+    }
+
+    /// Kind of a signature; of an empty one, none that stands.
+    function kindOf(bytes calldata signature) internal pure returns (uint256) {
+        return uint256(signature.word(0)) >> 248;
+    }
+
+    /// The grant's numbers as they were sent.
+    function termsOf(bytes calldata signature) internal pure returns (bytes24) {
+        return bytes24(signature.word(TERMS_AT));
+    }
 
     /// Reads an agent's operation of a plain grant into `request`. Every byte of the signature is used, so none can be changed
-    /// without changing what the agent signed. (Nothing here returns structs: Solidity would clear memory for each of them.)
-    /// @param signature `userOp.signature`, and `callData` is `userOp.callData`: the caller has them at hand.
+    /// without changing what the agent signed.
+    /// @param request Not cleared before: this sets all but `typehash`, `userOpHash` and `tail`.
+    /// @param signature `userOp.signature`, `kind` is its first byte, and `callData` is `userOp.callData`: the caller has them.
     function read(
         Request memory request,
         PackedUserOperation calldata userOp,
         bytes calldata signature,
+        uint256 kind,
         bytes calldata callData
     ) internal pure {
-        if (userOp.paymasterAndData.length != 0)
-            revert ISpendPolicy.PaymasterNotAllowed(_paymasterOf(userOp));
+        bytes calldata paymaster = userOp.paymasterOf();
+        if (paymaster.length != 0) revert ISpendPolicy.PaymasterNotAllowed(address(bytes20(paymaster)));
         _readHead(request, signature);
         request.fee = requiredPrefund(userOp);
         Terms memory terms = request.terms;
         terms.extras = TermsLibrary.PLAIN;
-        if (request.kind == EMPTY) {
+        if (kind == EMPTY) {
             if (signature.length != EMPTY_LENGTH) revert ISpendPolicy.MalformedSignature(signature.length);
             if (callData.length != 0) revert ISpendPolicy.CallNotAllowed();
-            terms.asset = address(bytes20(signature.word(TAIL_AT)));
+            (terms.asset, request.payee, request.amount) = (
+                address(bytes20(signature.word(TAIL_AT))),
+                address(0),
+                0
+            );
             terms.payees = signature.word(TAIL_AT + 20);
         } else {
-            (terms.asset, request.payee, request.amount) = readPayment(callData);
-            terms.payees = PayeeTree.rootFrom(request.payee, _payeeProof(signature, request.kind));
+            (address asset, address payee, uint256 amount) = readPayment(callData);
+            (terms.asset, request.payee, request.amount) = (asset, payee, amount);
+            terms.payees = PayeeTree.rootFrom(payee, _payeeProof(signature, kind));
         }
         request.policyId = terms.idOf();
     }
@@ -139,10 +176,11 @@ library SpendPolicy {
         Terms memory terms = request.terms;
         (terms.asset, terms.payees, terms.extras) = (tail.asset, tail.payees, tail.extras.hash());
         request.policyId = terms.idOf();
-        if (userOp.paymasterAndData.length == 0) {
+        bytes calldata paymasterAndData = userOp.paymasterOf();
+        if (paymasterAndData.length == 0) {
             request.fee = requiredPrefund(userOp);
         } else {
-            address paymaster = _paymasterOf(userOp);
+            address paymaster = address(bytes20(paymasterAndData));
             if (paymaster != tail.extras.paymaster || paymaster == address(0))
                 revert ISpendPolicy.PaymasterNotAllowed(paymaster);
         }
@@ -165,21 +203,18 @@ library SpendPolicy {
         if (request.validUntil > terms.expiry) revert ISpendPolicy.Expired(request.validUntil, terms.expiry);
         if (request.fee > terms.feeCap) revert ISpendPolicy.OverFeeCap(request.fee, terms.feeCap);
 
-        // Caps are whole multiples of their unit, so rounding a charge up never refuses what spends a cap exactly. All
-        // divisions here are by powers of ten and all sums far below 2^256: fee and amount are at most their cap.
+        // Caps are whole multiples of their unit, so rounding a charge up never refuses what spends a cap exactly.
         unchecked {
             uint256 unit = request.gasUnit;
             word = word.growTree(request.size);
-            word = word.chargeGas((request.fee + unit - 1) / unit, terms.gasBudget, unit);
-            if (empty) return word;
-
-            if (request.amount > terms.perCall)
-                revert ISpendPolicy.OverPerCall(request.amount, terms.perCall);
-            unit = request.unit;
-            uint256 charge = (request.amount + unit - 1) / unit;
-            word = word.chargeLifetime(charge, terms.lifetime, unit);
-            return
-                word.chargeWindow(
+            word = word.chargeGas(request.fee.inUnits(unit), terms.gasBudget, unit);
+            if (!empty) {
+                if (request.amount > terms.perCall)
+                    revert ISpendPolicy.OverPerCall(request.amount, terms.perCall);
+                unit = request.unit;
+                uint256 charge = request.amount.inUnits(unit);
+                word = word.chargeLifetime(charge, terms.lifetime, unit);
+                word = word.chargeWindow(
                     request.validAfter,
                     request.validUntil,
                     terms.bucket,
@@ -187,7 +222,9 @@ library SpendPolicy {
                     terms.perWindow,
                     unit
                 );
+            }
         }
+        return word;
     }
 
     /// The counters with the grant in force in `epoch`, kept as they were, or an error if it can't be. Extras are the caller's
@@ -222,31 +259,32 @@ library SpendPolicy {
     function readPayment(
         bytes calldata callData
     ) internal pure returns (address asset, address payee, uint256 amount) {
-        if (
-            callData.length < NATIVE_PADDED ||
-            bytes4(callData.word(0)) != IERC7579Execution.execute.selector ||
-            callData.word(4) != 0 ||
-            uint256(callData.word(36)) != 64
-        ) revert ISpendPolicy.CallNotAllowed();
-
+        // All bits that differ from what they have to be: none may.
+        uint256 wrong =
+            uint256(callData.word(0) ^ bytes32(IERC7579Execution.execute.selector)) |
+                uint256(callData.word(4)) |
+                (uint256(callData.word(36)) ^ 64);
         uint256 length = uint256(callData.word(68));
         address target = address(bytes20(callData.word(TARGET_AT)));
         uint256 value = uint256(callData.word(VALUE_AT));
+        uint256 data = uint256(callData.word(DATA_AT));
 
-        if (length == NATIVE_LENGTH && callData.length == NATIVE_PADDED) {
-            if (bytes12(callData.word(DATA_AT)) != 0) revert ISpendPolicy.CallNotAllowed();
-            return (address(0), target, value);
+        if (callData.length == NATIVE_PADDED) {
+            wrong |= (length ^ NATIVE_LENGTH) | (data >> 160);
+            (payee, amount) = (target, value);
+        } else {
+            // Before the payee: selector and 12 zeros. At the end: 8 zeros.
+            wrong |=
+                (length ^ ERC20_LENGTH) |
+                (callData.length ^ ERC20_PADDED) |
+                value |
+                ((data >> 128) ^ TRANSFER) |
+                (uint256(callData.word(ERC20_PADDED - 8)) >> 192);
+            if (target == address(0)) wrong = 1;
+            (asset, payee) = (target, address(bytes20(callData.word(DATA_AT + 16))));
+            amount = uint256(callData.word(DATA_AT + 36));
         }
-        if (
-            length != ERC20_LENGTH ||
-            callData.length != ERC20_PADDED ||
-            target == address(0) ||
-            value != 0 ||
-            bytes16(callData.word(DATA_AT)) != bytes16(IERC20.transfer.selector) ||
-            bytes8(callData.word(ERC20_PADDED - 8)) != 0
-        ) revert ISpendPolicy.CallNotAllowed();
-        // The 16 bytes above: selector and the 12 zeros before the payee.
-        return (target, address(bytes20(callData.word(DATA_AT + 16))), uint256(callData.word(DATA_AT + 36)));
+        if (wrong != 0) revert ISpendPolicy.CallNotAllowed();
     }
 
     /// What the EntryPoint takes for an operation at most, in wei: with no paymaster, all gas limits at the highest price.
@@ -279,15 +317,11 @@ library SpendPolicy {
         Request memory request,
         bytes32 userOpHash
     ) internal pure returns (bytes32 structHash) {
-        bytes32 typehash = OPERATION_TYPEHASH;
-        // structHash = keccak256(abi.encode(typehash, userOpHash, request.policyId, request.validAfter, request.validUntil,
-        // request.size, request.root)): the five words of the request are its first, and lie in memory one after the other
+        (request.typehash, request.userOpHash) = (OPERATION_TYPEHASH, userOpHash);
+        // structHash = keccak256(abi.encode(request.typehash, request.userOpHash, request.policyId, request.validAfter,
+        // request.validUntil, request.size, request.root)): they lie in memory as abi.encode would copy them
         assembly ("memory-safe") {
-            let free := mload(0x40)
-            mstore(free, typehash)
-            mstore(add(free, 0x20), userOpHash)
-            mcopy(add(free, 0x40), request, 0xa0)
-            structHash := keccak256(free, 0xe0)
+            structHash := keccak256(request, 0xe0)
         }
     }
 
@@ -295,21 +329,14 @@ library SpendPolicy {
     function ruledOperationHash(
         Request memory request,
         bytes32 userOpHash,
-        bytes32 tailHash
-    ) internal pure returns (bytes32) {
-        return
-            keccak256(
-                abi.encode(
-                    RULED_OPERATION_TYPEHASH,
-                    userOpHash,
-                    request.policyId,
-                    request.validAfter,
-                    request.validUntil,
-                    request.size,
-                    request.root,
-                    tailHash
-                )
-            );
+        bytes32 tail
+    ) internal pure returns (bytes32 structHash) {
+        (request.typehash, request.userOpHash) = (RULED_OPERATION_TYPEHASH, userOpHash);
+        request.tail = tail;
+        // structHash = keccak256(abi.encode(the same words, request.tail))
+        assembly ("memory-safe") {
+            structHash := keccak256(request, 0x100)
+        }
     }
 
     /// keccak256 of the end of a signature of kind 4.
@@ -331,17 +358,11 @@ library SpendPolicy {
     /// What all kinds begin with.
     function _readHead(Request memory request, bytes calldata signature) private pure {
         if (signature.length < TAIL_AT) revert ISpendPolicy.MalformedSignature(signature.length);
-        request.kind = uint8(bytes1(signature.word(0)));
         _readClaim(request, signature);
         Terms memory terms = request.terms;
+        terms.typehash = TermsLibrary.GRANT_TYPEHASH;
         terms.agent = address(bytes20(signature.word(AGENT_AT)));
-        request.packed = bytes24(signature.word(TERMS_AT));
-        (request.unit, request.gasUnit) = terms.unpack(request.packed);
-    }
-
-    /// Shorter data would be refused by the EntryPoint (AA93).
-    function _paymasterOf(PackedUserOperation calldata userOp) private pure returns (address) {
-        return address(bytes20(userOp.paymasterAndData));
+        (request.unit, request.gasUnit) = terms.unpack(termsOf(signature));
     }
 
     /// validAfter 4 | span 2 | size 4 | root 32.
@@ -350,20 +371,29 @@ library SpendPolicy {
         uint256 start = bits >> 224;
         uint256 span = uint16(bits >> 208);
         if (span > MAX_CLAIM) revert ISpendPolicy.ClaimTooLong(span, MAX_CLAIM);
-        if (start + span == 0) revert ISpendPolicy.ClaimWithoutEnd();
-        request.validAfter = start;
-        request.validUntil = start + span;
+        // 32 bits and 16 bits.
+        unchecked {
+            uint256 end = start + span;
+            if (end == 0) revert ISpendPolicy.ClaimWithoutEnd();
+            (request.validAfter, request.validUntil) = (start, end);
+        }
         request.size = uint32(bits >> 176);
         request.root = signature.word(ROOT_AT);
     }
 
     /// The tail of kinds 1 and 2, without the owner's signature.
-    function _payeeProof(bytes calldata signature, uint256 kind) private pure returns (bytes calldata) {
-        uint256 end = signature.length;
-        if (kind == GRANT_INSIDE) end -= 64;
-        else if (kind != STEADY) revert ISpendPolicy.MalformedSignature(signature.length);
-        if (end < TAIL_AT || (end - TAIL_AT) % 32 != 0)
-            revert ISpendPolicy.MalformedSignature(signature.length);
-        return signature[TAIL_AT:end];
+    function _payeeProof(bytes calldata signature, uint256 kind) private pure returns (bytes calldata proof) {
+        unchecked {
+            uint256 inside = kind - STEADY; // 0, or 1 with an owner's signature behind the proof
+            uint256 length = signature.length - TAIL_AT - (inside << 6);
+            // No other kind, no more than there is (a length below zero is a huge one), and whole words.
+            if ((inside >> 1) | (length >> 32) | (length & 31) != 0)
+                revert ISpendPolicy.MalformedSignature(signature.length);
+            // proof = signature[TAIL_AT:TAIL_AT + length], checked right above
+            assembly ("memory-safe") {
+                proof.offset := add(signature.offset, TAIL_AT)
+                proof.length := length
+            }
+        }
     }
 }

@@ -4,8 +4,10 @@ pragma solidity 0.8.37;
 import {Extras, Grant, ISpendPolicy} from "../interfaces/ISpendPolicy.sol";
 
 /// A grant as the law works with it: the words of its EIP-712 encoding, one after the other.
+/// @param typehash `TermsLibrary.GRANT_TYPEHASH`.
 /// @param extras hashStruct(Extras); `TermsLibrary.PLAIN` if they are all zero.
 struct Terms {
+    bytes32 typehash;
     address agent;
     address asset;
     bytes32 payees;
@@ -38,13 +40,9 @@ library TermsLibrary {
 
     /// EIP-712 hashStruct(Grant): the policy's id.
     function idOf(Terms memory terms) internal pure returns (bytes32 policyId) {
-        bytes32 typehash = GRANT_TYPEHASH;
-        // policyId = keccak256(abi.encode(typehash, terms)): 12 words lie in memory as abi.encode would copy them one by one
+        // policyId = keccak256(abi.encode(terms)): 13 words lie in memory as abi.encode would copy them one by one
         assembly ("memory-safe") {
-            let free := mload(0x40)
-            mstore(free, typehash)
-            mcopy(add(free, 0x20), terms, 0x180)
-            policyId := keccak256(free, 0x1a0)
+            policyId := keccak256(terms, 0x1a0)
         }
     }
 
@@ -55,6 +53,7 @@ library TermsLibrary {
 
     /// The same grant, in the law's words.
     function from(Grant memory grant) internal pure returns (Terms memory terms) {
+        terms.typehash = GRANT_TYPEHASH;
         terms.agent = grant.agent;
         terms.asset = grant.asset;
         terms.payees = grant.payees;
@@ -103,10 +102,14 @@ library TermsLibrary {
         unchecked {
             unit = 10 ** (bits >> 186);
             gasUnit = 10 ** ((bits >> 124) & 0x3f);
-            if (unit > 1 && _fits(perCall * 10, perWindow * 10, lifetime * 10))
-                revert ISpendPolicy.TermsNotCanonical(packed);
-            if (gasUnit > 1 && _gasFits(gasBudget * 10, feeCap * 10))
-                revert ISpendPolicy.TermsNotCanonical(packed);
+            // The window's cap is the one that mostly needs the exponent: asked first, it spares the other questions.
+            if (unit > 1 && perWindow * 10 <= type(uint16).max) {
+                if (_fits(perCall * 10, perWindow * 10, lifetime * 10))
+                    revert ISpendPolicy.TermsNotCanonical(packed);
+            }
+            if (gasUnit > 1 && gasBudget * 10 <= type(uint24).max) {
+                if (_gasFits(gasBudget * 10, feeCap * 10)) revert ISpendPolicy.TermsNotCanonical(packed);
+            }
             terms.perCall = perCall * unit;
             terms.perWindow = perWindow * unit;
             terms.lifetime = lifetime * unit;
@@ -119,7 +122,7 @@ library TermsLibrary {
     }
 
     /// The 24 bytes of a grant, with the smallest exponents that fit; reverts if none does without rounding.
-    /// @return packed exponent 6 | perCall 16 | perWindow 16 | lifetime 24 | gasExponent 6 | gasBudget 24 | feeCap 24 | bucket 24 | expiry 32 | salt 20.
+    /// @return packed The numbers, as `ISpendPolicy` ("Terms") lays them out.
     /// @return unit Base units of one unit.
     /// @return gasUnit Wei of one gas unit.
     function pack(Terms memory terms) internal pure returns (bytes24 packed, uint256 unit, uint256 gasUnit) {

@@ -30,6 +30,7 @@ export const agentAccountAbi = [
   {"inputs":[{"internalType":"address","name":"actual","type":"address"},{"internalType":"address","name":"allowed","type":"address"}],"name":"LaneNotAllowed","type":"error"},
   {"inputs":[{"internalType":"uint256","name":"length","type":"uint256"}],"name":"MalformedSignature","type":"error"},
   {"inputs":[{"internalType":"bytes32","name":"mode","type":"bytes32"}],"name":"ModeNotSupported","type":"error"},
+  {"inputs":[{"internalType":"address","name":"decisionLog","type":"address"}],"name":"NoDecisionLog","type":"error"},
   {"inputs":[{"internalType":"address","name":"caller","type":"address"}],"name":"NotEntryPoint","type":"error"},
   {"inputs":[{"internalType":"bytes32","name":"policyId","type":"bytes32"}],"name":"NotGranted","type":"error"},
   {"inputs":[{"internalType":"address","name":"caller","type":"address"}],"name":"NotGuardian","type":"error"},

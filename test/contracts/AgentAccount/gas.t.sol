@@ -42,7 +42,7 @@ contract GasTest is AccountTest {
     function test_gas_steadyNativeTransfer() public {
         Grant memory terms = standardGrant();
         terms.asset = address(0);
-        _atMost("steady native transfer", _steady(terms), 105_500);
+        _atMost("steady native transfer", _steady(terms), 105_000);
     }
 
     function test_gas_grantInside() public {
