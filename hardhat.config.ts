@@ -17,13 +17,15 @@ const compiler = {
 
 export default defineConfig({
   solidity: { profiles: { default: compiler, production: compiler } },
-  paths: { sources: "contracts", tests: { solidity: "test/contracts" } },
+  // Other people's accounts, which tests and the bench put the module on, are compiled beside our contracts.
+  paths: { sources: ["contracts", "test/accounts"], tests: { solidity: "test/contracts" } },
   test: {
     solidity: {
       // The real EntryPoint is deployed from its npm package, the account from its artifact.
       fsPermissions: {
         readDirectory: [
           "artifacts/contracts",
+          "artifacts/test/accounts",
           "node_modules/@account-abstraction/contracts/artifacts",
           "test/vectors",
         ],
