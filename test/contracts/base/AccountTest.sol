@@ -71,10 +71,7 @@ abstract contract AccountTest is Test {
 
     function setUp() public virtual {
         warp(START);
-        string memory artifact = vm.readFile(
-            "node_modules/@account-abstraction/contracts/artifacts/EntryPoint.json"
-        );
-        entryPoint = IEntryPoint(deploy(vm.parseJsonBytes(artifact, ".bytecode")));
+        entryPoint = newEntryPoint(entryPointPackage());
         log = new DecisionLog();
         factory = new AgentAccountFactory(address(newImplementation(address(entryPoint), address(log))));
         account = IAgentAccount(factory.createAccount(owner, 0));
@@ -92,11 +89,25 @@ abstract contract AccountTest is Test {
         vm.warp(to);
     }
 
+    /// npm package with the EntryPoint that the test runs on.
+    function entryPointPackage() internal view virtual returns (string memory) {
+        return "@account-abstraction/contracts";
+    }
+
+    /// The real EntryPoint, whose sources (GPL) are run from their artifact only.
+    function newEntryPoint(string memory package) internal returns (IEntryPoint) {
+        return IEntryPoint(deploy(codeOf(string.concat("node_modules/", package, "/artifacts/EntryPoint.json"))));
+    }
+
     /// The account from its artifact: so that a change of the account doesn't compile every test anew.
     function newImplementation(address entryPoint_, address log_) internal returns (IAgentAccount) {
-        string memory artifact = vm.readFile("artifacts/contracts/AgentAccount.sol/AgentAccount.json");
-        bytes memory code = vm.parseJsonBytes(artifact, ".bytecode");
+        bytes memory code = codeOf("artifacts/contracts/AgentAccount.sol/AgentAccount.json");
         return IAgentAccount(deploy(bytes.concat(code, abi.encode(entryPoint_, log_))));
+    }
+
+    /// Creation code of an artifact.
+    function codeOf(string memory artifact) internal view returns (bytes memory) {
+        return vm.parseJsonBytes(vm.readFile(artifact), ".bytecode");
     }
 
     /// Creation code, run.
@@ -131,16 +142,28 @@ abstract contract AccountTest is Test {
 
     function noExtras() internal pure returns (Extras memory extras) {}
 
-    function install(Grant memory terms) internal returns (bytes32 policyId) {
+    function install(Grant memory terms) internal virtual returns (bytes32 policyId) {
         vm.prank(owner);
         return account.grant(terms);
+    }
+
+    function policyIdOf(Grant memory terms) internal view virtual returns (bytes32) {
+        return account.policyIdOf(terms);
+    }
+
+    function termsOf(Grant memory terms) internal view virtual returns (bytes24) {
+        return account.termsOf(terms);
+    }
+
+    function epochNow() internal view virtual returns (uint256) {
+        return account.epoch();
     }
 
     // Operations.
 
     function draft(Grant memory terms) internal returns (Draft memory d) {
         d.grant = terms;
-        d.terms = account.termsOf(terms);
+        d.terms = termsOf(terms);
         d.kind = 1;
         d.agentKey = AGENT_KEY;
         d.payee = 3;
@@ -150,12 +173,12 @@ abstract contract AccountTest is Test {
         d.size = ++size;
         d.root = keccak256(abi.encode("root", size));
         d.ownerKey = OWNER_KEY;
-        d.epoch = account.epoch();
+        d.epoch = epochNow();
         d.nonceKey = laneOf(terms.agent, 0);
     }
 
     /// One of the 2^32 nonce keys of an agent.
-    function laneOf(address agent_, uint32 number) internal pure returns (uint192) {
+    function laneOf(address agent_, uint32 number) internal view virtual returns (uint192) {
         return (uint192(number) << 160) | uint160(agent_);
     }
 
@@ -191,7 +214,7 @@ abstract contract AccountTest is Test {
     }
 
     function sign(PackedUserOperation memory op, Draft memory d) internal view {
-        bytes32 policyId = account.policyIdOf(d.grant);
+        bytes32 policyId = policyIdOf(d.grant);
         op.signature = bytes.concat(
             abi.encodePacked(d.kind, d.grant.agent),
             compact(d.agentKey, digest(operationHash(userOpHash(op), policyId, d))),
@@ -237,7 +260,7 @@ abstract contract AccountTest is Test {
         return IEntryPointExtra(address(entryPoint)).getUserOpHash(op);
     }
 
-    function digest(bytes32 structHash) internal view returns (bytes32) {
+    function digest(bytes32 structHash) internal view virtual returns (bytes32) {
         bytes32 separator = keccak256(
             abi.encode(
                 keccak256(
@@ -340,7 +363,7 @@ abstract contract AccountTest is Test {
     }
 
     function notGranted(Grant memory terms) internal view returns (bytes memory) {
-        return abi.encodeWithSelector(ISpendPolicy.NotGranted.selector, account.policyIdOf(terms));
+        return abi.encodeWithSelector(ISpendPolicy.NotGranted.selector, policyIdOf(terms));
     }
 
     function notOwner(address caller) internal pure returns (bytes memory) {
