@@ -21,12 +21,14 @@ export default defineConfig({
   paths: { sources: ["contracts", "test/accounts"], tests: { solidity: "test/contracts" } },
   test: {
     solidity: {
-      // The real EntryPoint is deployed from its npm package, the account from its artifact.
+      // The real EntryPoints are deployed from their npm packages, accounts and the module from their artifacts.
       fsPermissions: {
         readDirectory: [
           "artifacts/contracts",
           "artifacts/test/accounts",
           "node_modules/@account-abstraction/contracts/artifacts",
+          "node_modules/entrypoint-07/artifacts",
+          "node_modules/entrypoint-09/artifacts",
           "test/vectors",
         ],
       },
