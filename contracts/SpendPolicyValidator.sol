@@ -83,7 +83,11 @@ contract SpendPolicyValidator is PolicyBook, ISpendPolicyValidator {
     }
 
     /// @inheritdoc ISpendPolicyValidator
-    function preCheck(address, uint256, bytes calldata msgData) external view returns (bytes memory hookData) {
+    function preCheck(
+        address,
+        uint256,
+        bytes calldata msgData
+    ) external view returns (bytes memory hookData) {
         _requireNotStopped(msg.sender, msgData.hash());
         return hookData;
     }
@@ -149,9 +153,8 @@ contract SpendPolicyValidator is PolicyBook, ISpendPolicyValidator {
 
     /// @inheritdoc ISpendPolicyValidator
     function freeze(address account) external {
-        if (
-            msg.sender != account && msg.sender != _heads[account].owner && !isGuardian(account, msg.sender)
-        ) revert NotGuardian(msg.sender);
+        if (msg.sender != account && msg.sender != _heads[account].owner && !isGuardian(account, msg.sender))
+            revert NotGuardian(msg.sender);
         _freeze(account);
     }
 

@@ -2,11 +2,7 @@
 pragma solidity 0.8.37;
 
 import {PackedUserOperation} from "@openzeppelin/contracts/interfaces/IERC4337.sol";
-import {
-    IERC7579Hook,
-    IERC7579Module,
-    IERC7579Validator
-} from "@openzeppelin/contracts/interfaces/draft-IERC7579.sol";
+import {IERC7579Hook, IERC7579Validator} from "@openzeppelin/contracts/interfaces/draft-IERC7579.sol";
 import {Extras, Grant, ISpendPolicy, Usage} from "./ISpendPolicy.sol";
 
 /// The law of `ISpendPolicy` for accounts that people already have: an ERC-7579 validator (module type 1) whose operations are

@@ -76,10 +76,7 @@ contract OnInstallTest is ValidatorTest {
         // Granting the same again goes on counting where it was.
         install(terms);
         send(draft(terms));
-        assertTrue(
-            module.usage(address(account), policyId).spent > 2 * 1234,
-            "counters began anew"
-        );
+        assertTrue(module.usage(address(account), policyId).spent > 2 * 1234, "counters began anew");
     }
 
     function test_onInstall_frozenStaysFrozen() public {

@@ -19,12 +19,13 @@ contract PreCheckTest is ValidatorTest {
     }
 
     function _stops() private view returns (bytes[4] memory) {
-        return [
-            abi.encodeCall(module.freeze, (address(account))),
-            abi.encodeCall(module.revoke, (address(account), policyIdOf(standardGrant()))),
-            abi.encodeCall(module.revokeAll, (address(account))),
-            abi.encodeCall(module.onUninstall, (""))
-        ];
+        return
+            [
+                abi.encodeCall(module.freeze, (address(account))),
+                abi.encodeCall(module.revoke, (address(account), policyIdOf(standardGrant()))),
+                abi.encodeCall(module.revokeAll, (address(account))),
+                abi.encodeCall(module.onUninstall, (""))
+            ];
     }
 
     function _stopped(uint256 index) private {
@@ -73,9 +74,8 @@ contract PreCheckTest is ValidatorTest {
             Grant memory terms = standardGrant();
             terms.salt = 10 + i;
             bytes32 policyId = install(terms);
-            bytes memory stop = i == 1
-                ? abi.encodeCall(module.revoke, (address(account), policyId))
-                : _stops()[i];
+            bytes memory stop =
+                i == 1 ? abi.encodeCall(module.revoke, (address(account), policyId)) : _stops()[i];
             Draft memory d = draft(terms);
             bool[] memory success = send(bundle(rootCall(stop), build(d)));
             assertTrue(success[0], "the stop failed");

@@ -31,10 +31,7 @@ contract SetCapTest is ValidatorTest {
         send(_pay(standardGrant(), 5 ether));
         Draft memory d = _pay(second, 5 ether);
         d.agentKey = OTHER_KEY;
-        refused(
-            d,
-            abi.encodeWithSelector(ISpendPolicy.OverCap.selector, address(token), 10 ether, 8 ether)
-        );
+        refused(d, abi.encodeWithSelector(ISpendPolicy.OverCap.selector, address(token), 10 ether, 8 ether));
         d.amount = 3 ether;
         send(d);
 

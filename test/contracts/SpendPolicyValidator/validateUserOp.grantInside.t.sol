@@ -15,10 +15,7 @@ contract ValidateUserOpGrantInsideTest is ValidatorTest {
     }
 
     /// Puts another owner's signature into an operation of kind 2 and signs it anew: the agent does not sign over it.
-    function _withInstall(
-        Draft memory d,
-        bytes32 hash
-    ) private view returns (PackedUserOperation memory op) {
+    function _withInstall(Draft memory d, bytes32 hash) private view returns (PackedUserOperation memory op) {
         op = build(d);
         bytes memory signature = compact(d.ownerKey, hash);
         for (uint256 i = 0; i < 64; ++i) op.signature[op.signature.length - 64 + i] = signature[i];
@@ -29,7 +26,15 @@ contract ValidateUserOpGrantInsideTest is ValidatorTest {
         Draft memory d = _inside(terms);
         PackedUserOperation memory op = build(d);
         vm.expectEmit(address(module));
-        emit ISpendPolicy.Granted(address(account), policyIdOf(terms), agent, terms.asset, terms.payees, d.terms, 0);
+        emit ISpendPolicy.Granted(
+            address(account),
+            policyIdOf(terms),
+            agent,
+            terms.asset,
+            terms.payees,
+            d.terms,
+            0
+        );
         vm.prank(bundler, bundler);
         entryPoint.handleOps(bundle(op), payable(bundler));
         assertEq(token.balanceOf(payees[3]), d.amount);

@@ -199,7 +199,14 @@ contract ValidateUserOpTest is ValidatorTest {
             abi.encodeCall(hooked.uninstallModule, (HOOK, address(module), "")),
             abi.encodeCall(
                 hooked.executeFromExecutor,
-                (0, abi.encodePacked(address(token), uint256(0), abi.encodeCall(token.transfer, (payees[3], 1))))
+                (
+                    0,
+                    abi.encodePacked(
+                        address(token),
+                        uint256(0),
+                        abi.encodeCall(token.transfer, (payees[3], 1))
+                    )
+                )
             ),
             // executeUserOp and the callData behind it, as EntryPoints understand it
             bytes.concat(

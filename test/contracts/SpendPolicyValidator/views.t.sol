@@ -19,7 +19,9 @@ contract ViewsTest is ValidatorTest {
     }
 
     function test_domainSeparator(address account_) public view {
-        bytes32 expected = keccak256(abi.encodePacked(hex"1901", module.domainSeparator(account_), bytes32(0)));
+        bytes32 expected = keccak256(
+            abi.encodePacked(hex"1901", module.domainSeparator(account_), bytes32(0))
+        );
         assertEq(expected, digest(module, account_, 0));
     }
 

@@ -96,7 +96,10 @@ abstract contract AccountTest is Test {
 
     /// The real EntryPoint, whose sources (GPL) are run from their artifact only.
     function newEntryPoint(string memory package) internal returns (IEntryPoint) {
-        return IEntryPoint(deploy(codeOf(string.concat("node_modules/", package, "/artifacts/EntryPoint.json"))));
+        return
+            IEntryPoint(
+                deploy(codeOf(string.concat("node_modules/", package, "/artifacts/EntryPoint.json")))
+            );
     }
 
     /// The account from its artifact: so that a change of the account doesn't compile every test anew.

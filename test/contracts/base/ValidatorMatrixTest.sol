@@ -111,9 +111,7 @@ abstract contract ValidatorMatrixTest is ValidatorTest {
     function test_matrix_ownPart() public both {
         Grant memory terms = standardGrant();
         terms.asset = address(entryPoint);
-        vm.expectRevert(
-            abi.encodeWithSelector(ISpendPolicy.AssetNotAllowed.selector, address(entryPoint))
-        );
+        vm.expectRevert(abi.encodeWithSelector(ISpendPolicy.AssetNotAllowed.selector, address(entryPoint)));
         install(terms);
     }
 

@@ -187,9 +187,8 @@ abstract contract ValidatorTest is AccountTest {
     ) internal view returns (PackedUserOperation memory op) {
         op = unsigned(callDataOf(d), d.nonceKey);
         bytes32 policyId = policyIdOf(d.grant);
-        bytes memory ownerSignature = grantInside
-            ? compact(d.ownerKey, digest(installHash(policyId, d.epoch)))
-            : bytes("");
+        bytes memory ownerSignature =
+            grantInside ? compact(d.ownerKey, digest(installHash(policyId, d.epoch))) : bytes("");
         Tail memory end = Tail(
             d.grant.asset,
             d.grant.payees,
