@@ -39,7 +39,7 @@ import {Extras, Grant, ISpendPolicy, Usage} from "./ISpendPolicy.sol";
 /// for a validator with a hook, which the law refuses.
 ///
 /// Storage is keyed with the account innermost (ERC-7562 STO-021), transient storage too: any bundler may include an agent's
-/// operation without the module being staked.
+/// operation without the module being staked. (Not the one that deploys the account, unless its factory is: STO-022.)
 interface ISpendPolicyValidator is ISpendPolicy, IERC7579Validator, IERC7579Hook {
     /// The account named its owner in the module, or with zero: nobody.
     event OwnerSet(address indexed account, address indexed owner);
