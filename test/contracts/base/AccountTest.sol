@@ -72,10 +72,10 @@ abstract contract AccountTest is Test {
     function setUp() public virtual {
         warp(START);
         entryPoint = newEntryPoint(entryPointPackage());
-        log = new DecisionLog();
-        factory = new AgentAccountFactory(address(newImplementation(address(entryPoint), address(log))));
+        log = DecisionLog(deploy(codeOf("artifacts/contracts/DecisionLog.sol/DecisionLog.json")));
+        factory = newFactory();
         account = IAgentAccount(factory.createAccount(owner, 0));
-        token = new DemoToken();
+        token = DemoToken(deploy(codeOf("artifacts/contracts/demo/DemoToken.sol/DemoToken.json")));
         token.mint(address(account), 1_000_000 ether);
         vm.deal(address(account), 1000 ether);
         vm.deal(bundler, 1000 ether);
@@ -106,6 +106,12 @@ abstract contract AccountTest is Test {
     function newImplementation(address entryPoint_, address log_) internal returns (IAgentAccount) {
         bytes memory code = codeOf("artifacts/contracts/AgentAccount.sol/AgentAccount.json");
         return IAgentAccount(deploy(bytes.concat(code, abi.encode(entryPoint_, log_))));
+    }
+
+    function newFactory() internal returns (AgentAccountFactory) {
+        bytes memory code = codeOf("artifacts/contracts/AgentAccountFactory.sol/AgentAccountFactory.json");
+        IAgentAccount implementation = newImplementation(address(entryPoint), address(log));
+        return AgentAccountFactory(deploy(bytes.concat(code, abi.encode(implementation))));
     }
 
     /// Creation code of an artifact.
