@@ -18,7 +18,12 @@ const compilerFor = (runs: number, viaIR = true) => ({
 
 const everyday = compilerFor(1_000_000);
 /** What would be more than 24,576 bytes otherwise (EIP-170). */
-const big = new Map([["contracts/AgentAccount.sol", compilerFor(200)]]);
+const big = new Map(
+  ["contracts/AgentAccount.sol", "contracts/SpendPolicyValidator.sol"].map((file) => [
+    file,
+    compilerFor(200),
+  ]),
+);
 /**
  * Tests go through the old pipeline, eight times as fast. What they deploy of ours comes from artifacts (`AccountTest`), so its
  * code and gas are those of the settings above. Those that run libraries inside themselves keep these settings.
@@ -37,14 +42,18 @@ const profile = {
 
 export default defineConfig({
   solidity: { profiles: { default: profile, production: profile } },
-  paths: { sources: "contracts", tests: { solidity: "test/contracts" } },
+  // Other people's accounts, which tests and the bench put the module on, are compiled beside our contracts.
+  paths: { sources: ["contracts", "test/accounts"], tests: { solidity: "test/contracts" } },
   test: {
     solidity: {
-      // The real EntryPoint is deployed from its npm package, the account from its artifact.
+      // The real EntryPoints are deployed from their npm packages, accounts and the module from their artifacts.
       fsPermissions: {
         readDirectory: [
           "artifacts/contracts",
+          "artifacts/test/accounts",
           "node_modules/@account-abstraction/contracts/artifacts",
+          "node_modules/entrypoint-07/artifacts",
+          "node_modules/entrypoint-09/artifacts",
           "test/vectors",
         ],
       },

@@ -164,7 +164,7 @@ export async function ownerOperation(
 }
 
 /** EIP-2098. */
-const compact = (signature: Hex): Hex =>
+export const compact = (signature: Hex): Hex =>
   serializeCompactSignature(signatureToCompactSignature(parseSignature(signature)));
 
 /** Says the same limits and prices for every operation; the bench carries them to the chain itself. */

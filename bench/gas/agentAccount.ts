@@ -1,4 +1,4 @@
-import { encodeFunctionData, type Hex } from "viem";
+import { encodeFunctionData, parseEther, type Hex } from "viem";
 
 import { agentAccountAbi } from "../../src/chain/abi/agentAccount.ts";
 import { grantByOwner } from "../../src/chain/deploy.ts";
@@ -12,6 +12,7 @@ export const agentAccount: Group = {
   names: [
     "agentAccount.erc20.standard",
     "agentAccount.native.standard",
+    "accountCap.extra",
     "grant.signed.extra",
     "revoke.one",
     "revoke.one.userOp",
@@ -33,11 +34,14 @@ export const agentAccount: Group = {
     const revokingByOperation = await medianOf(async (turn) =>
       gasOfOperation(site, await ownerOperation(agent, await revocation(agent, 300 + turn))),
     );
+    await gasOf(site, agent.owner, agent.account, capOnToken(agent));
+    const capped = await medianOf(async (turn) => gasOfOperation(site, await payment(agent, token, turn)));
     // Last: it ends every grant above.
     const everything = encodeFunctionData({ abi: agentAccountAbi, functionName: "revokeAll" });
     return {
       "agentAccount.erc20.standard": erc20,
       "agentAccount.native.standard": native,
+      "accountCap.extra": capped - erc20,
       "grant.signed.extra": granting - erc20,
       "revoke.one": revoking,
       "revoke.one.userOp": revokingByOperation,
@@ -45,6 +49,14 @@ export const agentAccount: Group = {
     };
   },
 };
+
+/** The call that caps what all agents of the account pay together, in a window of a day. */
+const capOnToken = ({ site }: Agent): Hex =>
+  encodeFunctionData({
+    abi: agentAccountAbi,
+    functionName: "setCap",
+    args: [site.token, parseEther("500"), 14_400n],
+  });
 
 /** The call that revokes a grant, which is put in force for it. */
 async function revocation(agent: Agent, salt: number): Promise<Hex> {

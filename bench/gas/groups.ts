@@ -2,6 +2,7 @@ import { agentAccount } from "./agentAccount.ts";
 import { decisionLog } from "./decisionLog.ts";
 import { simpleAccount } from "./simpleAccount.ts";
 import type { Site } from "./site.ts";
+import { validator } from "./validator.ts";
 
 /** Figures that are measured together. */
 export type Group = {
@@ -12,4 +13,4 @@ export type Group = {
 };
 
 /** Everything that is measured. A figure of no group is told as not measured. */
-export const groups: readonly Group[] = Object.freeze([simpleAccount, agentAccount, decisionLog]);
+export const groups: readonly Group[] = Object.freeze([simpleAccount, agentAccount, validator, decisionLog]);

@@ -27,6 +27,7 @@ import {
   ensureContracts,
   ensureDeployed,
   sendTransaction,
+  spendPolicyValidatorDeployment,
 } from "../../src/chain/deploy.ts";
 import { entryPointAddress } from "../../src/chain/entryPoint.ts";
 import { localChainId, localFaucet, startLocalChain } from "../../src/testing/localChain.ts";
@@ -66,6 +67,7 @@ export async function openSite(): Promise<Site> {
   const local = await startLocalChain({ stateFile });
   const chain = await connectChain({ rpc: local, chainId: localChainId, finality: { depth: 0 } });
   await ensureContracts(chain, localFaucet);
+  await ensureDeployed(chain, localFaucet, spendPolicyValidatorDeployment);
   const token = await ensureDeployed(chain, localFaucet, {
     address: getCreate2Address({
       from: create2Deployer,
@@ -175,6 +177,7 @@ export async function contractSizes({ chain, token }: Site): Promise<readonly Co
     ["AgentAccountFactory", agentAccountFactoryDeployment.address],
     ["DecisionLog", decisionLogDeployment.address],
     ["DemoToken", token],
+    ["SpendPolicyValidator", spendPolicyValidatorDeployment.address],
   ];
   return Promise.all(
     contracts.map(async ([name, address]) => ({

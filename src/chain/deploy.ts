@@ -6,12 +6,19 @@ import {
   type Address,
   type Hex,
 } from "viem";
+import { entryPoint07Address, entryPoint08Address, entryPoint09Address } from "viem/account-abstraction";
 import type { PrivateKeyAccount } from "viem/accounts";
 
 import type { Grant } from "../policy/grant.ts";
 import { agentAccountAbi } from "./abi/agentAccount.ts";
 import { agentAccountFactoryAbi } from "./abi/agentAccountFactory.ts";
-import { agentAccountBytecode, agentAccountFactoryBytecode, decisionLogBytecode } from "./abi/bytecode.ts";
+import {
+  agentAccountBytecode,
+  agentAccountFactoryBytecode,
+  decisionLogBytecode,
+  spendPolicyValidatorBytecode,
+} from "./abi/bytecode.ts";
+import { spendPolicyValidatorAbi } from "./abi/spendPolicyValidator.ts";
 import { ask, type Chain } from "./connectChain.ts";
 import { decodeRefusal, revertDataOf } from "./decodeRefusal.ts";
 import { entryPointAddress } from "./entryPoint.ts";
@@ -45,6 +52,15 @@ export const agentAccountFactoryDeployment: Deployment = deployment(
     abi: agentAccountFactoryAbi,
     bytecode: agentAccountFactoryBytecode,
     args: [agentAccountDeployment.address],
+  }),
+);
+
+/** The law as a module, for ERC-7579 accounts that people already have. */
+export const spendPolicyValidatorDeployment: Deployment = deployment(
+  encodeDeployData({
+    abi: spendPolicyValidatorAbi,
+    bytecode: spendPolicyValidatorBytecode,
+    args: [decisionLogDeployment.address, entryPoint07Address, entryPoint08Address, entryPoint09Address],
   }),
 );
 

@@ -3,8 +3,8 @@ pragma solidity 0.8.37;
 
 import {IEntryPoint, PackedUserOperation} from "@openzeppelin/contracts/interfaces/IERC4337.sol";
 import {IAgentAccount} from "../../../contracts/interfaces/IAgentAccount.sol";
-import {IAgentAccountFactory} from "../../../contracts/interfaces/IAgentAccountFactory.sol";
-import {IDecisionLog} from "../../../contracts/interfaces/IDecisionLog.sol";
+import {AgentAccountFactory} from "../../../contracts/AgentAccountFactory.sol";
+import {DecisionLog} from "../../../contracts/DecisionLog.sol";
 import {DemoToken} from "../../../contracts/demo/DemoToken.sol";
 import {Extras, Grant, ISpendPolicy} from "../../../contracts/interfaces/ISpendPolicy.sol";
 import {Payees} from "./Payees.sol";
@@ -61,8 +61,8 @@ abstract contract AccountTest is Test {
     address internal immutable bundler = vm.addr(uint256(keccak256("bundler")));
 
     IEntryPoint internal entryPoint;
-    IDecisionLog internal log;
-    IAgentAccountFactory internal factory;
+    DecisionLog internal log;
+    AgentAccountFactory internal factory;
     IAgentAccount internal account;
     DemoToken internal token;
     address[] internal payees;
@@ -71,17 +71,11 @@ abstract contract AccountTest is Test {
 
     function setUp() public virtual {
         warp(START);
-        string memory artifact = vm.readFile(
-            "node_modules/@account-abstraction/contracts/artifacts/EntryPoint.json"
-        );
-        entryPoint = IEntryPoint(deploy(vm.parseJsonBytes(artifact, ".bytecode")));
-        log = IDecisionLog(deploy(codeOf("DecisionLog")));
-        address implementation = address(newImplementation(address(entryPoint), address(log)));
-        factory = IAgentAccountFactory(
-            deploy(bytes.concat(codeOf("AgentAccountFactory"), abi.encode(implementation)))
-        );
+        entryPoint = newEntryPoint(entryPointPackage());
+        log = DecisionLog(deploy(codeOf("artifacts/contracts/DecisionLog.sol/DecisionLog.json")));
+        factory = newFactory();
         account = IAgentAccount(factory.createAccount(owner, 0));
-        token = new DemoToken();
+        token = DemoToken(deploy(codeOf("artifacts/contracts/demo/DemoToken.sol/DemoToken.json")));
         token.mint(address(account), 1_000_000 ether);
         vm.deal(address(account), 1000 ether);
         vm.deal(bundler, 1000 ether);
@@ -95,15 +89,34 @@ abstract contract AccountTest is Test {
         vm.warp(to);
     }
 
-    /// Another implementation.
-    function newImplementation(address entryPoint_, address log_) internal returns (IAgentAccount) {
-        return IAgentAccount(deploy(bytes.concat(codeOf("AgentAccount"), abi.encode(entryPoint_, log_))));
+    /// npm package with the EntryPoint that the test runs on.
+    function entryPointPackage() internal view virtual returns (string memory) {
+        return "@account-abstraction/contracts";
     }
 
-    /// Creation code of a contract of ours, as it is deployed: tests themselves are compiled with quicker settings.
-    function codeOf(string memory name) internal view returns (bytes memory) {
-        string memory path = string.concat("artifacts/contracts/", name, ".sol/", name, ".json");
-        return vm.parseJsonBytes(vm.readFile(path), ".bytecode");
+    /// The real EntryPoint, whose sources (GPL) are run from their artifact only.
+    function newEntryPoint(string memory package) internal returns (IEntryPoint) {
+        return
+            IEntryPoint(
+                deploy(codeOf(string.concat("node_modules/", package, "/artifacts/EntryPoint.json")))
+            );
+    }
+
+    /// The account from its artifact: so that a change of the account doesn't compile every test anew.
+    function newImplementation(address entryPoint_, address log_) internal returns (IAgentAccount) {
+        bytes memory code = codeOf("artifacts/contracts/AgentAccount.sol/AgentAccount.json");
+        return IAgentAccount(deploy(bytes.concat(code, abi.encode(entryPoint_, log_))));
+    }
+
+    function newFactory() internal returns (AgentAccountFactory) {
+        bytes memory code = codeOf("artifacts/contracts/AgentAccountFactory.sol/AgentAccountFactory.json");
+        IAgentAccount implementation = newImplementation(address(entryPoint), address(log));
+        return AgentAccountFactory(deploy(bytes.concat(code, abi.encode(implementation))));
+    }
+
+    /// Creation code of an artifact.
+    function codeOf(string memory artifact) internal view returns (bytes memory) {
+        return vm.parseJsonBytes(vm.readFile(artifact), ".bytecode");
     }
 
     /// Creation code, run.
@@ -138,16 +151,28 @@ abstract contract AccountTest is Test {
 
     function noExtras() internal pure returns (Extras memory extras) {}
 
-    function install(Grant memory terms) internal returns (bytes32 policyId) {
+    function install(Grant memory terms) internal virtual returns (bytes32 policyId) {
         vm.prank(owner);
         return account.grant(terms);
+    }
+
+    function policyIdOf(Grant memory terms) internal view virtual returns (bytes32) {
+        return account.policyIdOf(terms);
+    }
+
+    function termsOf(Grant memory terms) internal view virtual returns (bytes24) {
+        return account.termsOf(terms);
+    }
+
+    function epochNow() internal view virtual returns (uint256) {
+        return account.epoch();
     }
 
     // Operations.
 
     function draft(Grant memory terms) internal returns (Draft memory d) {
         d.grant = terms;
-        d.terms = account.termsOf(terms);
+        d.terms = termsOf(terms);
         d.kind = 1;
         d.agentKey = AGENT_KEY;
         d.payee = 3;
@@ -157,12 +182,12 @@ abstract contract AccountTest is Test {
         d.size = ++size;
         d.root = keccak256(abi.encode("root", size));
         d.ownerKey = OWNER_KEY;
-        d.epoch = account.epoch();
+        d.epoch = epochNow();
         d.nonceKey = laneOf(terms.agent, 0);
     }
 
     /// One of the 2^32 nonce keys of an agent.
-    function laneOf(address agent_, uint32 number) internal pure returns (uint192) {
+    function laneOf(address agent_, uint32 number) internal view virtual returns (uint192) {
         return (uint192(number) << 160) | uint160(agent_);
     }
 
@@ -198,7 +223,7 @@ abstract contract AccountTest is Test {
     }
 
     function sign(PackedUserOperation memory op, Draft memory d) internal view {
-        bytes32 policyId = account.policyIdOf(d.grant);
+        bytes32 policyId = policyIdOf(d.grant);
         op.signature = bytes.concat(
             abi.encodePacked(d.kind, d.grant.agent),
             compact(d.agentKey, digest(operationHash(userOpHash(op), policyId, d))),
@@ -249,7 +274,7 @@ abstract contract AccountTest is Test {
         return IEntryPointExtra(address(entryPoint)).getUserOpHash(op);
     }
 
-    function digest(bytes32 structHash) internal view returns (bytes32) {
+    function digest(bytes32 structHash) internal view virtual returns (bytes32) {
         bytes32 separator = keccak256(
             abi.encode(
                 keccak256(
@@ -352,7 +377,7 @@ abstract contract AccountTest is Test {
     }
 
     function notGranted(Grant memory terms) internal view returns (bytes memory) {
-        return abi.encodeWithSelector(ISpendPolicy.NotGranted.selector, account.policyIdOf(terms));
+        return abi.encodeWithSelector(ISpendPolicy.NotGranted.selector, policyIdOf(terms));
     }
 
     function notOwner(address caller) internal pure returns (bytes memory) {

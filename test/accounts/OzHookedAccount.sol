@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {AccountERC7579Hooked} from "@openzeppelin/contracts/account/extensions/draft-AccountERC7579Hooked.sol";
+import {IEntryPoint} from "@openzeppelin/contracts/interfaces/IERC4337.sol";
+import {MODULE_TYPE_HOOK, MODULE_TYPE_VALIDATOR} from "@openzeppelin/contracts/interfaces/draft-IERC7579.sol";
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+
+/// The same with OpenZeppelin's hook: our module is the validator and the hook.
+contract OzHookedAccount is AccountERC7579Hooked {
+    IEntryPoint private immutable ENTRY_POINT;
+
+    address private _root;
+
+    constructor(IEntryPoint entryPoint_) {
+        ENTRY_POINT = entryPoint_;
+        _root = address(this);
+    }
+
+    function initialize(address root, address module, bytes calldata data) external {
+        require(_root == address(0), "initialized");
+        _root = root;
+        _installModule(MODULE_TYPE_VALIDATOR, module, data);
+        _installModule(MODULE_TYPE_HOOK, module, "");
+    }
+
+    function entryPoint() public view override returns (IEntryPoint) {
+        return ENTRY_POINT;
+    }
+
+    /// For operations whose nonce names no installed validator.
+    function _rawSignatureValidation(
+        bytes32 hash,
+        bytes calldata signature
+    ) internal view override returns (bool) {
+        (address signer, , ) = ECDSA.tryRecoverCalldata(hash, signature);
+        return signer != address(0) && signer == _root;
+    }
+}
