@@ -37,7 +37,7 @@ export type LawOperation = {
 };
 
 export type LawAnswer =
-  | ({ readonly kind: "allow"; readonly policyId: Hex; readonly amountUnits: bigint } & Words)
+  | ({ readonly kind: "allow"; readonly policyId: Hex; readonly asset: Address; readonly amountUnits: bigint } & Words)
   | ({ readonly kind: "refuse" } & Refusal);
 
 /** Bytes of a signature in front of what its kind adds, and of kind 3 altogether. */
@@ -53,7 +53,13 @@ export function law(operation: LawOperation, state: LawState): LawAnswer {
   if (isRefusal(request)) return { kind: "refuse", ...request };
   const { value, done } = meterOperation(request, state).next();
   if (done && value)
-    return { kind: "allow", policyId: request.policyId, amountUnits: request.amountUnits, ...value };
+    return {
+      kind: "allow",
+      policyId: request.policyId,
+      asset: lower(request.grant.asset),
+      amountUnits: request.amountUnits,
+      ...value,
+    };
   return { kind: "refuse", ...(value as Refusal) };
 }
 

@@ -25,6 +25,8 @@ export type Words = {
   readonly cap: bigint;
   /** hashStruct of the approval that is used up now. */
   readonly approval: Hex | null;
+  /** callHash that the rest of the bundle will find noted for this policy. */
+  readonly note: Hex | null;
 };
 
 /** An amount in whole units, rounded up: what is charged. */
@@ -75,7 +77,7 @@ export function* meterOperation(request: Request, state: LawState): Generator<Re
   const approval = request.approval ? yield* useApproval(request, request.approval, state) : null;
   const agent = lower(grant.agent);
   if (lower(request.lane) !== agent) yield refusal("LaneNotAllowed", lower(request.lane), agent);
-  return { counters, operations, cap, approval };
+  return { counters, operations, cap, approval, note: touched.length > 0 ? request.callHash : null };
 }
 
 /** Most that one operation may pay: an approval lifts the cap per call, and nothing else. */
