@@ -69,7 +69,8 @@ export function encodeUnsigned(operation: LawOperation): Hex {
     end,
   ].join("");
   if (!bytes) return `0x${whole}`;
-  const length = bytes.tail === "broken" ? whole.length - 2 : Number(bytes.signatureLength) * 2;
+  // 100 bytes: into what has to be there, as a last word may be padding, which nobody looks at.
+  const length = bytes.tail === "broken" ? whole.length - 200 : Number(bytes.signatureLength) * 2;
   return `0x${whole.slice(0, length).padEnd(length, "0")}`;
 }
 

@@ -60,7 +60,7 @@ export function randomGrant(chance: Chance, cast: Cast): RandomGrant {
         : chance.pick([300n, 300n, 301n, 600n, 3_600n, 14_400n, chance.between(300n, 0xffffffn), 0xffffffn]),
       gasBudget: least(feeCap * chance.between(1n, 20n), 0xffffffn) * gasUnit,
       feeCap: feeCap * gasUnit,
-      expiry: chance.oneIn(4) ? cast.time + chance.between(0n, 20_000n) : 0xffffffffn,
+      expiry: chance.oneIn(8) ? cast.time + chance.between(0n, 20_000n) : 0xffffffffn,
       salt: chance.between(0n, 0xfffffn),
       extras: plain ? noExtras : randomExtras(chance, cast, trees, perCall * unit),
     };
@@ -120,7 +120,7 @@ function randomExtras(chance: Chance, cast: Cast, trees: Trees, perCall: bigint)
     paymaster: chance.oneIn(2) ? zeroAddress : cast.paymaster,
     heartbeat: chance.oneIn(2)
       ? 0n
-      : chance.pick([1n, 300n, 3_000n, 86_400n, 0xffffffffn, ...(rarely ? [1n << 32n] : [])]),
+      : chance.pick([1n, 3_000n, 86_400n, 864_000n, 0xffffffffn, ...(rarely ? [1n << 32n] : [])]),
   };
 }
 

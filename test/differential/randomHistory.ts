@@ -2,7 +2,9 @@ import { keccak256, zeroAddress, type Address } from "viem";
 
 import type { LawOperation } from "../../src/policy/law.ts";
 import { decodeCap } from "../../src/policy/cap.ts";
+import { policyIdOf } from "../../src/policy/grant.ts";
 import { isLive } from "../../src/policy/meter.ts";
+import { field, type Claim } from "../../src/policy/window.ts";
 import type { Chance } from "./chance.ts";
 import { LawWorld, type Foreseen } from "./lawWorld.ts";
 import { changedGrant, randomAddress, randomGrant, type Cast, type RandomGrant } from "./randomGrant.ts";
@@ -38,34 +40,46 @@ export function randomHistory(chance: Chance, place: Place, operations: number):
   const all: Foreseen[] = [];
   let clock = place.time + chance.between(0n, 40_000n) - 20_000n;
   let earlier: LawOperation | undefined;
+  let approved: LawOperation | undefined;
   for (let done = 0; done < operations; done++) {
     clock += chance.pick([0n, 0n, 13n, chance.between(0n, grants[0]!.grant.bucket), chance.between(0n, 9n * grants[0]!.grant.bucket)]);
     if (clock > 0xffffff00n) clock = place.time;
     if (chance.oneIn(3)) all.push(...ownerSteps(chance, world, grants, cast));
     const known = grants[chance.below(grants.length)]!;
     let operation = randomOperation({ chance, cast, world, known, clock });
-    if (earlier && chance.oneIn(12)) operation = again(chance, earlier, operation, grants);
+    if (earlier && chance.oneIn(10)) operation = again(chance, world, earlier, operation.claim, grants);
+    if (approved && chance.oneIn(12)) operation = again(chance, world, approved, operation.claim, []);
     const { approval } = operation;
     if (approval?.approver === place.harness && approval.signatureLength === 0n && !chance.oneIn(3))
       all.push(
         world.recordApproval(operation.named.policyId, keccak256(operation.callData), approval.nonce, approval.deadline),
       );
-    all.push(world.operate(operation));
-    if (operation.callData !== "0x") earlier = operation;
+    const foreseen = world.operate(operation);
+    all.push(foreseen);
+    if (foreseen.expected.refusal || operation.callData === "0x") continue;
+    earlier = operation;
+    if (operation.approval) approved = operation;
   }
   return all;
 }
 
-/** An earlier operation once more, in the claim of a new one: for the same grant, or for its sibling. */
+/** An operation that was allowed, once more: for the same grant, or for its sibling. */
 function again(
   chance: Chance,
+  world: LawWorld,
   earlier: LawOperation,
-  fresh: LawOperation,
+  claim: Claim,
   grants: readonly RandomGrant[],
 ): LawOperation {
   const named = chance.oneIn(2) ? earlier.named : (grants.at(-1) ?? earlier.named);
-  const treeSize = fresh.treeSize > earlier.treeSize ? fresh.treeSize : earlier.treeSize + 1n;
-  return { ...earlier, named, claim: chance.oneIn(3) ? earlier.claim : fresh.claim, treeSize: treeSize > 0xffffffffn ? 0xffffffffn : treeSize };
+  const stored = field(world.state.counters(named.policyId), 200n, 32n);
+  return {
+    ...earlier,
+    named,
+    claim: chance.oneIn(4) ? claim : earlier.claim,
+    treeSize: stored < 0xffffffffn ? stored + 1n : stored,
+    ownerSignatureLength: 0n,
+  };
 }
 
 /** What owners do, at the edges of what they can. */
@@ -100,8 +114,7 @@ function ownerSteps(
 /** A grant that no 24 bytes can hold. */
 function unholdable(chance: Chance, known: RandomGrant): RandomGrant {
   const grant = { ...known.grant, ...chance.pick([{ perWindow: (1n << 256n) - 1n }, { bucket: 1n << 24n }, { expiry: 1n << 32n }, { salt: 1n << 20n }, { feeCap: 100_000_001n }]) };
-  // Its id is not looked at before it is refused; the counters of the known one stay as they are.
-  return { ...known, grant };
+  return { ...known, grant, policyId: policyIdOf(grant) };
 }
 
 function setCap(chance: Chance, world: LawWorld, { grant }: RandomGrant): Foreseen {

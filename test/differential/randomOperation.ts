@@ -40,7 +40,7 @@ export function randomOperation(setting: Setting): LawOperation {
   const live = isLive(word, world.epoch);
   const claim = randomClaim(setting);
   const plain = isPlain(grant) ? !chance.oneIn(4) : chance.oneIn(40);
-  const installs = live ? chance.oneIn(20) : !chance.oneIn(3);
+  const installs = live ? chance.oneIn(20) : !chance.oneIn(5);
   const empty = chance.oneIn(12);
   const kind = chance.oneIn(100)
     ? chance.pick([0, 5, 255])
@@ -84,7 +84,7 @@ export function randomOperation(setting: Setting): LawOperation {
     approval: ruled ? randomApproval(setting, claim, amount) : null,
     ownerSignatureLength: ruled && installs ? (chance.oneIn(40) ? 65n : 64n) : 0n,
   };
-  return chance.oneIn(5) ? bent(setting, operation) : operation;
+  return chance.oneIn(7) ? bent(setting, operation) : operation;
 }
 
 /** One thing is not as it should be. */
@@ -141,7 +141,7 @@ function bentBytes(chance: Chance, callData: Hex): Hex {
   const byte = () => chance.below(256).toString(16).padStart(2, "0");
   const bends: readonly (() => Hex)[] = [
     () => callData.slice(0, 2 + chance.below(bytes) * 2) as Hex,
-    () => callData.slice(0, -64) as Hex,
+    () => callData.slice(0, Math.max(2, callData.length - 64)) as Hex,
     () => `${callData}${byte()}`,
     () => `${callData}${"00".repeat(32)}`,
     () => put(chance.below(bytes), byte()),
@@ -220,7 +220,7 @@ function randomCalls(setting: Setting, amount: bigint): readonly Proven[] {
   const count = chance.oneIn(60) ? chance.pick([0, 16, 17]) : chance.oneIn(4) ? 2 + chance.below(2) : 1;
   return Array.from({ length: count }, (_, index) => {
     const share = amount === maxUint ? amount : index === 0 ? amount - (amount / BigInt(count)) * BigInt(count - 1) : amount / BigInt(count);
-    if (chance.oneIn(3)) return ruledCall(setting, share);
+    if (chance.oneIn(setting.known.rules.length > 0 ? 3 : 30)) return ruledCall(setting, share);
     return chance.oneIn(3) ? tokenCall(setting, share) : payment(setting, share);
   });
 }
