@@ -101,7 +101,8 @@ function bent(setting: Setting, operation: LawOperation): LawOperation {
       proofs: proofs.map(({ path, rule }) => (chance.oneIn(2) ? { path: bentPath(chance, path), rule } : { path, rule })),
     }),
     () => ({ ...operation, proofs: chance.oneIn(2) ? proofs.slice(1) : [...proofs, { path: [], rule: null }] }),
-    () => ({ ...operation, bytes: { signatureLength: 66n + chance.between(0n, 170n), tail: "whole" as const } }),
+    // Every right length is odd.
+    () => ({ ...operation, bytes: { signatureLength: 66n + 2n * chance.between(0n, 85n), tail: "whole" as const } }),
     () => ({ ...operation, bytes: { signatureLength: 999n, tail: "broken" as const } }),
     () => ({ ...operation, claim: { ...claim, validUntil: claim.validAfter + chance.pick([301n, 0xffffn]) } }),
     () => ({ ...operation, claim: { validAfter: 0n, validUntil: chance.pick([0n, 0n, 1n]) } }),
