@@ -34,8 +34,6 @@ export function changeCap(
   if (exponent > 63n || perWindow % unit !== 0n || bucket < 300n || bucket > 0xffffffn)
     return { error: "CapNotRepresentable", args: [perWindow, bucket] };
   const before = decodeCap(word);
-  const ring = before
-    ? carryRing(word, { ...before, gasUnit: 1n }, { unit, gasUnit: 1n, bucket }, time)
-    : 0n;
+  const ring = before ? carryRing(word, { ...before, gasUnit: 1n }, { unit, gasUnit: 1n, bucket }, time) : 0n;
   return (bucket << bucketAt) | (exponent << exponentAt) | ((perWindow / unit) << capAt) | ring;
 }

@@ -355,10 +355,7 @@ function ceilingOf(limit: LimitClause, token: Token, perCall: bigint, perWindow:
 function exponentFor(amounts: readonly (readonly [bigint, number])[], token: Token): number {
   const exponent = leastExponent(amounts);
   if (exponent >= 64)
-    throw mistake(
-      `An amount of ${token.symbol} is beyond what the chain's counters hold.`,
-      "Lower it.",
-    );
+    throw mistake(`An amount of ${token.symbol} is beyond what the chain's counters hold.`, "Lower it.");
   const unit = 10n ** BigInt(exponent);
   if (amounts.every(([value]) => value % unit === 0n)) return exponent;
   const list = amounts

@@ -84,8 +84,7 @@ function chainReasons(input: JudgeInput): ChainReasons {
       questions.push(approvalReason(amountUnits, limit));
     else denials.push(reasonOf(refused, input));
   if (request.feeWei > input.gasFundsWei) denials.push(unfundedReason(request.feeWei, input.gasFundsWei));
-  if (amountUnits > input.balanceUnits)
-    denials.push(balanceReason(amountUnits, input.balanceUnits, limit));
+  if (amountUnits > input.balanceUnits) denials.push(balanceReason(amountUnits, input.balanceUnits, limit));
   return { denials, questions };
 }
 

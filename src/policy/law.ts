@@ -37,7 +37,12 @@ export type LawOperation = {
 };
 
 export type LawAnswer =
-  | ({ readonly kind: "allow"; readonly policyId: Hex; readonly asset: Address; readonly amountUnits: bigint } & Words)
+  | ({
+      readonly kind: "allow";
+      readonly policyId: Hex;
+      readonly asset: Address;
+      readonly amountUnits: bigint;
+    } & Words)
   | ({ readonly kind: "refuse" } & Refusal);
 
 /** Bytes of a signature in front of what its kind adds, and of kind 3 altogether. */
@@ -150,8 +155,7 @@ function plainlyNamed(
 /** Twin of the check in `TermsLibrary.unpack`: no smaller exponents would do. */
 function isCanonical({ grant, units }: NamedGrant): boolean {
   const fits = (amounts: readonly (readonly [bigint, bigint])[], exponent: number) =>
-    exponent > 0 &&
-    amounts.every(([value, bits]) => (value / 10n ** BigInt(exponent)) * 10n < 1n << bits);
+    exponent > 0 && amounts.every(([value, bits]) => (value / 10n ** BigInt(exponent)) * 10n < 1n << bits);
   const { perCall, perWindow, lifetime, gasBudget, feeCap } = grant;
   const amounts = [
     [perCall, 16n],

@@ -90,8 +90,7 @@ function measureCall(
   const to = lower(call.to);
   const asset = lower(grant.asset);
   if (asset === zeroAddress) {
-    if (call.data === "0x")
-      return provePayee(grant.payees, proof, { amount: call.valueWei, touched: [to] });
+    if (call.data === "0x") return provePayee(grant.payees, proof, { amount: call.valueWei, touched: [to] });
   } else {
     if (call.valueWei !== 0n) return refusal("CallNotAllowed");
     if (to === asset) {

@@ -5,7 +5,7 @@ import { extrasFit, type Grant, type GrantUnits } from "./grant.ts";
 import { payeeRoot } from "./payeeTree.ts";
 import { refusal, type Refusal } from "./refusal.ts";
 import type { LawState, NamedGrant, Request, SentApproval } from "./request.ts";
-import { aboveRing, chargeWindow, field, windowAt, type Claim } from "./window.ts";
+import { aboveRing, chargeWindow, field, windowAt } from "./window.ts";
 
 /** Fields of a counters word above its ring, as in contracts/libraries/Counters.sol. */
 const spentAt = aboveRing;
@@ -173,7 +173,8 @@ function* countOperation({ grant, claim }: Request, before: bigint): Generator<R
   const window = windowAt(word, claim, grant.bucket);
   const count = window.spent + 1n;
   if (window.tooOld) yield refusal("WindowTooOld", window.tooOld.actual, window.tooOld.allowed);
-  else if (count > operationsPerWindow) yield refusal("TooManyOperationsInWindow", count, operationsPerWindow);
+  else if (count > operationsPerWindow)
+    yield refusal("TooManyOperationsInWindow", count, operationsPerWindow);
   return chargeWindow(word, window, 1n);
 }
 
@@ -200,8 +201,7 @@ function* useApproval(request: Request, approval: SentApproval, state: LawState)
   const known = state.approval(hash);
   if (known === "used") yield refusal("ApprovalUsed", hash);
   else if (signatureLength === 0n && known !== "recorded") yield refusal("ApprovalNotRecorded", hash);
-  if (signatureLength !== 0n && signatureLength !== 64n)
-    yield refusal("MalformedSignature", signatureLength);
+  if (signatureLength !== 0n && signatureLength !== 64n) yield refusal("MalformedSignature", signatureLength);
   return hash;
 }
 

@@ -24,7 +24,8 @@ export type Window = {
   readonly tooOld: { readonly actual: bigint; readonly allowed: bigint } | null;
 };
 
-export const field = (word: bigint, at: bigint, bits: bigint): bigint => BigInt.asUintN(Number(bits), word >> at);
+export const field = (word: bigint, at: bigint, bits: bigint): bigint =>
+  BigInt.asUintN(Number(bits), word >> at);
 
 /** Twin of `Counters._window`; a claim that is too old gets what the ring still knows. */
 export function windowAt(word: bigint, claim: Claim, bucket: bigint): Window {

@@ -45,7 +45,11 @@ export async function compareLaw(part: Part, chain: LawChain): Promise<Compariso
       harness: chain.harness.toLowerCase() as Address,
       time,
     };
-    const history = randomHistory(chanceOf(Math.imul(part.seed, 0x9e3779b1) + number), place, casesPerHistory);
+    const history = randomHistory(
+      chanceOf(Math.imul(part.seed, 0x9e3779b1) + number),
+      place,
+      casesPerHistory,
+    );
     const told = await chain.run(history.map(({ step }) => step));
     for (const [index, foreseen] of history.entries()) {
       const answer = told[index]!;
@@ -125,7 +129,9 @@ function inWords({ success, told }: StepAnswer): string {
 }
 
 const nameOf = (foreseen: Foreseen, answer: StepAnswer): string =>
-  isWordless(foreseen, answer) ? "CallNotAllowed, without a word" : (foreseen.expected.refusal?.error ?? "allowed");
+  isWordless(foreseen, answer)
+    ? "CallNotAllowed, without a word"
+    : (foreseen.expected.refusal?.error ?? "allowed");
 
 const readable = (value: unknown): string =>
   JSON.stringify(value, (_, part: unknown) => (typeof part === "bigint" ? part.toString() : part));

@@ -1,4 +1,4 @@
-import { encodeAbiParameters, numberToHex, type Address, type Hex } from "viem";
+import { encodeAbiParameters, numberToHex, zeroAddress, type Address, type Hex } from "viem";
 
 import { packTerms } from "../../src/policy/grant.ts";
 import { signatureKind, type LawOperation } from "../../src/policy/law.ts";
@@ -75,9 +75,16 @@ export function encodeUnsigned(operation: LawOperation): Hex {
 }
 
 function encodeTail({ named, proofs, approval, ownerSignatureLength }: LawOperation): string {
-  const dummy = (length: bigint): Hex => `0x${noSignature.slice(0, Number(length) * 2).padEnd(Number(length) * 2, "3")}`;
+  const dummy = (length: bigint): Hex =>
+    `0x${noSignature.slice(0, Number(length) * 2).padEnd(Number(length) * 2, "3")}`;
   const { asset, payees, extras } = named.grant;
-  const none = { approver: `0x${"00".repeat(20)}` as Address, path: [], nonce: 0n, deadline: 0n, signatureLength: 0n };
+  const none = {
+    approver: zeroAddress,
+    path: [],
+    nonce: 0n,
+    deadline: 0n,
+    signatureLength: 0n,
+  };
   const { signatureLength, ...sent } = approval ?? none;
   const encoded = encodeAbiParameters(
     [tailParameter],

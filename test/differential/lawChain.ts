@@ -111,12 +111,14 @@ function unpackAnswers(returned: Hex): readonly StepAnswer[] {
   const start = 2 + 64;
   const end = start + 64 + Number.parseInt(returned.slice(start, start + 64), 16) * 2;
   const answers: StepAnswer[] = [];
-  for (let at = start + 64; at < end; ) {
+  for (let at = start + 64; at < end;) {
     const length = Number.parseInt(returned.slice(at, at + 8), 16) * 2;
     const answer = returned.slice(at + 8, at + 8 + length);
     answers.push({
       success: answer.startsWith("01"),
-      words: Array.from({ length: 6 }, (_, index) => BigInt(`0x${answer.slice(2 + index * 64, 66 + index * 64)}`)),
+      words: Array.from({ length: 6 }, (_, index) =>
+        BigInt(`0x${answer.slice(2 + index * 64, 66 + index * 64)}`),
+      ),
       told: `0x${answer.slice(2 + 6 * 64)}`,
     });
     at += 8 + length;

@@ -101,7 +101,8 @@ export class LawWorld {
   operate(operation: LawOperation): Foreseen {
     const answer = law(operation, this.state);
     if (answer.kind === "allow") this.#take(answer);
-    const { policyId, asset } = answer.kind === "allow" ? answer : { ...operation.named, ...operation.named.grant };
+    const { policyId, asset } =
+      answer.kind === "allow" ? answer : { ...operation.named, ...operation.named.grant };
     const approval = answer.kind === "allow" ? (answer.approval ?? zeroHash) : zeroHash;
     const allowed =
       (operation.claim.validAfter << 208n) | (operation.claim.validUntil << 160n) | /* nobody signed */ 1n;
@@ -210,12 +211,7 @@ export class LawWorld {
     return fresh;
   }
 
-  #own(
-    door: Door,
-    args: readonly unknown[],
-    looksAt: Partial<Step>,
-    outcome?: bigint | object,
-  ): Foreseen {
+  #own(door: Door, args: readonly unknown[], looksAt: Partial<Step>, outcome?: bigint | object): Foreseen {
     const refused = typeof outcome === "object" && isRefusal(outcome) ? outcome : null;
     const about = { owner: door, args };
     return this.#foreseen(encode(door, [this.account, ...args]), looksAt, refused, { about });
@@ -263,4 +259,4 @@ const abi = Object.entries(doors).map(([name, inputs]) => ({
   stateMutability: "nonpayable" as const,
 }));
 const encode = (functionName: Door, args: readonly unknown[]): Hex =>
-  encodeFunctionData({ abi, functionName, args } as unknown as Parameters<typeof encodeFunctionData>[0]);
+  encodeFunctionData({ abi, functionName, args });

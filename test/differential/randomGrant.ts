@@ -3,7 +3,14 @@ import { numberToHex, zeroAddress, zeroHash, type Address, type Hex } from "viem
 import { policyIdOf, unitsOf, type Extras, type Grant } from "../../src/policy/grant.ts";
 import { payeeProof, payeeTree, type PayeeTree } from "../../src/policy/payeeTree.ts";
 import type { NamedGrant } from "../../src/policy/request.ts";
-import { comparison, ruleProof, ruleTree, type Condition, type Rule, type RuleTree } from "../../src/policy/rule.ts";
+import {
+  comparison,
+  ruleProof,
+  ruleTree,
+  type Condition,
+  type Rule,
+  type RuleTree,
+} from "../../src/policy/rule.ts";
 import type { Chance } from "./chance.ts";
 
 /** A grant with everything that its roots stand for. */
@@ -42,8 +49,12 @@ export function randomGrant(chance: Chance, cast: Cast): RandomGrant {
       bigint,
     ];
     const perCall = mantissa(chance, 16);
-    const perWindow = chance.oneIn(6) ? mantissa(chance, 16) : least(perCall * chance.between(1n, 5n), 0xffffn);
-    const lifetime = chance.oneIn(6) ? mantissa(chance, 24) : least(perWindow * chance.between(1n, 5n), 0xffffffn);
+    const perWindow = chance.oneIn(6)
+      ? mantissa(chance, 16)
+      : least(perCall * chance.between(1n, 5n), 0xffffn);
+    const lifetime = chance.oneIn(6)
+      ? mantissa(chance, 24)
+      : least(perWindow * chance.between(1n, 5n), 0xffffffn);
     const feeCap = mantissa(chance, 16);
     const plain = chance.oneIn(3);
     const trees = randomTrees(chance, cast);
@@ -114,9 +125,13 @@ function randomExtras(chance: Chance, cast: Cast, trees: Trees, perCall: bigint)
     rules: trees.ruleTree?.root ?? zeroHash,
     functions: rarely ? chance.pick([16n, 255n]) : chance.between(0n, 15n),
     approvers: chance.oneIn(4) ? zeroHash : trees.approvers!.root,
-    ceiling: chance.oneIn(3) ? 0n : chance.pick([perCall * 2n, perCall + 1n, (1n << 256n) - 1n, perCall / 2n]),
+    ceiling: chance.oneIn(3)
+      ? 0n
+      : chance.pick([perCall * 2n, perCall + 1n, (1n << 256n) - 1n, perCall / 2n]),
     operations: chance.oneIn(2) ? 0n : chance.pick([1n, 2n, 5n, 0xffffffn, ...(rarely ? [1n << 24n] : [])]),
-    operationsPerWindow: chance.oneIn(2) ? 0n : chance.pick([1n, 2n, 4n, 0xffffn, ...(rarely ? [1n << 16n] : [])]),
+    operationsPerWindow: chance.oneIn(2)
+      ? 0n
+      : chance.pick([1n, 2n, 4n, 0xffffn, ...(rarely ? [1n << 16n] : [])]),
     paymaster: chance.oneIn(2) ? zeroAddress : cast.paymaster,
     heartbeat: chance.oneIn(2)
       ? 0n
@@ -127,8 +142,15 @@ function randomExtras(chance: Chance, cast: Cast, trees: Trees, perCall: bigint)
 function randomRule(chance: Chance, cast: Cast): Rule {
   const conditions = Array.from({ length: chance.below(4) }, (): Condition => {
     const how = chance.pick(Object.values(comparison));
-    const operand = () => chance.pick([0n, 1n, 1_000n, (1n << 256n) - 1n, BigInt(cast.payees[0]!), chance.between(0n, 5_000n)]);
-    const count = chance.oneIn(20) ? chance.below(4) : how === comparison.self ? 0 : how === comparison.in ? 1 + chance.below(3) : 1;
+    const operand = () =>
+      chance.pick([0n, 1n, 1_000n, (1n << 256n) - 1n, BigInt(cast.payees[0]!), chance.between(0n, 5_000n)]);
+    const count = chance.oneIn(20)
+      ? chance.below(4)
+      : how === comparison.self
+        ? 0
+        : how === comparison.in
+          ? 1 + chance.below(3)
+          : 1;
     return {
       word: chance.oneIn(30) ? chance.pick([9n, (1n << 256n) - 1n]) : BigInt(chance.below(4)),
       comparison: how,
@@ -138,7 +160,11 @@ function randomRule(chance: Chance, cast: Cast): Rule {
   return {
     target: chance.oneIn(30) ? chance.pick([...cast.ownParts, ...cast.assets]) : chance.pick(cast.targets),
     selector: chance.oneIn(30) ? "0xa9059cbb" : chance.pick(ruledSelectors),
-    spends: chance.oneIn(2) ? 0n : chance.oneIn(30) ? chance.pick([20n, (1n << 256n) - 1n]) : BigInt(1 + chance.below(4)),
+    spends: chance.oneIn(2)
+      ? 0n
+      : chance.oneIn(30)
+        ? chance.pick([20n, (1n << 256n) - 1n])
+        : BigInt(1 + chance.below(4)),
     conditions,
   };
 }

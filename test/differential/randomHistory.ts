@@ -34,7 +34,9 @@ export function randomHistory(chance: Chance, place: Place, operations: number):
   };
   const grants = Array.from({ length: 1 + chance.below(3) }, () => randomGrant(chance, cast));
   // A sibling differs by its salt only, so that the same callData serves both.
-  const sibling = chance.oneIn(2) ? changedGrant(grants[0]!, { salt: (grants[0]!.grant.salt + 1n) & 0xfffffn }) : undefined;
+  const sibling = chance.oneIn(2)
+    ? changedGrant(grants[0]!, { salt: (grants[0]!.grant.salt + 1n) & 0xfffffn })
+    : undefined;
   if (sibling) grants.push(sibling);
 
   const all: Foreseen[] = [];
@@ -42,7 +44,13 @@ export function randomHistory(chance: Chance, place: Place, operations: number):
   let earlier: LawOperation | undefined;
   let approved: LawOperation | undefined;
   for (let done = 0; done < operations; done++) {
-    clock += chance.pick([0n, 0n, 13n, chance.between(0n, grants[0]!.grant.bucket), chance.between(0n, 9n * grants[0]!.grant.bucket)]);
+    clock += chance.pick([
+      0n,
+      0n,
+      13n,
+      chance.between(0n, grants[0]!.grant.bucket),
+      chance.between(0n, 9n * grants[0]!.grant.bucket),
+    ]);
     if (clock > 0xffffff00n) clock = place.time;
     if (chance.oneIn(3)) all.push(...ownerSteps(chance, world, grants, cast));
     const known = grants[chance.below(grants.length)]!;
@@ -52,7 +60,12 @@ export function randomHistory(chance: Chance, place: Place, operations: number):
     const { approval } = operation;
     if (approval?.approver === place.harness && approval.signatureLength === 0n && !chance.oneIn(3))
       all.push(
-        world.recordApproval(operation.named.policyId, keccak256(operation.callData), approval.nonce, approval.deadline),
+        world.recordApproval(
+          operation.named.policyId,
+          keccak256(operation.callData),
+          approval.nonce,
+          approval.deadline,
+        ),
       );
     const foreseen = world.operate(operation);
     all.push(foreseen);
@@ -83,16 +96,12 @@ function again(
 }
 
 /** What owners do, at the edges of what they can. */
-function ownerSteps(
-  chance: Chance,
-  world: LawWorld,
-  grants: RandomGrant[],
-  cast: Cast,
-): readonly Foreseen[] {
+function ownerSteps(chance: Chance, world: LawWorld, grants: RandomGrant[], cast: Cast): readonly Foreseen[] {
   const at = chance.below(grants.length);
   const known = grants[at]!;
   if (world.frozen && chance.oneIn(2)) return [world.setFrozen(false)];
-  if (!isLive(world.state.counters(known.policyId), world.epoch) && chance.oneIn(2)) return [world.grant(known)];
+  if (!isLive(world.state.counters(known.policyId), world.epoch) && chance.oneIn(2))
+    return [world.grant(known)];
   const steps: readonly (() => readonly Foreseen[])[] = [
     () => [world.nextBundle()],
     () => [world.nextBundle()],
@@ -113,7 +122,16 @@ function ownerSteps(
 
 /** A grant that no 24 bytes can hold. */
 function unholdable(chance: Chance, known: RandomGrant): RandomGrant {
-  const grant = { ...known.grant, ...chance.pick([{ perWindow: (1n << 256n) - 1n }, { bucket: 1n << 24n }, { expiry: 1n << 32n }, { salt: 1n << 20n }, { feeCap: 100_000_001n }]) };
+  const grant = {
+    ...known.grant,
+    ...chance.pick([
+      { perWindow: (1n << 256n) - 1n },
+      { bucket: 1n << 24n },
+      { expiry: 1n << 32n },
+      { salt: 1n << 20n },
+      { feeCap: 100_000_001n },
+    ]),
+  };
   return { ...known, grant, policyId: policyIdOf(grant) };
 }
 
@@ -123,32 +141,47 @@ function setCap(chance: Chance, world: LawWorld, { grant }: RandomGrant): Forese
   const perWindow = chance.oneIn(10)
     ? chance.pick([65_535n * 10n ** 63n, 65_536n * 10n ** 63n, 655_361n, (1n << 256n) - 1n, 0n])
     : chance.pick([grant.perCall, grant.perCall * 2n, grant.perWindow, grant.perWindow * 10n]);
-  const bucket = chance.pick([300n, 300n, grant.bucket, 3_600n, ...(chance.oneIn(6) ? [0n, 299n, 0xffffffn, 1n << 24n] : [])]);
+  const bucket = chance.pick([
+    300n,
+    300n,
+    grant.bucket,
+    3_600n,
+    ...(chance.oneIn(6) ? [0n, 299n, 0xffffffn, 1n << 24n] : []),
+  ]);
   return world.setCap(asset, perWindow, bucket);
 }
 
 /** Counters as a long history leaves them: near their ends. */
 function pokes(chance: Chance, world: LawWorld, { grant, policyId }: RandomGrant): readonly Foreseen[] {
-  const lane = () => (chance.oneIn(3) ? BigInt(chance.below(65_536)) : chance.oneIn(2) ? 0n : BigInt(chance.below(40)));
+  const lane = () =>
+    chance.oneIn(3) ? BigInt(chance.below(65_536)) : chance.oneIn(2) ? 0n : BigInt(chance.below(40));
   const ring = () => Array.from({ length: 8 }).reduce<bigint>((sum: bigint) => (sum << 16n) | lane(), 0n);
-  const newest = (bucket: bigint) => (bucket < 300n ? 0n : world.time / bucket + BigInt(chance.below(5)) - 2n);
+  const newest = (bucket: bigint) =>
+    bucket < 300n ? 0n : world.time / bucket + BigInt(chance.below(5)) - 2n;
   const { counters } = { counters: world.state.counters(policyId) };
   const capWord = world.state.cap(grant.asset.toLowerCase() as Address);
   const cap = decodeCap(capWord);
-  const pick = (edge: bigint, bits: bigint) => (chance.oneIn(2) ? chance.between(0n, (1n << bits) - 1n) : edge);
+  const pick = (edge: bigint, bits: bigint) =>
+    chance.oneIn(2) ? chance.between(0n, (1n << bits) - 1n) : edge;
   const filled = (bucket: bigint) =>
     ring() |
     (newest(bucket) << 128n) |
     (pick(BigInt(chance.below(20)), 24n) << 152n) |
     (pick(BigInt(chance.below(20)), 24n) << 176n);
   if (chance.oneIn(5))
-    return [world.poke(chance.pick([world.epoch, 0xfffen, 0xffffn]), world.time - chance.between(0n, 100_000n))];
+    return [
+      world.poke(chance.pick([world.epoch, 0xfffen, 0xffffn]), world.time - chance.between(0n, 100_000n)),
+    ];
   if (cap && chance.oneIn(3))
     return [world.pokeCap(grant.asset, ((capWord >> 152n) << 152n) | ring() | (newest(cap.bucket) << 128n))];
   const size = chance.oneIn(6) ? 0xffffffffn - BigInt(chance.below(2)) : BigInt(chance.below(1_000));
   const kept = (counters >> 232n) << 232n;
   return [
-    world.pokeEntry(policyId, kept | (size << 200n) | filled(grant.bucket), filled(grant.bucket) & ((1n << 176n) - 1n)),
+    world.pokeEntry(
+      policyId,
+      kept | (size << 200n) | filled(grant.bucket),
+      filled(grant.bucket) & ((1n << 176n) - 1n),
+    ),
   ];
 }
 
@@ -171,7 +204,9 @@ function replace(
     { salt: known.grant.salt },
     { salt, asset },
   ]);
-  const next = chance.oneIn(3) ? changedGrant(fresh, { asset: known.grant.asset }) : changedGrant(known, part);
+  const next = chance.oneIn(3)
+    ? changedGrant(fresh, { asset: known.grant.asset })
+    : changedGrant(known, part);
   if (!next) return [];
   const step = world.replace(known, chance.oneIn(12) ? unholdable(chance, next) : next);
   if (step.expected.refusal === null) grants[at] = next;

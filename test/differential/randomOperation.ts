@@ -73,7 +73,9 @@ export function randomOperation(setting: Setting): LawOperation {
             : cast.paymaster
           : cast.paymaster
       : null,
-    nonceKey: chance.oneIn(50) ? chance.between(0n, 1n << 64n) : BigInt(grant.agent) | (BigInt(chance.below(3)) << 160n),
+    nonceKey: chance.oneIn(50)
+      ? chance.between(0n, 1n << 64n)
+      : BigInt(grant.agent) | (BigInt(chance.below(3)) << 160n),
     callData: empty
       ? chance.oneIn(30)
         ? "0x00"
@@ -98,16 +100,33 @@ function bent(setting: Setting, operation: LawOperation): LawOperation {
     () => ({ ...operation, payeePath: bentPath(chance, operation.payeePath) }),
     () => ({
       ...operation,
-      proofs: proofs.map(({ path, rule }) => (chance.oneIn(2) ? { path: bentPath(chance, path), rule } : { path, rule })),
+      proofs: proofs.map(({ path, rule }) =>
+        chance.oneIn(2) ? { path: bentPath(chance, path), rule } : { path, rule },
+      ),
     }),
-    () => ({ ...operation, proofs: chance.oneIn(2) ? proofs.slice(1) : [...proofs, { path: [], rule: null }] }),
+    () => ({
+      ...operation,
+      proofs: chance.oneIn(2) ? proofs.slice(1) : [...proofs, { path: [], rule: null }],
+    }),
     // Every right length is odd.
-    () => ({ ...operation, bytes: { signatureLength: 66n + 2n * chance.between(0n, 85n), tail: "whole" as const } }),
+    () => ({
+      ...operation,
+      bytes: { signatureLength: 66n + 2n * chance.between(0n, 85n), tail: "whole" as const },
+    }),
     () => ({ ...operation, bytes: { signatureLength: 999n, tail: "broken" as const } }),
-    () => ({ ...operation, claim: { ...claim, validUntil: claim.validAfter + chance.pick([301n, 0xffffn]) } }),
+    () => ({
+      ...operation,
+      claim: { ...claim, validUntil: claim.validAfter + chance.pick([301n, 0xffffn]) },
+    }),
     () => ({ ...operation, claim: { validAfter: 0n, validUntil: chance.pick([0n, 0n, 1n]) } }),
     () => ({ ...operation, named: coarser(operation.named) }),
-    () => ({ ...operation, approval: operation.approval && { ...operation.approval, path: bentPath(chance, operation.approval.path) } }),
+    () => ({
+      ...operation,
+      approval: operation.approval && {
+        ...operation.approval,
+        path: bentPath(chance, operation.approval.path),
+      },
+    }),
     () => ({ ...operation, nonceKey: BigInt(chance.pick(cast.agents)) }),
     () => ({ ...operation, prefundWei: chance.pick([0n, (1n << 200n) - 1n]) }),
   ];
@@ -123,7 +142,10 @@ function bent(setting: Setting, operation: LawOperation): LawOperation {
 function coarser(named: LawOperation["named"]): LawOperation["named"] {
   const { grant, units } = named;
   const unit = unitOf(units) * 10n;
-  if ([grant.perCall, grant.perWindow, grant.lifetime].every((amount) => amount % unit === 0n) && units.exponent < 63)
+  if (
+    [grant.perCall, grant.perWindow, grant.lifetime].every((amount) => amount % unit === 0n) &&
+    units.exponent < 63
+  )
     return { ...named, units: { ...units, exponent: units.exponent + 1 } };
   const gasUnit = gasUnitOf(units) * 10n;
   if ([grant.gasBudget, grant.feeCap].every((amount) => amount % gasUnit === 0n) && units.gasExponent < 63)
@@ -132,13 +154,16 @@ function coarser(named: LawOperation["named"]): LawOperation["named"] {
 }
 
 function bentPath(chance: Chance, path: readonly Hex[]): readonly Hex[] {
-  return path.length > 0 && chance.oneIn(2) ? path.slice(1) : [...path, keccak256(toHex(chance.below(1_000)))];
+  return path.length > 0 && chance.oneIn(2)
+    ? path.slice(1)
+    : [...path, keccak256(toHex(chance.below(1_000)))];
 }
 
 function bentBytes(chance: Chance, callData: Hex): Hex {
   const bytes = callData.length / 2 - 1;
   if (bytes === 0) return "0xe9ae5c53";
-  const put = (at: number, hex: string): Hex => `0x${callData.slice(2, 2 + at * 2)}${hex}${callData.slice(2 + at * 2 + hex.length)}`;
+  const put = (at: number, hex: string): Hex =>
+    `0x${callData.slice(2, 2 + at * 2)}${hex}${callData.slice(2 + at * 2 + hex.length)}`;
   const byte = () => chance.below(256).toString(16).padStart(2, "0");
   const bends: readonly (() => Hex)[] = [
     () => callData.slice(0, 2 + chance.below(bytes) * 2) as Hex,
@@ -163,7 +188,13 @@ function bentBytes(chance: Chance, callData: Hex): Hex {
 /** A batch whose bytes end too early for its own numbers. */
 function truncatedBatch(chance: Chance, callData: Hex): Hex {
   if (!callData.startsWith("0xe9ae5c5301")) return bentBytes(chance, callData);
-  const content = chance.pick(["", "00".repeat(31), "ff".repeat(32), `${"00".repeat(31)}20${"00".repeat(31)}07`, `${"00".repeat(31)}20${"ff".repeat(32)}`]);
+  const content = chance.pick([
+    "",
+    "00".repeat(31),
+    "ff".repeat(32),
+    `${"00".repeat(31)}20${"00".repeat(31)}07`,
+    `${"00".repeat(31)}20${"ff".repeat(32)}`,
+  ]);
   const padded = content.padEnd(Math.ceil(content.length / 64) * 64, "0");
   return `${callData.slice(0, 2 + 68 * 2) as Hex}${(content.length / 2).toString(16).padStart(64, "0")}${padded}`;
 }
@@ -177,7 +208,8 @@ function randomClaim({ chance, clock, known, world }: Setting): Claim {
     return { validAfter: start, validUntil: start + length };
   };
   if (chance.oneIn(5)) return from(clock - chance.between(0n, 3n * bucket));
-  if (chance.oneIn(3) && bucket > 0n) return from((clock / bucket) * bucket - chance.pick([0n, 1n, length, length + 1n]));
+  if (chance.oneIn(3) && bucket > 0n)
+    return from((clock / bucket) * bucket - chance.pick([0n, 1n, length, length + 1n]));
   if (chance.oneIn(8)) return from(expiry - length + BigInt(chance.below(3)) - 1n);
   if (chance.oneIn(4) && extras.heartbeat !== 0n)
     return from(world.heartbeat + extras.heartbeat - length + BigInt(chance.below(3)) - 1n);
@@ -189,7 +221,15 @@ function randomAmount({ chance, known, world }: Setting, claim: Claim): bigint {
   const { perCall, perWindow, lifetime, bucket, asset, extras } = known.grant;
   const word = world.state.counters(known.policyId);
   const unit = unitOf(known.units);
-  const edges = [perCall, perCall, 1n, 0n, extras.ceiling, perWindow, lifetime - field(word, 152n, 24n) * unit];
+  const edges = [
+    perCall,
+    perCall,
+    1n,
+    0n,
+    extras.ceiling,
+    perWindow,
+    lifetime - field(word, 152n, 24n) * unit,
+  ];
   if (bucket > 0n) edges.push(perWindow - windowAt(word, claim, bucket).spent * unit);
   const capWord = world.state.cap(asset.toLowerCase() as Address);
   const cap = decodeCap(capWord);
@@ -220,7 +260,12 @@ function randomCalls(setting: Setting, amount: bigint): readonly Proven[] {
   const { chance } = setting;
   const count = chance.oneIn(60) ? chance.pick([0, 16, 17]) : chance.oneIn(4) ? 2 + chance.below(2) : 1;
   return Array.from({ length: count }, (_, index) => {
-    const share = amount === maxUint ? amount : index === 0 ? amount - (amount / BigInt(count)) * BigInt(count - 1) : amount / BigInt(count);
+    const share =
+      amount === maxUint
+        ? amount
+        : index === 0
+          ? amount - (amount / BigInt(count)) * BigInt(count - 1)
+          : amount / BigInt(count);
     if (chance.oneIn(setting.known.rules.length > 0 ? 3 : 30)) return ruledCall(setting, share);
     return chance.oneIn(3) ? tokenCall(setting, share) : payment(setting, share);
   });
@@ -231,7 +276,9 @@ const word = (value: bigint | Hex): string => BigInt(value).toString(16).padStar
 function payment(setting: Setting, amount: bigint): Proven {
   const { chance, cast, known } = setting;
   const { asset } = known.grant;
-  const to = chance.oneIn(30) ? chance.pick([...cast.payees, ...cast.ownParts, zeroAddress]) : chance.pick(known.payees.payees);
+  const to = chance.oneIn(30)
+    ? chance.pick([...cast.payees, ...cast.ownParts, zeroAddress])
+    : chance.pick(known.payees.payees);
   const proof = { path: proofOfPayee(known, to), rule: null };
   if (asset === zeroAddress) return { call: { to, valueWei: amount, data: "0x" }, proof };
   return {
@@ -253,7 +300,14 @@ function tokenCall(setting: Setting, amount: bigint): Proven {
     `095ea7b3${spender}${word(amount)}`,
     `39509351${spender}${word(amount)}`,
     `d505accf${owner}${spender}${word(amount)}${"00".repeat(128)}`,
-    chance.pick(["", "a9", "095ea7", "70a08231", `a9059cbb${spender}`, `23b872ddff${owner.slice(2)}${spender}${word(amount)}`]),
+    chance.pick([
+      "",
+      "a9",
+      "095ea7",
+      "70a08231",
+      `a9059cbb${spender}`,
+      `23b872ddff${owner.slice(2)}${spender}${word(amount)}`,
+    ]),
   ];
   const allowed = all.filter((_, index) => (known.grant.extras.functions >> BigInt(index)) & 1n);
   const data = chance.pick(allowed.length > 0 && !chance.oneIn(6) ? allowed : all);
@@ -271,7 +325,10 @@ function ruledCall(setting: Setting, amount: bigint): Proven {
   const words = Array.from({ length: 4 }, () => chance.between(0n, 2_000n));
   if (rule && rule.spends > 0n && rule.spends <= 4n) words[Number(rule.spends) - 1] = amount;
   if (rule && !chance.oneIn(6)) satisfy(rule, words, world.account);
-  const selector = rule && !chance.oneIn(25) ? rule.selector : chance.pick([...ruledSelectors, "0x095ea7b3", "0x8fcbaf0c"] as const);
+  const selector =
+    rule && !chance.oneIn(25)
+      ? rule.selector
+      : chance.pick([...ruledSelectors, "0x095ea7b3", "0x8fcbaf0c"] as const);
   const native = known.grant.asset === zeroAddress;
   let data: Hex = `${selector}${words.map(word).join("")}`;
   if (chance.oneIn(12)) data = data.slice(0, 2 + chance.below(data.length / 2) * 2) as Hex;
@@ -281,7 +338,10 @@ function ruledCall(setting: Setting, amount: bigint): Proven {
       valueWei: native && chance.oneIn(3) ? (amount === maxUint ? amount : amount / 2n) : 0n,
       data,
     },
-    proof: { path: rule ? proofOfRule(known, rule) : [], rule: rule && !chance.oneIn(40) ? rule : (known.rules[0] ?? null) },
+    proof: {
+      path: rule ? proofOfRule(known, rule) : [],
+      rule: rule && !chance.oneIn(40) ? rule : (known.rules[0] ?? null),
+    },
   };
 }
 
@@ -290,7 +350,11 @@ function satisfy(rule: Rule, words: bigint[], account: Address): void {
     if (index < 4n) words[Number(index)] = how === comparison.self ? BigInt(account) : (operands[0] ?? 0n);
 }
 
-function randomApproval({ chance, cast, known }: Setting, claim: Claim, amount: bigint): LawOperation["approval"] {
+function randomApproval(
+  { chance, cast, known }: Setting,
+  claim: Claim,
+  amount: bigint,
+): LawOperation["approval"] {
   const above = amount > known.grant.perCall;
   if (above ? chance.oneIn(4) : !chance.oneIn(5)) return null;
   const approver = chance.oneIn(8)

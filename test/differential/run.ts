@@ -32,7 +32,8 @@ async function work(): Promise<void> {
   process.on("message", (part: Part) => {
     compareLaw(part, chain).then(
       (result) => tell({ result }),
-      (error: unknown) => tell({ failed: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
+      (error: unknown) =>
+        tell({ failed: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
     );
   });
   process.on("disconnect", () => process.exit(0));
@@ -90,7 +91,9 @@ async function playAll(seed: number, first: number, histories: number): Promise<
           next();
         });
         child.on("error", reject);
-        child.on("exit", (code) => (code === 0 ? resolve() : reject(new Error(`A worker ended with ${code}.`))));
+        child.on("exit", (code) =>
+          code === 0 ? resolve() : reject(new Error(`A worker ended with ${code}.`)),
+        );
       });
     }),
   );
@@ -107,7 +110,9 @@ const sum = (a: Comparison, b: Comparison): Comparison => ({
 type Counts = Readonly<Record<string, number>>;
 const sumCounts = (a: Counts, b: Counts): Counts =>
   Object.fromEntries(
-    [...new Set([...Object.keys(a), ...Object.keys(b)])].sort().map((name) => [name, (a[name] ?? 0) + (b[name] ?? 0)]),
+    [...new Set([...Object.keys(a), ...Object.keys(b)])]
+      .sort()
+      .map((name) => [name, (a[name] ?? 0) + (b[name] ?? 0)]),
   );
 
 function inWords(report: Comparison & { seed: number; seconds: number; missing: readonly string[] }): string {

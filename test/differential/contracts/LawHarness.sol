@@ -32,7 +32,7 @@ contract LawHarness is PolicyBook {
     function run(bytes calldata steps) external returns (bytes memory answers) {
         bytes[] memory all = new bytes[](4096);
         uint256 count = 0;
-        for (uint256 at = 0; at < steps.length; ) {
+        for (uint256 at = 0; at < steps.length;) {
             uint256 end = at + HEADER + uint32(bytes4(steps[at + HEADER - 4:]));
             (bool success, bytes memory told) = address(this).call(steps[at + HEADER:end]);
             bytes memory answer = abi.encodePacked(success, _words(steps[at:]), told);
@@ -109,7 +109,10 @@ contract LawHarness is PolicyBook {
     }
 
     function _words(bytes calldata header) private view returns (bytes memory) {
-        (bytes32 policyId, bytes32 oldId, bytes32 hash) = abi.decode(header[:96], (bytes32, bytes32, bytes32));
+        (bytes32 policyId, bytes32 oldId, bytes32 hash) = abi.decode(
+            header[:96],
+            (bytes32, bytes32, bytes32)
+        );
         address account = address(bytes20(header[96:]));
         Head storage head = _heads[account];
         Entry storage entry = _entries[account][policyId];
