@@ -3,6 +3,7 @@ import { padHex, zeroAddress, type Address, type Hex } from "viem";
 import { mistake, type Attempt } from "./mistakes.ts";
 import { parseSignature, type CallSignature, type Parameter } from "./parameters.ts";
 import { addressNamed, tokenOf, unitsOf, type Registry, type Token } from "./registry.ts";
+import { isReserved } from "./reserved.ts";
 import { comparison, type Condition, type Rule } from "./rule.ts";
 import type { CallClause, ConditionClause } from "./schema.ts";
 
@@ -24,31 +25,6 @@ export type CompiledCondition = {
   readonly words: string;
   readonly chain: readonly Condition[];
 };
-
-/**
- * Functions that move ERC-20 tokens or let somebody else move them: a rule would let them go uncounted, so the chain
- * refuses it. Twin of `isReserved` in contracts/libraries/Rules.sol.
- */
-const reserved: ReadonlySet<Hex> = new Set([
-  "0xa9059cbb", // transfer(address,uint256)
-  "0x23b872dd", // transferFrom(address,address,uint256)
-  "0x095ea7b3", // approve(address,uint256)
-  "0xd505accf", // permit(address,address,uint256,uint256,uint8,bytes32,bytes32)
-  "0x39509351", // increaseAllowance(address,uint256)
-  "0xd73dd623", // increaseApproval(address,uint256)
-  "0x8fcbaf0c", // permit(address,address,uint256,uint256,bool,uint8,bytes32,bytes32)
-  "0x9fd5a6cf", // permit(address,address,uint256,uint256,bytes)
-  "0x1296ee62", // transferAndCall(address,uint256)
-  "0x4000aea0", // transferAndCall(address,uint256,bytes)
-  "0xd8fbe994", // transferFromAndCall(address,address,uint256)
-  "0xc1d34b89", // transferFromAndCall(address,address,uint256,bytes)
-  "0x3177029f", // approveAndCall(address,uint256)
-  "0xcae9ca51", // approveAndCall(address,uint256,bytes)
-  "0x9bd9bbc6", // send(address,uint256,bytes)
-  "0x62ad1b83", // operatorSend(address,address,uint256,bytes,bytes)
-  "0x959b8c3f", // authorizeOperator(address)
-  "0xe3ee160e", // transferWithAuthorization(address,address,uint256,uint256,uint256,bytes32,uint8,bytes32,bytes32)
-]);
 
 /** One entry of `calls`, for the grant that spends `asset`. Parts that can't be compiled are told to `attempt`. */
 export function compileCall(
@@ -107,7 +83,7 @@ function targetOf(name: string, asset: Token, registry: Registry): Address {
 }
 
 function usable(signature: CallSignature): CallSignature {
-  if (!reserved.has(signature.selector)) return signature;
+  if (!isReserved(signature.selector)) return signature;
   throw mistake(
     `${signature.name} moves tokens or lets others move them, so the chain allows it by no rule.`,
     "Allow functions of the limit's own token with `functions`; others are paid by a limit of their own.",

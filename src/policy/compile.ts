@@ -5,7 +5,7 @@ import { canonicalize } from "../core/canonical.ts";
 import { sha256Hex } from "../core/hash.ts";
 import type { JsonObject } from "../core/json.ts";
 import { compileCall, type CompiledCall } from "./call.ts";
-import { functionBits, packTerms, policyIdOf, type Grant, type GrantUnits } from "./grant.ts";
+import { functionBits, leastExponent, packTerms, policyIdOf, type Grant, type GrantUnits } from "./grant.ts";
 import { collecting, mistake, type Attempt, type ClausePath } from "./mistakes.ts";
 import { payeeTree, type PayeeTree } from "./payeeTree.ts";
 import { nativeToken, registryOf, tokenOf, unitsOf, type Registry, type Token } from "./registry.ts";
@@ -353,19 +353,18 @@ function ceilingOf(limit: LimitClause, token: Token, perCall: bigint, perWindow:
 
 /** Smallest power of ten that divides every amount and leaves mantissas within their bits. */
 function exponentFor(amounts: readonly (readonly [bigint, number])[], token: Token): number {
-  for (let exponent = 0; exponent < 64; exponent++) {
-    const unit = 10n ** BigInt(exponent);
-    if (!amounts.every(([value, bits]) => value / unit < 1n << BigInt(bits))) continue;
-    if (amounts.every(([value]) => value % unit === 0n)) return exponent;
-    const list = amounts
-      .map(([value]) => `${formatUnitsExact(value, token.decimals)} ${token.symbol}`)
-      .join(", ");
-    throw mistake(
-      `The amounts ${list} have too many digits for the chain's counters.`,
-      `Round them to whole multiples of ${formatUnitsExact(unit, token.decimals)} ${token.symbol}.`,
-    );
-  }
-  throw mistake(`An amount of ${token.symbol} is beyond what the chain's counters hold.`, "Lower it.");
+  const exponent = leastExponent(amounts);
+  if (exponent >= 64)
+    throw mistake(`An amount of ${token.symbol} is beyond what the chain's counters hold.`, "Lower it.");
+  const unit = 10n ** BigInt(exponent);
+  if (amounts.every(([value]) => value % unit === 0n)) return exponent;
+  const list = amounts
+    .map(([value]) => `${formatUnitsExact(value, token.decimals)} ${token.symbol}`)
+    .join(", ");
+  throw mistake(
+    `The amounts ${list} have too many digits for the chain's counters.`,
+    `Round them to whole multiples of ${formatUnitsExact(unit, token.decimals)} ${token.symbol}.`,
+  );
 }
 
 /** The limit that counts payments in this token, if the policy has one. */

@@ -60,6 +60,44 @@ export const isPlain = ({ extras }: Grant): boolean =>
 /** Powers of ten the counters are kept in: amounts are whole multiples, so a cap can be spent exactly. */
 export type GrantUnits = { readonly exponent: number; readonly gasExponent: number };
 
+/** The smallest power of ten with which every amount, rounded down, fits in its bits. */
+export function leastExponent(amounts: readonly (readonly [bigint, number])[]): number {
+  let exponent = 0;
+  while (!amounts.every(([value, bits]) => value / 10n ** BigInt(exponent) < 1n << BigInt(bits))) exponent++;
+  return exponent;
+}
+
+/**
+ * Twin of `TermsLibrary.pack`: the one pair of units that a grant's counters are kept in; undefined when its numbers do
+ * not fit 24 bytes without rounding (`TermsNotRepresentable`).
+ */
+export function unitsOf(grant: Grant): GrantUnits | undefined {
+  const { perCall, perWindow, lifetime, gasBudget, feeCap } = grant;
+  const exponent = leastExponent([
+    [perCall, 16],
+    [perWindow, 16],
+    [lifetime, 24],
+  ]);
+  const gasExponent = leastExponent([
+    [gasBudget, 24],
+    [feeCap, 24],
+  ]);
+  const [unit, gasUnit] = [10n ** BigInt(exponent), 10n ** BigInt(gasExponent)];
+  const fits =
+    exponent < 64 &&
+    gasExponent < 64 &&
+    [perCall, perWindow, lifetime].every((value) => value % unit === 0n) &&
+    [gasBudget, feeCap].every((value) => value % gasUnit === 0n) &&
+    grant.bucket < 1n << 24n &&
+    grant.expiry < 1n << 32n &&
+    grant.salt < 1n << 20n;
+  return fits ? { exponent, gasExponent } : undefined;
+}
+
+/** Twin of `SpendPolicy.requireExtras`. */
+export const extrasFit = ({ functions, operations, operationsPerWindow, heartbeat }: Extras): boolean =>
+  functions < 16n && operations < 1n << 24n && operationsPerWindow < 1n << 16n && heartbeat < 1n << 32n;
+
 /** EIP-712 types of contracts/interfaces/ISpendPolicy.sol. */
 export const grantTypes = {
   Grant: [

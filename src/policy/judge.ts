@@ -1,17 +1,17 @@
-import { formatUnitsExact } from "../core/amount.ts";
+import { keccak256, zeroAddress, zeroHash, type Address, type Hex } from "viem";
+
 import type { Reason, Verdict } from "../core/verdict.ts";
-import type { CompiledLimit, CompiledPolicy } from "./compile.ts";
+import type { CompiledPolicy } from "./compile.ts";
+import { isPlain } from "./grant.ts";
+import { measureCalls, type CallProof } from "./measureCalls.ts";
+import { meterOperation, perCallOf } from "./meter.ts";
 import { candidateAmounts, namesPayee } from "./occurrences.ts";
+import { approvalReason, balanceReason, reasonOf, unfundedReason } from "./reason.ts";
+import { isRefusal, refusal, type Refusal } from "./refusal.ts";
+import type { LawState, Request, SentApproval } from "./request.ts";
 import type { Payment } from "./resolve.ts";
-import {
-  charge,
-  gasSpent,
-  spentInLifetime,
-  spentInWindow,
-  windowReaches,
-  type Claim,
-  type Usage,
-} from "./usage.ts";
+import { encodeCounters, type Usage } from "./usage.ts";
+import type { Claim } from "./window.ts";
 
 /** What the runtime knows beside the chain: all of it advisory, a stolen key is not stopped by it. */
 export type Circumstances = {
@@ -39,88 +39,104 @@ export type JudgeInput = {
   /** What the account can pay gas from: its deposit in the EntryPoint and its own native coin, in wei. */
   readonly gasFundsWei: bigint;
   readonly circumstances: Circumstances;
+  /** What else the chain looks at. Whatever is missing is taken to stand in nobody's way. */
+  readonly chain?: {
+    readonly account?: Address;
+    /** When the owner was last heard of, unix seconds. */
+    readonly heartbeat?: bigint;
+    /** Word of `operationCounters` of the policy. */
+    readonly operations?: bigint;
+    /** Word of `capCounters` of the payment's asset. */
+    readonly cap?: bigint;
+    /** Who pays the gas, if not the account. */
+    readonly paymaster?: Address;
+    /** A co-signature at hand, and what the chain has on record of it. */
+    readonly approval?: { readonly sent: SentApproval; readonly state: "none" | "recorded" | "used" };
+    /** The calls as they will be encoded; what they spend takes the place of the payment's amount. */
+    readonly calls?: { readonly callData: Hex; readonly proofs: readonly CallProof[] };
+  };
 };
 
 /**
- * Policy + usage + payment → Verdict. Twin of the Solidity law: the same integers, reasons in the order in which
+ * Policy + usage + payment → Verdict. Through the twin of the Solidity law: the same integers, reasons in the order in which
  * the chain checks (all of them, not only the first). A denial beats a question.
  */
 export function judge(input: JudgeInput): Verdict {
-  const denials = [...chainReasons(input), ...advisoryDenials(input)];
+  const chain = chainReasons(input);
+  const denials = [...chain.denials, ...advisoryDenials(input)];
   if (denials.length > 0) return { kind: "deny", reasons: denials as [Reason, ...Reason[]] };
-  const questions = advisoryQuestions(input);
+  const questions = [...chain.questions, ...advisoryQuestions(input)];
   if (questions.length > 0) return { kind: "ask", reasons: questions as [Reason, ...Reason[]] };
   return { kind: "allow", reasons: [] };
 }
 
-const show = (units: bigint, limit: CompiledLimit) =>
-  `${formatUnitsExact(units, limit.token.decimals, Math.min(2, limit.token.decimals))} ${limit.token.symbol}`;
-const showGas = (wei: bigint) => `${formatUnitsExact(wei, 18)} ETH`;
-
-/** What the contracts would refuse, in their order. */
-function chainReasons(input: JudgeInput): readonly Reason[] {
-  const { payment, usage, claim } = input;
-  const { limit, amountUnits } = payment;
-  const { grant } = limit;
-  const reasons: Reason[] = [];
-  const refuse = (code: string, words: string) => reasons.push({ code, words, enforcedBy: "chain" });
-
-  if (usage.frozen) refuse("frozen", "The account is frozen; only its owner can unfreeze it.");
-  if (usage.counters.status !== "granted")
-    refuse(
-      "not-granted",
-      `The ${limit.token.symbol} limit is ${usage.counters.status === "revoked" ? "revoked" : "not installed"} on this account.`,
-    );
-  else if (usage.counters.epoch !== usage.epoch)
-    refuse("not-granted", "The owner has revoked everything granted before.");
-  if (claim.validUntil > grant.expiry)
-    refuse("expired", `The policy expires at ${grant.expiry} and the claim ends at ${claim.validUntil}.`);
-  if (input.expectedFeeWei > grant.feeCap)
-    refuse(
-      "over-fee-cap",
-      `Gas would cost about ${showGas(input.expectedFeeWei)}, over the ${showGas(grant.feeCap)} allowed per operation.`,
-    );
-  const gasLeft = grant.gasBudget - gasSpent(limit, usage.counters);
-  if (input.expectedFeeWei > gasLeft)
-    refuse(
-      "over-gas-budget",
-      `Gas would cost about ${showGas(input.expectedFeeWei)} and ${showGas(gasLeft)} of the gas budget is left.`,
-    );
-  if (amountUnits > grant.perCall)
-    refuse(
-      "over-per-payment",
-      `${show(amountUnits, limit)} is over the ${show(grant.perCall, limit)} allowed per payment.`,
-    );
-  const charged = charge(limit, amountUnits);
-  const lifetimeLeft = grant.lifetime - spentInLifetime(limit, usage.counters);
-  if (charged > lifetimeLeft)
-    refuse(
-      "over-lifetime",
-      `${show(amountUnits, limit)} is over the ${show(lifetimeLeft, limit)} left of the policy's lifetime limit.`,
-    );
-  const spent = spentInWindow(limit, usage.counters, claim);
-  if (!windowReaches(limit, usage.counters, claim))
-    refuse(
-      "window-too-old",
-      "A later claim was charged already, so the chain no longer holds the whole window of this one; wait and claim anew.",
-    );
-  else if (spent + charged > grant.perWindow)
-    refuse(
-      "over-window",
-      `${show(amountUnits, limit)} on top of ${show(spent, limit)} already spent crosses the window's ${show(grant.perWindow, limit)}.`,
-    );
-  if (input.expectedFeeWei > input.gasFundsWei)
-    refuse(
-      "gas-unfunded",
-      `Gas would cost about ${showGas(input.expectedFeeWei)} and the account has ${showGas(input.gasFundsWei)} to pay it from.`,
-    );
-  if (amountUnits > input.balanceUnits)
-    refuse(
-      "balance",
-      `The account holds ${show(input.balanceUnits, limit)}, less than ${show(amountUnits, limit)}.`,
-    );
-  return reasons;
+/** What the contracts would refuse, in their order, and what an approver could still allow. */
+function chainReasons(input: JudgeInput): ChainReasons {
+  const { payment, usage } = input;
+  const { limit } = payment;
+  const request = requestOf(input);
+  if (isRefusal(request)) return { denials: [reasonOf(request, input)], questions: [] };
+  const amountUnits = request.amountUnits;
+  const denials: Reason[] = [];
+  const questions: Reason[] = [];
+  for (const refused of meterOperation(request, stateOf(input, usage)))
+    if (refused.error === "OverPerCall" && isApprovable(request))
+      questions.push(approvalReason(amountUnits, limit));
+    else denials.push(reasonOf(refused, input));
+  if (request.feeWei > input.gasFundsWei) denials.push(unfundedReason(request.feeWei, input.gasFundsWei));
+  if (amountUnits > input.balanceUnits) denials.push(balanceReason(amountUnits, input.balanceUnits, limit));
+  return { denials, questions };
 }
+
+type ChainReasons = { readonly denials: readonly Reason[]; readonly questions: readonly Reason[] };
+
+const isApprovable = ({ grant, approval, amountUnits }: Request): boolean =>
+  approval === null && BigInt(grant.extras.approvers) !== 0n && amountUnits <= perCallOf(grant, true);
+
+/** The operation that the payment would become. */
+function requestOf({ payment, usage, claim, expectedFeeWei, chain = {} }: JudgeInput): Request | Refusal {
+  const { limit, to, amountUnits } = payment;
+  const { grant, units, policyId } = limit;
+  const { calls } = chain;
+  const measure = calls
+    ? measureCalls(grant, calls.callData, calls.proofs, chain.account ?? zeroAddress)
+    : { amount: amountUnits, touched: [to] };
+  if (isRefusal(measure)) return measure;
+  const paymaster = chain.paymaster ?? null;
+  if (paymaster !== null && BigInt(paymaster) !== BigInt(grant.extras.paymaster))
+    return refusal("PaymasterNotAllowed", paymaster.toLowerCase() as Address);
+  return {
+    grant,
+    units,
+    policyId,
+    claim,
+    treeSize: BigInt(usage.counters.treeSize) + 1n,
+    feeWei: paymaster === null ? expectedFeeWei : 0n,
+    amountUnits: measure.amount,
+    touched: measure.touched,
+    ruled: !isPlain(grant) || calls !== undefined,
+    installs: null,
+    approval: chain.approval?.sent ?? null,
+    callHash: calls ? keccak256(calls.callData) : zeroHash,
+    lane: grant.agent,
+  };
+}
+
+/** Later than any heartbeat: the chain keeps 40 bits. */
+const alwaysHeard = (1n << 40n) - 1n;
+
+const stateOf = ({ chain = {} }: JudgeInput, usage: Usage): LawState => ({
+  account: chain.account ?? zeroAddress,
+  ownParts: [],
+  epoch: BigInt(usage.epoch),
+  frozen: usage.frozen,
+  heartbeat: chain.heartbeat ?? alwaysHeard,
+  counters: () => encodeCounters(usage.counters),
+  operations: () => chain.operations ?? 0n,
+  cap: () => chain.cap ?? 0n,
+  approval: () => chain.approval?.state ?? "none",
+  noted: () => null,
+});
 
 function advisoryDenials(input: JudgeInput): readonly Reason[] {
   const { circumstances, payment, policy } = input;

@@ -1,6 +1,6 @@
 import { pad, type Address, type Hex } from "viem";
 
-import { setProof, setTree } from "./setTree.ts";
+import { rootFrom, setProof, setTree } from "./setTree.ts";
 
 /** The tree of allowed payees, or of approvers: twin of `contracts/libraries/PayeeTree.sol`. */
 export type PayeeTree = { readonly root: Hex; readonly payees: readonly Address[] };
@@ -18,3 +18,6 @@ export function payeeTree(payees: readonly Address[]): PayeeTree {
 /** Sibling hashes from the payee to the root; undefined when the payee is not in the tree. */
 export const payeeProof = (tree: PayeeTree, payee: Address): readonly Hex[] | undefined =>
   setProof(tree.payees.map(leafOf), leafOf(payee));
+
+/** The root that a path leads to from a payee: twin of `PayeeTree.rootFrom`. */
+export const payeeRoot = (payee: Address, path: readonly Hex[]): Hex => rootFrom(leafOf(payee), path);

@@ -40,3 +40,6 @@ export function setProof(leaves: readonly Hex[], leaf: Hex): readonly Hex[] | un
   }
   return proof;
 }
+
+/** Twin of OpenZeppelin's `MerkleProof.processProof`: the root that a path leads to from a leaf. */
+export const rootFrom = (leaf: Hex, path: readonly Hex[]): Hex => path.reduce(hashPair, leaf);

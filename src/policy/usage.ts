@@ -1,12 +1,12 @@
-import { bucketsPerWindow } from "./grant.ts";
 import type { CompiledLimit } from "./compile.ts";
+import { gasUnitOf, unitOf, unitsUp } from "./meter.ts";
+import { laneBits, lanes, windowAt, type Claim } from "./window.ts";
 
-/** Lanes of the ring in the packed counters word. */
-const lanes = 8;
+export type { Claim } from "./window.ts";
 
 /**
- * The packed counters word of one grant, opened. Twin of `contracts/libraries/SpendPolicy.sol`; the layout is that
- * of gas-anchors §8.3. Amounts are in units of 10^exponent (gas: 10^gasExponent).
+ * The packed counters word of one grant, opened. The layout is that of
+ * contracts/libraries/Counters.sol. Amounts are in units of 10^exponent (gas: 10^gasExponent).
  */
 export type Counters = {
   /** Newest bucket first. */
@@ -27,7 +27,7 @@ const field = (word: bigint, shift: number, bits: number) =>
 export function decodeCounters(word: bigint): Counters {
   const status = field(word, 248, 8);
   return {
-    ring: Array.from({ length: lanes }, (_, lane) => field(word, lane * 16, 16)),
+    ring: Array.from({ length: Number(lanes) }, (_, lane) => field(word, lane * 16, 16)),
     newestBucket: field(word, 128, 24),
     lifetime: field(word, 152, 24),
     gas: field(word, 176, 24),
@@ -35,6 +35,25 @@ export function decodeCounters(word: bigint): Counters {
     epoch: field(word, 232, 16),
     status: status === 0 ? "unknown" : status === 1 ? "granted" : "revoked",
   };
+}
+
+/** The word that `decodeCounters` opens. */
+export function encodeCounters(counters: Counters): bigint {
+  const { newestBucket, lifetime, gas, treeSize, epoch } = counters;
+  const status = ["unknown", "granted", "revoked"].indexOf(counters.status);
+  const ring = counters.ring.reduceRight((word, spent) => (word << laneBits) | BigInt(spent), 0n);
+  // High to low, each with its bits.
+  const fields = [
+    [status, 8n],
+    [epoch, 16n],
+    [treeSize, 32n],
+    [gas, 24n],
+    [lifetime, 24n],
+    [newestBucket, 24n],
+  ] as const;
+  return (
+    (fields.reduce((word, [value, bits]) => (word << bits) | BigInt(value), 0n) << (lanes * laneBits)) | ring
+  );
 }
 
 /** What one account's chain state says about a limit, frozen at the Observation's block. */
@@ -45,38 +64,22 @@ export type Usage = {
   readonly frozen: boolean;
 };
 
-/** A claim [validAfter, validUntil] in unix seconds, as the agent signs it. */
-export type Claim = { readonly validAfter: bigint; readonly validUntil: bigint };
-
 /** Base units already charged inside the rolling window that a claim falls into. */
-export function spentInWindow(limit: CompiledLimit, counters: Counters, claim: Claim): bigint {
-  const bucket = limit.grant.bucket;
-  const newest = BigInt(counters.newestBucket);
-  const first = claim.validAfter / bucket - bucketsPerWindow;
-  let units = 0n;
-  for (const [lane, spent] of counters.ring.entries())
-    if (newest - BigInt(lane) >= first) units += BigInt(spent);
-  return units * 10n ** BigInt(limit.units.exponent);
-}
+export const spentInWindow = (limit: CompiledLimit, counters: Counters, claim: Claim): bigint =>
+  windowAt(encodeCounters(counters), claim, limit.grant.bucket).spent * unitOf(limit.units);
 
 /** Does the ring still hold the whole window of a claim? The chain refuses to guess (`WindowTooOld`). */
-export function windowReaches(limit: CompiledLimit, counters: Counters, claim: Claim): boolean {
-  const { bucket } = limit.grant;
-  const charged = claim.validUntil / bucket;
-  const newest = charged > BigInt(counters.newestBucket) ? charged : BigInt(counters.newestBucket);
-  return claim.validAfter / bucket + 1n >= newest;
-}
+export const windowReaches = (limit: CompiledLimit, counters: Counters, claim: Claim): boolean =>
+  windowAt(encodeCounters(counters), claim, limit.grant.bucket).tooOld === null;
 
 /** Base units charged since the grant began. */
 export const spentInLifetime = (limit: CompiledLimit, counters: Counters): bigint =>
-  BigInt(counters.lifetime) * 10n ** BigInt(limit.units.exponent);
+  BigInt(counters.lifetime) * unitOf(limit.units);
 
 /** Wei of gas charged since the grant began. */
 export const gasSpent = (limit: CompiledLimit, counters: Counters): bigint =>
-  BigInt(counters.gas) * 10n ** BigInt(limit.units.gasExponent);
+  BigInt(counters.gas) * gasUnitOf(limit.units);
 
 /** What a payment is charged: rounded up to the counters' unit. */
-export function charge(limit: CompiledLimit, amount: bigint): bigint {
-  const unit = 10n ** BigInt(limit.units.exponent);
-  return ((amount + unit - 1n) / unit) * unit;
-}
+export const charge = (limit: CompiledLimit, amount: bigint): bigint =>
+  unitsUp(amount, unitOf(limit.units)) * unitOf(limit.units);

@@ -1,10 +1,17 @@
 import { describe, expect, it } from "vitest";
 
 import type { Transfer } from "../../../src/core/action.ts";
+import { changeCap } from "../../../src/policy/cap.ts";
 import { limitFor } from "../../../src/policy/compile.ts";
 import { judge, occursAsAmount, type JudgeInput } from "../../../src/policy/judge.ts";
 import { isReason, resolveTransfer, type Payment } from "../../../src/policy/resolve.ts";
-import { decodeCounters, spentInWindow, windowReaches, type Counters } from "../../../src/policy/usage.ts";
+import {
+  decodeCounters,
+  encodeCounters,
+  spentInWindow,
+  windowReaches,
+  type Counters,
+} from "../../../src/policy/usage.ts";
 import { compiled } from "./documents.ts";
 
 const policy = compiled();
@@ -143,6 +150,37 @@ describe("judge", () => {
       "amount-not-in-message",
       "reference-not-in-message",
       "already-paid",
+    ]);
+  });
+
+  it("asks for an approver where one could allow the payment, and denies above the ceiling", () => {
+    const { grant } = limit;
+    const extras = { ...grant.extras, approvers: `0x${"11".repeat(32)}`, ceiling: 60_000_000n } as const;
+    const lifted = { ...limit, grant: { ...grant, extras } };
+    const paying = (amountUnits: bigint) => ({
+      payment: { ...base.payment, limit: lifted, amountUnits },
+      ...circumstances({ source: null }),
+    });
+    expect(codes(paying(42_500_000n))).toEqual(["allow"]);
+    expect(codes(paying(60_000_000n))).toEqual(["ask", "needs-approval"]);
+    expect(codes(paying(60_000_001n))).toEqual(["deny", "over-per-payment"]);
+    const full = counters({ ring: [20_000, 0, 0, 0, 0, 0, 0, 0] });
+    expect(codes({ ...paying(60_000_000n), usage: full })).toEqual(["deny", "over-window"]);
+  });
+
+  it("judges by what else the chain keeps, where it is told", () => {
+    const { grant } = limit;
+    const extras = { ...grant.extras, heartbeat: 60n, operations: 1n };
+    const payment = { ...base.payment, limit: { ...limit, grant: { ...grant, extras } } };
+    const cap = changeCap(0n, { perWindow: 42_000_000n, bucket: 300n }, now);
+    if (typeof cap !== "bigint") throw new Error("The cap can be kept.");
+    expect(codes({ payment })).toEqual(["allow"]);
+    const used = encodeCounters({ ...fresh, lifetime: 1 });
+    expect(codes({ payment, chain: { heartbeat: now, operations: used, cap } })).toEqual([
+      "deny",
+      "heartbeat-missed",
+      "too-many-operations",
+      "over-cap",
     ]);
   });
 
