@@ -78,7 +78,7 @@ export function encodeCalls(calls: readonly Call[]): Hex {
   });
 }
 
-/** The agent's signature field: kind 1, see contracts/interfaces/IAgentAccount.sol. */
+/** The agent's signature field: kind 1, or 2 with the owner's, see contracts/interfaces/ISpendPolicy.sol. */
 export function encodeSignature(input: {
   readonly agent: Address;
   /** 64 bytes, EIP-2098. */
@@ -86,10 +86,12 @@ export function encodeSignature(input: {
   readonly commitment: Commitment;
   readonly terms: Hex;
   readonly payeeProof: readonly Hex[];
+  /** 64 bytes of the owner's `Install`: the grant is made by this very operation. */
+  readonly ownerSignature?: Hex;
 }): Hex {
-  const { commitment } = input;
+  const { commitment, ownerSignature = "0x" } = input;
   return concatHex([
-    "0x01",
+    ownerSignature === "0x" ? "0x01" : "0x02",
     input.agent,
     input.signature,
     numberToHex(commitment.validAfter, { size: 4 }),
@@ -98,6 +100,7 @@ export function encodeSignature(input: {
     commitment.treeRoot,
     input.terms,
     ...input.payeeProof,
+    ownerSignature,
   ]);
 }
 
@@ -171,12 +174,11 @@ export function signatureForm(
     calls.length === 1 &&
     proof?.rule === "0x" &&
     approval === noApproval &&
-    ownerSignature === "0x" &&
     !input.sponsored
   )
     return {
       tail: undefined,
-      encode: (signature) => encodeSignature({ ...base, signature, payeeProof: proof.path }),
+      encode: (signature) => encodeSignature({ ...base, signature, payeeProof: proof.path, ownerSignature }),
     };
   const tail = encodeTail({ asset, payees, extras, proofs, approval, ownerSignature });
   return { tail, encode: (signature) => encodeRuledSignature({ ...base, signature, tail }) };
