@@ -38,9 +38,9 @@ const words: Readonly<Record<string, string | Say>> = {
     "the policy does not allow it: not granted, revoked, or another payee, asset or term than was granted",
   Frozen: "the account is frozen",
   CallNotAllowed: "it is a call that no policy allows",
-  CallCountNotAllowed: (calls) => `it has ${String(calls)} calls; an operation has 1 to 16, with a proof each`,
-  FunctionNotAllowed: (selector) =>
-    `the policy does not allow the function ${String(selector)} of its token`,
+  CallCountNotAllowed: (calls) =>
+    `it has ${String(calls)} calls; an operation has 1 to 16, with a proof each`,
+  FunctionNotAllowed: (selector) => `the policy does not allow the function ${String(selector)} of its token`,
   RuleNotAllowed: (target, selector) =>
     `no rule of the policy allows the function ${String(selector)} of ${String(target)}`,
   ArgumentNotAllowed: (word, actual) =>
@@ -84,8 +84,7 @@ const words: Readonly<Record<string, string | Say>> = {
   // The decision log.
   SizeNotGrown: (actual, stored) =>
     `an anchored tree has to grow: ${String(actual)} leaves, ${String(stored)} are anchored`,
-  SizeTooLarge: (actual, allowed) =>
-    `the tree has ${String(actual)} leaves, ${String(allowed)} are the most`,
+  SizeTooLarge: (actual, allowed) => `the tree has ${String(actual)} leaves, ${String(allowed)} are the most`,
   OtherSize: (actual, stored) =>
     `the proof is for ${String(actual)} leaves, and the newest anchored tree has ${String(stored)}`,
   NotLogged: "the decision is not in the tree that was anchored last",
