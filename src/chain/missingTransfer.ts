@@ -3,6 +3,7 @@ import {
   decodeFunctionData,
   encodeEventTopics,
   erc20Abi,
+  getAddress,
   type Address,
   type Hex,
 } from "viem";
