@@ -174,12 +174,14 @@ const inWords = (name: string, { severity, code, line, column, words, remedy }: 
   `${name}:${line}:${column}  ${severity} ${code}: ${words}\n    ${remedy}`;
 
 export const policyCommand: CommandDef = defineCommand({
-  meta: { name: "policy", description: "Checks, explains and compares policy documents." },
+  meta: { name: "policy", description: "Checks, explains, compares, installs and revokes policies." },
   subCommands: {
     check: checkCommand,
     explain: explainCommand,
     "worst-case": worstCaseCommand,
     diff: diffCommand,
     lint: lintCommand,
+    install: () => import("./policyInstall.ts").then(({ installCommand }) => installCommand),
+    revoke: () => import("./policyRevoke.ts").then(({ revokeCommand }) => revokeCommand),
   },
 });
