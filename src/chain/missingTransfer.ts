@@ -65,13 +65,13 @@ function transferIn(token: Address, data: Hex): readonly Transfer[] {
 
 function transferOf(log: Log, from: Address): readonly Transfer[] {
   try {
-    const { args } = decodeEventLog({
+    const { args, eventName } = decodeEventLog({
       abi: erc20Abi,
-      eventName: "Transfer",
       data: log.data,
       topics: log.topics as [Hex, ...Hex[]],
     });
-    return same(args.from, from) ? [{ token: log.address, to: args.to, units: args.value }] : [];
+    if (eventName !== "Transfer" || !same(args.from, from)) return [];
+    return [{ token: log.address, to: args.to, units: args.value }];
   } catch {
     return [];
   }

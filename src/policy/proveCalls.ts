@@ -1,5 +1,12 @@
-import { decodeFunctionData, erc20Abi, isAddressEqual, parseAbi, type Address, type Hex } from "viem";
-import { encodeAbiParameters } from "viem";
+import {
+  decodeFunctionData,
+  encodeAbiParameters,
+  erc20Abi,
+  isAddressEqual,
+  parseAbi,
+  type Address,
+  type Hex,
+} from "viem";
 
 import type { Call } from "../core/operation.ts";
 import type { CompiledLimit } from "./compile.ts";
@@ -64,15 +71,20 @@ export function payeeOf(call: Call, asset: Address): Address | undefined {
 }
 
 /** The rule that holds for a call, or else one of the same function, so that the chain names the argument it refuses. */
-function ruleFor(call: Call, rules: readonly Rule[], account: Address): Rule | undefined {
-  const sameFunction = rules.filter(
+const ruleFor = (call: Call, rules: readonly Rule[], account: Address): Rule | undefined =>
+  holdingRule(call, rules, account) ?? rulesOfFunction(call, rules)[0];
+
+/** The rule that allows a call, all its conditions held. */
+export const holdingRule = (call: Call, rules: readonly Rule[], account: Address): Rule | undefined =>
+  rulesOfFunction(call, rules).find((rule) =>
+    rule.conditions.every((condition) => conditionHolds(condition, call.data, account)),
+  );
+
+const rulesOfFunction = (call: Call, rules: readonly Rule[]): readonly Rule[] =>
+  rules.filter(
     ({ target, selector }) =>
       isAddressEqual(target, call.to) && call.data.toLowerCase().startsWith(selector.toLowerCase()),
   );
-  const holds = (rule: Rule) =>
-    rule.conditions.every((condition) => conditionHolds(condition, call.data, account));
-  return sameFunction.find(holds) ?? sameFunction[0];
-}
 
 /** Twin of `_holds` in contracts/libraries/Rules.sol. */
 function conditionHolds(condition: Condition, data: Hex, account: Address): boolean {
