@@ -109,7 +109,7 @@ export async function signCommitment(
   input: OperationMessage & { readonly signer: PrivateKeyAccount },
 ): Promise<Hex> {
   const data = operationTypedData(input);
-  return compactSignature(await input.signer.signTypedData(data as TypedDataDefinition));
+  return compactSignature(await input.signer.signTypedData(data));
 }
 
 export type OperationMessage = {
@@ -130,7 +130,7 @@ export function operationTypedData({
   policyId,
   tail,
   userOpHash,
-}: OperationMessage) {
+}: OperationMessage): TypedDataDefinition {
   const domain = accountDomain(chainId, account);
   const message = {
     userOpHash,
@@ -141,13 +141,13 @@ export function operationTypedData({
     root: commitment.treeRoot,
   };
   return tail === undefined
-    ? ({ domain, types: operationTypes, primaryType: "Operation", message } as const)
-    : ({
+    ? { domain, types: operationTypes, primaryType: "Operation", message }
+    : {
         domain,
         types: ruledOperationTypes,
         primaryType: "RuledOperation",
         message: { ...message, tail: keccak256(tail) },
-      } as const);
+      };
 }
 
 /** How the agent says which grant it acts under: the short form where it does, kind 4 for all the rest. */

@@ -3,6 +3,7 @@ import { zeroAddress } from "viem";
 
 import { BaseError } from "../core/errors.ts";
 import type { ReplayAction } from "../policy/replay.ts";
+import type { OperationSimulation } from "../runtime/simulate.ts";
 import { addressOf, tell } from "./ownerArguments.ts";
 
 const file = (description: string) => ({ type: "string", description, valueHint: "file" }) as const;
@@ -79,9 +80,7 @@ export const simulateCommand = defineCommand({
   },
 });
 
-const operationInWords = (
-  result: Awaited<ReturnType<typeof import("../runtime/simulate.ts").simulateOperation>>,
-): string =>
+const operationInWords = (result: OperationSimulation): string =>
   [
     ...(result.failure === null ? [] : [`It reverts: ${result.failure}`]),
     `Under the ${result.asset} limit it counts as ${result.counted.words}.`,

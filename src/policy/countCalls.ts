@@ -59,7 +59,7 @@ function countUnder(
     if ((extras.functions & bit) !== bit)
       refusals.push(`${at}: the ${limit.token.symbol} limit does not allow ${functionName}.`);
     const owned = functionName === "transferFrom" || functionName === "permit";
-    if (owned && !isAddressEqual(args[0] as Address, account))
+    if (owned && !isAddressEqual(args[0], account))
       refusals.push(`${at}: ${functionName} is for the account's own tokens only.`);
     const units = args[owned ? 2 : 1] as bigint;
     amountUnits += units;

@@ -61,10 +61,7 @@ const address = z
   .string()
   .refine((text) => isAddress(text), "has to be an address")
   .transform((text): Address => getAddress(text));
-const hex = z
-  .string()
-  .refine((text) => isHex(text), "has to be hex")
-  .transform((text) => text as Hex);
+const hex = z.string().refine((text) => isHex(text), "has to be hex");
 const wei = z
   .union([z.string().regex(/^(0x[0-9a-f]+|\d+)$/i, "has to be wei"), z.int().min(0)])
   .transform((value) => BigInt(value));
@@ -120,7 +117,7 @@ export async function readCalls(file: string): Promise<readonly Call[]> {
   const form = "a user operation with `callData`, or [{ to, data, value }, …].";
   const read = await readJson(file, operation, form);
   if (Array.isArray(read)) return read;
-  const found = decodeCalls("userOp" in read ? read.userOp.callData : (read as { callData: Hex }).callData);
+  const found = decodeCalls("userOp" in read ? read.userOp.callData : read.callData);
   if (found) return found;
   throw new SimulationInputError("The operation's callData is no `execute` of one call or of a batch.", {
     remedy: `Give ${form}`,

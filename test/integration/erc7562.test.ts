@@ -9,7 +9,6 @@ import {
   toFunctionSelector,
   toHex,
   zeroAddress,
-  type Abi,
   type Address,
   type Hex,
 } from "viem";
@@ -36,6 +35,7 @@ import {
   userOpHashOf,
   type PlainUserOp,
 } from "../../src/chain/entryPoint.ts";
+import { ownerCall } from "../../src/chain/ownerCall.ts";
 import { signApproval } from "../../src/chain/ruledSignature.ts";
 import {
   encodeCall,
@@ -242,14 +242,12 @@ async function ruledOperation(
   return fromUserOpJson(operation.userOp);
 }
 
-const ownerDoes = (functionName: "grant" | "setCap" | "heartbeat", args: readonly unknown[]) =>
-  sendTransaction(chain, owner, {
-    to: account,
-    data: encodeFunctionData({ abi: agentAccountAbi as Abi, functionName, args }),
-  });
+const ownerDoes = (
+  ...call: readonly [functionName: "grant" | "setCap" | "heartbeat", args: readonly unknown[]]
+) => sendTransaction(chain, owner, ownerCall(account, ...call));
 
-/** No violation, and then the EntryPoint takes it and its calls succeed. */
-async function chainTakes(userOp: PlainUserOp): Promise<void> {
+/** No violation, and then the EntryPoint takes it: how much the payee got. */
+async function paidBy(userOp: PlainUserOp): Promise<bigint> {
   const { factory, sender } = userOp;
   const trace = await traced(userOp);
   expect(trace.error).toBeUndefined();
@@ -260,7 +258,7 @@ async function chainTakes(userOp: PlainUserOp): Promise<void> {
     data: handleOps(userOp),
     gas: 5_000_000n,
   });
-  expect(await chain.client.getBalance({ address: payee })).toBe(before + 2n);
+  return (await chain.client.getBalance({ address: payee })) - before;
 }
 
 const handleOps = (userOp: PlainUserOp): Hex =>
@@ -319,12 +317,13 @@ describe("checkValidation on real traces", () => {
       if (!inside) await ownerDoes("grant", [limit.grant]);
       if (what === "cap") await ownerDoes("setCap", [zeroAddress, 1000n, 14_400n]);
       await ownerDoes("heartbeat", []);
-      await chainTakes(
+      const paid = await paidBy(
         await ruledOperation(account, limit, calls, proofs, {
           ...(what === "approval" ? { approval: await approvalOf(account, limit, calls) } : {}),
           ...(inside ? { ownerSignature: await installOf(account, limit.grant) } : {}),
         }),
       );
+      expect(paid).toBe(2n);
       await local.request({ method: "evm_revert", params: [snapshot] });
     },
   );
@@ -368,7 +367,7 @@ describe("checkValidation on real traces", () => {
         },
       );
       expect(userOp.signature.slice(0, 4)).toBe(`0x0${kind}`);
-      await chainTakes(userOp);
+      expect(await paidBy(userOp)).toBe(2n);
     },
   );
 

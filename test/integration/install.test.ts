@@ -273,7 +273,9 @@ test("the commands: nothing without a yes, calldata for wallets, signatures, JSO
   const brought = await bursar(...what, "--by-signature", signatures, "--calldata", "--json");
   expect(JSON.parse(brought.stdout)).toMatchObject({ calls: [{ to: world.account }] });
 
-  const installed = JSON.parse((await bursar(...what, ...key, "--yes", "--json")).stdout);
+  const installed = JSON.parse((await bursar(...what, ...key, "--yes", "--json")).stdout) as {
+    readonly policyIds: readonly { readonly policyId: string }[];
+  };
   expect(installed).toMatchObject({ installed: true, transactions: [expect.stringMatching(/^0x/)] });
   expect(JSON.parse((await bursar(...what, ...key, "--yes", "--json")).stdout)).toMatchObject({
     transactions: [],
@@ -285,7 +287,7 @@ test("the commands: nothing without a yes, calldata for wallets, signatures, JSO
     actions: ["revoke the USDC limit of commands"],
     transactions: [expect.stringMatching(/^0x/)],
   });
-  const ids = installed.policyIds.map(({ policyId }: { policyId: string }) => policyId);
+  const ids = installed.policyIds.map(({ policyId }) => policyId);
   expect(
     JSON.parse(
       (await bursar("revoke", ...ids, ...where, "--chain", "31337", ...key, "--yes", "--json")).stdout,

@@ -7,7 +7,6 @@ import {
   serializeSignature,
   sliceHex,
   type Hex,
-  type TypedDataDefinition,
 } from "viem";
 
 import { finalBlock } from "../../chain/connectChain.ts";
@@ -136,14 +135,14 @@ async function operationFailures(
   const form = signatureForm({ limit: payment.limit, calls, proofs, commitment, sponsored: false });
   const field = form.encode(signature);
   const signer = await recoverTypedDataAddress({
-    ...(operationTypedData({
+    ...operationTypedData({
       chainId: chain.chainId,
       account,
       userOpHash,
       policyId: payment.limit.policyId,
       commitment,
       tail: form.tail,
-    }) as TypedDataDefinition),
+    }),
     signature: serializeSignature(compactSignatureToSignature(parseCompactSignature(signature))),
   });
   require(field.toLowerCase() === userOp.signature.toLowerCase() &&
