@@ -15,15 +15,13 @@ const id: Hex = `0x${"ab".repeat(32)}`;
 describe("decodeRefusal", () => {
   it("has words for every error of our contracts", () => {
     const own = [...agentAccountAbi, ...decisionLogAbi].filter((entry) => entry.type === "error");
-    const librariesOwn = [
-      "ERC7579DecodingError",
-      "FailedCall",
-      "InvalidShortString",
-      "StringTooLong",
-    ];
-    expect(own.map(({ name }) => name).filter((name) => !knownErrors.has(name)).toSorted()).toEqual(
-      librariesOwn,
-    );
+    const librariesOwn = ["ERC7579DecodingError", "FailedCall", "InvalidShortString", "StringTooLong"];
+    expect(
+      own
+        .map(({ name }) => name)
+        .filter((name) => !knownErrors.has(name))
+        .toSorted(),
+    ).toEqual(librariesOwn);
   });
 
   it("says them with their numbers, in their units", () => {
