@@ -99,7 +99,7 @@ export async function payment(
     account,
     signer: key,
     limit,
-    call:
+    calls: [
       limit.grant.asset === zeroAddress
         ? { to: payee, valueWei: amountOf(turn), data: "0x" }
         : {
@@ -111,7 +111,8 @@ export async function payment(
               args: [payee, amountOf(turn)],
             }),
           },
-    payeeProof: payeeProof(standardPolicy(agent, 0).payeeTree, payee)!,
+    ],
+    proofs: [{ path: payeeProof(standardPolicy(agent, 0).payeeTree, payee)!, rule: "0x" }],
     nonce,
     commitment: {
       validAfter,

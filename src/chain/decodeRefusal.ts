@@ -1,7 +1,9 @@
 import { decodeErrorResult, isHex, parseAbi, type Abi, type Hex } from "viem";
 
 import { agentAccountAbi } from "./abi/agentAccount.ts";
+import { decisionLogAbi } from "./abi/decisionLog.ts";
 import { entryPointAbi } from "./abi/entryPoint.ts";
+import { refusalWords } from "./refusalWords.ts";
 import type { Refusal } from "./errors.ts";
 
 /** What an ERC-4337 code says, for the codes that people meet. */
@@ -18,30 +20,6 @@ const codes: Readonly<Record<string, string>> = {
   AA95: "the bundle ran out of gas",
 };
 
-/** What the account's own errors say. Arguments are (actual, allowed) where there are two. */
-const words: Readonly<Record<string, string>> = {
-  OverPerCall: "the payment is over the limit per payment",
-  OverWindow: "the payment would cross the rolling window's limit",
-  OverLifetime: "the payment would cross the lifetime limit",
-  OverGasBudget: "the operation would cross the gas budget",
-  OverFeeCap: "the operation costs more gas than one operation may",
-  WindowTooOld: "the claim lies too far in the past",
-  Expired: "the policy has expired",
-  ClaimTooLong: "the claim spans more than five minutes",
-  ClaimWithoutEnd: "the claim has no end",
-  StaleSize: "it carries no new decision: the committed decision tree did not grow",
-  NotGranted:
-    "the policy does not allow it: not granted, revoked, or another payee, asset or term than was granted",
-  Frozen: "the account is frozen",
-  CallNotAllowed: "it is a call that no policy allows",
-  PayeeNotAllowed: "nobody may be paid under this address",
-  PaymasterNotAllowed: "an agent pays its own gas",
-  LaneNotAllowed: "an agent uses the nonces of its own lane only",
-  ERC20InsufficientBalance: "the account holds less of the token than it was to pay",
-  ERC20InvalidReceiver: "the token can't be sent to this address",
-  MalformedSignature: "the signature field carries no policy terms and no decision commitment",
-};
-
 /** What tokens revert with (EIP-6093): they are other people's contracts. */
 const tokenErrors = parseAbi([
   "error ERC20InsufficientBalance(address sender, uint256 balance, uint256 needed)",
@@ -50,9 +28,14 @@ const tokenErrors = parseAbi([
   "error ERC20InvalidReceiver(address receiver)",
 ]);
 
+/** Of contracts/SpendPolicyValidator.sol; its other errors are the account's. */
+const moduleErrors = parseAbi(["error InstallDataNotAllowed(uint256 length)"]);
+
 const abi = [
   ...entryPointAbi,
   ...agentAccountAbi,
+  ...decisionLogAbi,
+  ...moduleErrors,
   ...tokenErrors,
   { type: "error", name: "Error", inputs: [{ type: "string", name: "message" }] },
 ] as Abi;
@@ -82,7 +65,7 @@ export function decodeRefusal(data: Hex): Refusal {
   return {
     code: null,
     error: `${decoded.errorName}(${args.map(String).join(", ")})`,
-    words: words[decoded.errorName] ?? `the contract says ${decoded.errorName}`,
+    words: refusalWords(decoded.errorName, args),
   };
 }
 

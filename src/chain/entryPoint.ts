@@ -13,7 +13,7 @@ import type { UserOpJson } from "../core/operation.ts";
 export const entryPointAddress: Address = entryPoint08Address;
 export const entryPointVersion = "0.8";
 
-/** A user operation in viem's numeric form, without paymaster or factory: agents use neither. */
+/** A user operation in viem's numeric form. Few have a factory (the account is made now) or a paymaster (it pays the gas). */
 export type PlainUserOp = Pick<
   UserOperation<"0.8">,
   | "sender"
@@ -25,6 +25,12 @@ export type PlainUserOp = Pick<
   | "maxFeePerGas"
   | "maxPriorityFeePerGas"
   | "signature"
+  | "factory"
+  | "factoryData"
+  | "paymaster"
+  | "paymasterVerificationGasLimit"
+  | "paymasterPostOpGasLimit"
+  | "paymasterData"
 >;
 
 export function toUserOpJson(userOp: PlainUserOp): UserOpJson {
@@ -38,6 +44,15 @@ export function toUserOpJson(userOp: PlainUserOp): UserOpJson {
     maxFeePerGas: numberToHex(userOp.maxFeePerGas),
     maxPriorityFeePerGas: numberToHex(userOp.maxPriorityFeePerGas),
     signature: userOp.signature,
+    ...(userOp.factory ? { factory: userOp.factory, factoryData: userOp.factoryData ?? "0x" } : {}),
+    ...(userOp.paymaster
+      ? {
+          paymaster: userOp.paymaster,
+          paymasterVerificationGasLimit: numberToHex(userOp.paymasterVerificationGasLimit ?? 0n),
+          paymasterPostOpGasLimit: numberToHex(userOp.paymasterPostOpGasLimit ?? 0n),
+          paymasterData: userOp.paymasterData ?? "0x",
+        }
+      : {}),
   };
 }
 
@@ -52,6 +67,15 @@ export function fromUserOpJson(json: UserOpJson): PlainUserOp {
     maxFeePerGas: hexToBigInt(json.maxFeePerGas),
     maxPriorityFeePerGas: hexToBigInt(json.maxPriorityFeePerGas),
     signature: json.signature,
+    ...(json.factory ? { factory: json.factory, factoryData: json.factoryData ?? "0x" } : {}),
+    ...(json.paymaster
+      ? {
+          paymaster: json.paymaster,
+          paymasterVerificationGasLimit: hexToBigInt(json.paymasterVerificationGasLimit ?? "0x0"),
+          paymasterPostOpGasLimit: hexToBigInt(json.paymasterPostOpGasLimit ?? "0x0"),
+          paymasterData: json.paymasterData ?? "0x",
+        }
+      : {}),
   };
 }
 

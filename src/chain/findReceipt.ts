@@ -8,6 +8,7 @@ import { ask, finalBlock, type Chain } from "./connectChain.ts";
 import { decodeRefusal } from "./decodeRefusal.ts";
 import { entryPointAddress } from "./entryPoint.ts";
 import { ForeignOperationError } from "./errors.ts";
+import { missingTransfer } from "./missingTransfer.ts";
 import { laneOf } from "./signOperation.ts";
 
 /** Where an operation stands, by the chain's own events and nonces (research/durability-scale.md §3.4). */
@@ -58,13 +59,14 @@ export async function operationStatus(
   const event = await findEvent(chain, operation.userOpHash, fromBlock);
   if (event) {
     const revertReason = event.args.success
-      ? null
+      ? ((await missingTransfer(chain, operation, event.transactionHash, event.logIndex)) ?? null)
       : await revertReasonOf(chain, operation.userOpHash, event.transactionHash);
     return {
       kind: "included",
       final: final.number >= event.blockNumber,
       receipt: {
-        outcome: event.args.success ? "success" : "reverted",
+        // What moved nothing has paid nothing, whatever the token says.
+        outcome: revertReason === null ? "success" : "reverted",
         userOpHash: operation.userOpHash,
         transaction: event.transactionHash,
         blockNumber: event.blockNumber.toString(),

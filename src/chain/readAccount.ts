@@ -7,6 +7,16 @@ import { ask, type Chain } from "./connectChain.ts";
 import { entryPointAddress } from "./entryPoint.ts";
 import { laneOf } from "./signOperation.ts";
 
+/** What is stored about one limit, as packed words (`Counters`, `Caps`). */
+export type LimitState = {
+  readonly countersWord: bigint;
+  /** Zero unless the limit counts operations. */
+  readonly operationsWord: bigint;
+  /** The cap over all agents of the account for this asset; zero: none. */
+  readonly capWord: bigint;
+  readonly balanceUnits: bigint;
+};
+
 /** What the chain says about one account under one policy, all of it at one block. */
 export type AccountState = {
   readonly blockNumber: bigint;
@@ -20,8 +30,10 @@ export type AccountState = {
   /** What the account has in the EntryPoint to pay gas from, and its own native coin. */
   readonly depositWei: bigint;
   readonly nativeWei: bigint;
+  /** When the owner was last heard of, unix seconds; 0: never. */
+  readonly lastHeartbeat: bigint;
   /** One per limit of the policy, in order. */
-  readonly limits: readonly { readonly countersWord: bigint; readonly balanceUnits: bigint }[];
+  readonly limits: readonly LimitState[];
 };
 
 /** Reads everything a decision needs, pinned to the newest block so that no two facts come from different states. */
@@ -36,7 +48,8 @@ export async function readAccount(
     const blockNumber = block.number;
     const at = { blockNumber };
     const read = { address: account, abi: agentAccountAbi, ...at } as const;
-    const [frozen, epoch, nonce, depositWei, nativeWei, ...limits] = await Promise.all([
+    const [lastHeartbeat, frozen, epoch, nonce, depositWei, nativeWei, ...limits] = await Promise.all([
+      client.readContract({ ...read, functionName: "lastHeartbeat" }),
       client.readContract({ ...read, functionName: "frozen" }),
       client.readContract({ ...read, functionName: "epoch" }),
       client.readContract({
@@ -54,12 +67,15 @@ export async function readAccount(
         ...at,
       }),
       client.getBalance({ address: account, ...at }),
-      ...policy.limits.map(async (limit) => ({
-        countersWord: BigInt(
-          await client.readContract({ ...read, functionName: "counters", args: [limit.policyId] }),
-        ),
-        balanceUnits: await balanceOf(chain, limit.grant.asset, account, blockNumber),
-      })),
+      ...policy.limits.map(async ({ grant: { asset }, policyId }) => {
+        const [countersWord, operationsWord, capWord, balanceUnits] = await Promise.all([
+          client.readContract({ ...read, functionName: "counters", args: [policyId] }),
+          client.readContract({ ...read, functionName: "operationCounters", args: [policyId] }),
+          client.readContract({ ...read, functionName: "capCounters", args: [asset] }),
+          balanceOf(chain, asset, account, blockNumber),
+        ]);
+        return { countersWord, operationsWord, capWord, balanceUnits };
+      }),
     ]);
     return {
       blockNumber,
@@ -70,6 +86,7 @@ export async function readAccount(
       nonce,
       depositWei,
       nativeWei,
+      lastHeartbeat,
       limits,
     };
   });

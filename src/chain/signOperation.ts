@@ -2,21 +2,23 @@ import { encode7579Calls } from "permissionless/utils";
 import {
   concatHex,
   hexToBigInt,
+  keccak256,
   numberToHex,
-  parseSignature,
-  serializeCompactSignature,
-  signatureToCompactSignature,
   toHex,
   type Address,
   type Hex,
+  type TypedDataDefinition,
 } from "viem";
 import type { PrivateKeyAccount } from "viem/accounts";
 
 import type { Call, Operation } from "../core/operation.ts";
-import { accountDomain, operationTypes } from "../policy/grant.ts";
 import type { CompiledLimit } from "../policy/compile.ts";
+import { accountDomain, isPlain, operationTypes, ruledOperationTypes } from "../policy/grant.ts";
+import type { CallProof } from "../policy/proveCalls.ts";
 import type { Bundler } from "./bundler/bundler.ts";
+import { compactSignature } from "./compactSignature.ts";
 import { entryPointAddress, toUserOpJson, userOpHashOf, type PlainUserOp } from "./entryPoint.ts";
+import { encodeRuledSignature, encodeTail, noApproval, type Approval } from "./ruledSignature.ts";
 
 /** What the agent commits to beside the userOpHash: when the operation may run, and the tree that ends with its decision. */
 export type Commitment = {
@@ -31,12 +33,26 @@ export type SignOperationInput = {
   readonly account: Address;
   readonly signer: PrivateKeyAccount;
   readonly limit: CompiledLimit;
-  readonly call: Call;
-  /** Sibling hashes that lead from the payee to the policy's payee root. */
-  readonly payeeProof: readonly Hex[];
+  /** None: an empty operation, which pays gas and commits decisions. */
+  readonly calls: readonly Call[];
+  /** One for each call (`proveCalls`). */
+  readonly proofs: readonly CallProof[];
   readonly nonce: bigint;
   readonly commitment: Commitment;
   readonly bundler: Bundler;
+  /** An approver's co-signature above the cap per call. */
+  readonly approval?: Approval;
+  /** 64 bytes of the owner's `Install`: the grant is made by this very operation. */
+  readonly ownerSignature?: Hex;
+  /** Makes the account first. */
+  readonly deployment?: { readonly factory: Address; readonly factoryData: Hex };
+  /** Pays the gas; has to be the grant's paymaster. */
+  readonly sponsor?: Required<
+    Pick<
+      PlainUserOp,
+      "paymaster" | "paymasterVerificationGasLimit" | "paymasterPostOpGasLimit" | "paymasterData"
+    >
+  >;
 };
 
 /** Longest claim the account accepts, in seconds. */
@@ -45,18 +61,24 @@ export const longestClaimSeconds = 300;
 /** One lane per agent key: the EntryPoint's 192-bit nonce key is the key's own address. */
 export const laneOf = (agent: Address): bigint => hexToBigInt(agent);
 
-/** ERC-7579 `execute(bytes32,bytes)`, single call, revert on failure: the only calldata an agent may sign. */
-export function encodeCall(call: Call): Hex {
+/** ERC-7579 `execute(bytes32,bytes)`, single call, revert on failure: the only calldata of kinds 1 and 2. */
+export const encodeCall = (call: Call): Hex => encodeCalls([call]);
+
+/** The same for one call or a batch (mode 0x01, all or nothing); nothing at all for none. */
+export function encodeCalls(calls: readonly Call[]): Hex {
+  if (calls.length === 0) return "0x";
   return encode7579Calls({
-    mode: { type: "call", revertOnError: false, selector: "0x", context: "0x" },
-    callData: [{ to: call.to, value: call.valueWei, data: call.data }],
+    mode: {
+      type: calls.length > 1 ? "batchcall" : "call",
+      revertOnError: false,
+      selector: "0x",
+      context: "0x",
+    },
+    callData: calls.map(({ to, valueWei, data }) => ({ to, value: valueWei, data })),
   });
 }
 
-const compact = (signature: Hex): Hex =>
-  serializeCompactSignature(signatureToCompactSignature(parseSignature(signature)));
-
-/** The agent's signature field: kind 1, see contracts/interfaces/IAgentAccount.sol. */
+/** The agent's signature field: kind 1, or 2 with the owner's, see contracts/interfaces/ISpendPolicy.sol. */
 export function encodeSignature(input: {
   readonly agent: Address;
   /** 64 bytes, EIP-2098. */
@@ -64,10 +86,12 @@ export function encodeSignature(input: {
   readonly commitment: Commitment;
   readonly terms: Hex;
   readonly payeeProof: readonly Hex[];
+  /** 64 bytes of the owner's `Install`: the grant is made by this very operation. */
+  readonly ownerSignature?: Hex;
 }): Hex {
-  const { commitment } = input;
+  const { commitment, ownerSignature = "0x" } = input;
   return concatHex([
-    "0x01",
+    ownerSignature === "0x" ? "0x01" : "0x02",
     input.agent,
     input.signature,
     numberToHex(commitment.validAfter, { size: 4 }),
@@ -76,34 +100,88 @@ export function encodeSignature(input: {
     commitment.treeRoot,
     input.terms,
     ...input.payeeProof,
+    ownerSignature,
   ]);
 }
 
-/** EIP-712 signature of the agent over (userOpHash, policyId, claim, tree), in EIP-2098 form. */
-export async function signCommitment(input: {
+/** EIP-712 signature of the agent over (userOpHash, policyId, claim, tree), for kind 4 the tail too, in EIP-2098 form. */
+export async function signCommitment(
+  input: OperationMessage & { readonly signer: PrivateKeyAccount },
+): Promise<Hex> {
+  const data = operationTypedData(input);
+  return compactSignature(await input.signer.signTypedData(data));
+}
+
+export type OperationMessage = {
   readonly chainId: number;
   readonly account: Address;
-  readonly signer: PrivateKeyAccount;
   readonly userOpHash: Hex;
   readonly policyId: Hex;
   readonly commitment: Commitment;
-}): Promise<Hex> {
-  const { commitment } = input;
-  return compact(
-    await input.signer.signTypedData({
-      domain: accountDomain(input.chainId, input.account),
-      types: operationTypes,
-      primaryType: "Operation",
-      message: {
-        userOpHash: input.userOpHash,
-        policyId: input.policyId,
-        validAfter: BigInt(commitment.validAfter),
-        validUntil: BigInt(commitment.validUntil),
-        size: BigInt(commitment.treeSize),
-        root: commitment.treeRoot,
-      },
-    }),
-  );
+  /** What a signature of kind 4 ends with; undefined for the other kinds. */
+  readonly tail?: Hex | undefined;
+};
+
+/** What the agent signs, as typed data. */
+export function operationTypedData({
+  account,
+  chainId,
+  commitment,
+  policyId,
+  tail,
+  userOpHash,
+}: OperationMessage): TypedDataDefinition {
+  const domain = accountDomain(chainId, account);
+  const message = {
+    userOpHash,
+    policyId,
+    validAfter: BigInt(commitment.validAfter),
+    validUntil: BigInt(commitment.validUntil),
+    size: BigInt(commitment.treeSize),
+    root: commitment.treeRoot,
+  };
+  return tail === undefined
+    ? { domain, types: operationTypes, primaryType: "Operation", message }
+    : {
+        domain,
+        types: ruledOperationTypes,
+        primaryType: "RuledOperation",
+        message: { ...message, tail: keccak256(tail) },
+      };
+}
+
+/** How the agent says which grant it acts under: the short form where it does, kind 4 for all the rest. */
+export type SignatureForm = {
+  /** Kind 4 only. */
+  readonly tail: Hex | undefined;
+  encode(signature: Hex): Hex;
+};
+
+export function signatureForm(
+  input: Pick<
+    SignOperationInput,
+    "limit" | "calls" | "proofs" | "commitment" | "approval" | "ownerSignature"
+  > & {
+    readonly sponsored: boolean;
+  },
+): SignatureForm {
+  const { approval = noApproval, calls, commitment, limit, ownerSignature = "0x", proofs } = input;
+  const { agent, asset, extras, payees } = limit.grant;
+  const [proof] = proofs;
+  const base = { agent, commitment, terms: limit.terms };
+  if (
+    isPlain(limit.grant) &&
+    calls.length === 1 &&
+    proof?.rule === "0x" &&
+    approval === noApproval &&
+    !input.sponsored
+  )
+    return {
+      tail: undefined,
+      encode: (signature) => encodeSignature({ ...base, signature, payeeProof: proof.path, ownerSignature }),
+    };
+  const tail = encodeTail({ asset, payees, extras, proofs, approval, ownerSignature });
+  return { tail, encode: (signature) => encodeRuledSignature({ ...base, signature, tail }) };
 }
 
 /** A well-formed signature that no key made: estimation has to run the whole validation (ERC-4337), and can't be replayed. */
@@ -112,25 +190,20 @@ const stubSignature: Hex = concatHex([toHex(1n, { size: 32 }), toHex(1n, { size:
 /** Gas estimate, then one signature. The result is complete: it is stored before anybody sees it. */
 export async function signOperation(input: SignOperationInput): Promise<Operation> {
   const { account, bundler, chainId, commitment, limit, signer } = input;
-  const field = (signature: Hex) =>
-    encodeSignature({
-      agent: signer.address,
-      signature,
-      commitment,
-      terms: limit.terms,
-      payeeProof: input.payeeProof,
-    });
+  const form = signatureForm({ ...input, sponsored: input.sponsor !== undefined });
   const fees = await bundler.gasPrice();
   const draft: PlainUserOp = {
     sender: account,
     nonce: input.nonce,
-    callData: encodeCall(input.call),
+    callData: encodeCalls(input.calls),
     callGasLimit: 0n,
     verificationGasLimit: 0n,
     preVerificationGas: 0n,
     maxFeePerGas: fees.maxFeePerGasWei,
     maxPriorityFeePerGas: fees.maxPriorityFeePerGasWei,
-    signature: field(stubSignature),
+    signature: form.encode(stubSignature),
+    ...input.deployment,
+    ...input.sponsor,
   };
   const gas = await bundler.estimateGas(draft);
   const userOp = { ...draft, ...gas };
@@ -142,11 +215,12 @@ export async function signOperation(input: SignOperationInput): Promise<Operatio
     userOpHash,
     policyId: limit.policyId,
     commitment,
+    tail: form.tail,
   });
   return Object.freeze({
     chainId,
     entryPoint: entryPointAddress,
-    userOp: toUserOpJson({ ...userOp, signature: field(signature) }),
+    userOp: toUserOpJson({ ...userOp, signature: form.encode(signature) }),
     userOpHash,
     validAfter: commitment.validAfter,
     validUntil: commitment.validUntil,

@@ -174,12 +174,18 @@ const inWords = (name: string, { severity, code, line, column, words, remedy }: 
   `${name}:${line}:${column}  ${severity} ${code}: ${words}\n    ${remedy}`;
 
 export const policyCommand: CommandDef = defineCommand({
-  meta: { name: "policy", description: "Checks, explains and compares policy documents." },
+  meta: {
+    name: "policy",
+    description: "Checks, explains, compares, simulates, installs and revokes policies.",
+  },
   subCommands: {
     check: checkCommand,
     explain: explainCommand,
     "worst-case": worstCaseCommand,
     diff: diffCommand,
     lint: lintCommand,
+    simulate: () => import("./policySimulate.ts").then(({ simulateCommand }) => simulateCommand),
+    install: () => import("./policyInstall.ts").then(({ installCommand }) => installCommand),
+    revoke: () => import("./policyRevoke.ts").then(({ revokeCommand }) => revokeCommand),
   },
 });

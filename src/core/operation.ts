@@ -17,6 +17,14 @@ export type UserOpJson = {
   readonly maxFeePerGas: Hex;
   readonly maxPriorityFeePerGas: Hex;
   readonly signature: Hex;
+  /** Only where the operation makes its own account. */
+  readonly factory?: Address;
+  readonly factoryData?: Hex;
+  /** Only where somebody else pays its gas. */
+  readonly paymaster?: Address;
+  readonly paymasterVerificationGasLimit?: Hex;
+  readonly paymasterPostOpGasLimit?: Hex;
+  readonly paymasterData?: Hex;
 };
 
 /** What is sent for one Decision, complete and signed. */

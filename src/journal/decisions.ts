@@ -103,3 +103,7 @@ export function effectsOf(database: JournalDatabase, decision: string): readonly
     source: String(row["source"]),
   }));
 }
+
+/** Names of all agents that ever decided in this journal. */
+export const agentsIn = (database: JournalDatabase): readonly string[] =>
+  database.all("select distinct agent from decision order by agent").map((row) => String(row["agent"]));

@@ -145,6 +145,11 @@ export const operationTypes = {
   ],
 } as const;
 
+/** The same for kind 4: with the keccak256 of everything the signature ends with. */
+export const ruledOperationTypes = {
+  RuledOperation: [...operationTypes.Operation, { name: "tail", type: "bytes32" }],
+} as const;
+
 /** An approver's co-signature under one operation; `callHash` is keccak256 of the operation's callData. */
 export const approvalTypes = {
   Approval: [

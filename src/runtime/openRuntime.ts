@@ -1,12 +1,12 @@
-import { readFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 
-import type { Hex } from "viem";
+import { zeroAddress, type Hex } from "viem";
 
 import { ownBundler } from "../chain/bundler/ownBundler.ts";
 import { rpcBundler } from "../chain/bundler/rpcBundler.ts";
 import { connectChain, requireCode, type Chain } from "../chain/connectChain.ts";
 import { openKeystore } from "../chain/keystore.ts";
+import { readDecimals } from "../chain/readDecimals.ts";
 import type { Agent } from "../core/agent.ts";
 import { BaseError } from "../core/errors.ts";
 import type { InferenceEngine } from "../core/inference.ts";
@@ -14,11 +14,14 @@ import { openEngine, type OpenEngineOptions } from "../inference/openEngine.ts";
 import { openJournal } from "../journal/openJournal.ts";
 import { compilePolicy } from "../policy/compile.ts";
 import { parsePolicy } from "../policy/parse.ts";
+import { registryOf } from "../policy/registry.ts";
 import { anchorDecisions } from "./anchorDecisions.ts";
 import { now, randomSecret, sleep } from "./clock.ts";
 import { ConfigError, type Config } from "./config.ts";
 import { runNext, type Passage } from "./corridor.ts";
 import type { House } from "./house.ts";
+import { passwordFor, readText } from "./password.ts";
+import { requireDrivable } from "./requireDrivable.ts";
 import { requireWholeJournal } from "./requireWholeJournal.ts";
 import { reportOf, type DecisionReport } from "./report.ts";
 import { steps } from "./steps/index.ts";
@@ -82,6 +85,7 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<Runtime>
         `The policy is for chain ${document.chain}, the configuration for chain ${config.chain.chainId}.`,
         { remedy: "Correct one of the two." },
       );
+    requireDrivable(compilePolicy(document, zeroAddress));
 
     emit({ kind: "opening", what: "journal" });
     const journal = openJournal(join(config.state, "journal.db"));
@@ -92,9 +96,10 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<Runtime>
     await requireCode(chain, "account", config.account);
 
     emit({ kind: "opening", what: "keystore" });
-    const signer = await openKeystore(config.keystore, await passwordFor(options, config));
+    const signer = await openKeystore(config.keystore, await passwordFor(config, options.askPassword));
     const { bundler, purse } = await openBundler(options, chain);
-    const policy = compilePolicy(document, signer.address);
+    const decimals = await readDecimals(chain, registryOf(document).tokens);
+    const policy = compilePolicy(document, signer.address, decimals);
 
     await requireWholeJournal({ account: config.account, agent, chain, journal, policy, purse });
 
@@ -198,21 +203,8 @@ async function openBundler(
 ): Promise<Pick<House, "bundler" | "purse">> {
   const { bundler } = options.config;
   if (bundler.kind === "rpc") return { bundler: rpcBundler(chain, bundler.url), purse: null };
-  const purse = await openKeystore(bundler.keystore, await passwordFor(options, bundler));
+  const purse = await openKeystore(bundler.keystore, await passwordFor(bundler, options.askPassword));
   return { bundler: ownBundler(chain, { executor: purse }), purse };
-}
-
-async function passwordFor(
-  options: OpenRuntimeOptions,
-  key: { readonly keystore: string; readonly passwordFile?: string | undefined },
-): Promise<string> {
-  if (key.passwordFile !== undefined)
-    return (await readText(key.passwordFile, "password file")).replace(/\r?\n$/, "");
-  if (options.askPassword) return options.askPassword(key.keystore);
-  throw new ConfigError("The keystore needs a password.", {
-    remedy: "Name a passwordFile in the configuration, or run in a terminal to be asked.",
-    facts: { keystore: key.keystore },
-  });
 }
 
 function openWatchers(options: OpenRuntimeOptions, house: House): Promise<readonly MailWatcher[]> {
@@ -230,16 +222,4 @@ function openWatchers(options: OpenRuntimeOptions, house: House): Promise<readon
       }),
     ),
   );
-}
-
-async function readText(file: string, what: string): Promise<string> {
-  try {
-    return await readFile(file, "utf8");
-  } catch (error) {
-    throw new ConfigError(`The ${what} can't be read.`, {
-      remedy: "Check the path in the configuration.",
-      facts: { file, detail: error instanceof Error ? error.message : String(error) },
-      cause: error,
-    });
-  }
 }

@@ -18,6 +18,8 @@ export type DecisionReport = {
   readonly id: string;
   /** Order of the decisions, from 1. */
   readonly sequence: number;
+  /** Unix seconds of the block that it was decided at. */
+  readonly at: number;
   readonly trigger: { readonly kind: string; readonly label: string; readonly id: string };
   readonly from: string | null;
   readonly fromName: string | null;
@@ -73,6 +75,7 @@ export function reportOf(journal: JournalDatabase, decision: DecisionRow): Decis
   return {
     id: decision.id,
     sequence: decision.position,
+    at: observation.blockTimestamp,
     trigger: { kind: trigger.kind, label: trigger.label, id: trigger.dedupeId },
     from: text("mail.from"),
     fromName: text("mail.fromName"),

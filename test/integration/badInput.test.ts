@@ -62,6 +62,23 @@ describe("a runtime does not open", () => {
     expect(existsSync(join(state, "journal.db"))).toBe(false);
   });
 
+  test("on a policy with clauses that it makes no use of, or with other decimals than the chain's", async () => {
+    const withCalls = world.policyText
+      .replace("payees:", `payees:\n  router: { address: "0x${"7a".repeat(20)}", contract: true }`)
+      .replace("lifetime:", "functions: [approve], lifetime:");
+    const calls = `calls:\n  - { to: router, function: "function swap(uint256 amount)", counts: USDC }\npaymaster: "0x${"7b".repeat(20)}"\n`;
+    const refusal = await refusalOf(
+      await configure(world, served.url, newState(), { policyText: withCalls + calls }),
+    );
+    expect(refusal).toMatchObject({
+      name: "PolicyNotDrivenError",
+      facts: { clauses: "calls; functions of USDC (approve); paymaster" },
+    });
+    const policyText = world.policyText.replace("decimals: 6", "decimals: 7");
+    const decimals = await refusalOf(await configure(world, served.url, newState(), { policyText }));
+    expect(decimals.message).toContain("USDC has 6 decimals on chain, and the policy says 7.");
+  });
+
   test("on a chain that is not the policy's", async () => {
     const policyText = world.policyText.replace("chain: 31337", "chain: 8453");
     const finality = { depth: 0 };

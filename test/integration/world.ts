@@ -70,13 +70,16 @@ expires: "2036-12-31T00:00:00Z"
 `;
 
 /** Finds a world on a chain where it was made, or where it is about to be. Changes nothing but the account's existence. */
-export async function findWorld(rpc: string | Eip1193, name: string): Promise<World> {
+export async function findWorld(
+  rpc: string | Eip1193,
+  name: string,
+  policyText: string = policyTextOf(name),
+): Promise<World> {
   const chain = await connectChain({ rpc, chainId: localChainId, finality: { depth: 0 } });
   const [owner, agent, purse] = ["owner", "agent", "purse"].map((what) =>
     privateKeyToAccount(keyOf(name, what)),
   ) as [PrivateKeyAccount, PrivateKeyAccount, PrivateKeyAccount];
   const account = await ensureAccount(chain, localFaucet, owner.address, 0n);
-  const policyText = policyTextOf(name);
   const policy = compilePolicy(parsePolicy(policyText), agent.address);
   return { name, chain, account, owner, agent, purse, policyText, policy };
 }
@@ -85,12 +88,12 @@ export async function findWorld(rpc: string | Eip1193, name: string): Promise<Wo
 export async function makeWorld(
   rpc: string | Eip1193,
   name: string,
-  options: { readonly grant?: boolean } = {},
+  options: { readonly grant?: boolean; readonly policyText?: string } = {},
 ): Promise<World> {
   const chain = await connectChain({ rpc, chainId: localChainId, finality: { depth: 0 } });
   await ensureContracts(chain, localFaucet);
   await ensureDeployed(chain, localFaucet, { address: tokenAddress, initCode: demoTokenBytecode });
-  const world = await findWorld(rpc, name);
+  const world = await findWorld(rpc, name, options.policyText);
   const { account, owner, policy, purse } = world;
   for (const { address } of [owner, purse])
     await sendTransaction(chain, localFaucet, { to: address, valueWei: parseEther("5") });

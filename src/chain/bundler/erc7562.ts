@@ -56,29 +56,36 @@ export function validationFrame(trace: ValidationFrame, sender: Address): Valida
   );
 }
 
+/** Whose validation is looked at. `factory`: the operation makes its account with it; it has no stake. */
+export type ValidationParties = {
+  readonly entryPoint: Address;
+  readonly sender: Address;
+  readonly factory?: Address | undefined;
+};
+
 /**
- * ERC-7562 rules over the trace of `EntryPoint.handleOps` with one operation of an unstaked, deployed account without
- * factory or paymaster: banned opcodes (OP-011, OP-080), out of gas (OP-020), gas introspection (OP-012), EntryPoint methods
- * (OP-052…054), value (OP-061), storage (STO-010, STO-021; transient storage counts, OP-070).
+ * ERC-7562 rules over the trace of `EntryPoint.handleOps` with one operation of an unstaked account, what a paymaster does
+ * aside: banned opcodes (OP-011, OP-080), out of gas (OP-020), gas introspection (OP-012), the one CREATE2 of a factory
+ * (OP-031), EntryPoint methods (OP-052…054), value (OP-061), storage (STO-010, STO-021; transient storage counts, OP-070).
+ * While an account is being made, not even slots associated with it may be touched in other contracts (STO-022).
  */
-export function checkValidation(
-  trace: ValidationFrame,
-  options: { readonly entryPoint: Address; readonly sender: Address },
-): readonly Violation[] {
+export function checkValidation(trace: ValidationFrame, options: ValidationParties): readonly Violation[] {
   const entryPoint = options.entryPoint.toLowerCase();
   const sender = options.sender.toLowerCase();
+  const factory = options.factory?.toLowerCase();
   const frame = validationFrame(trace, options.sender);
   if (!frame)
     return [{ rule: "ERC-4337", words: "The EntryPoint did not call validateUserOp of the sender." }];
-  const associated = associatedSlots(trace, sender);
+  const isAssociated = associatedSlots(trace, sender);
+  const associated = (slot: bigint) => factory === undefined && isAssociated(slot);
   const violations: Violation[] = [];
   const walk = (at: ValidationFrame, storageOwner: string) => {
-    if (at.to !== entryPoint) violations.push(...opcodeViolations(at));
+    if (at.to !== entryPoint) violations.push(...opcodeViolations(at, at.to === factory ? 1 : 0));
     for (const kind of ["reads", "writes", "transientReads", "transientWrites"] as const)
       for (const slot of Object.keys(at.accessedSlots?.[kind] ?? {}))
         if (storageOwner !== sender && storageOwner !== entryPoint && !associated(BigInt(slot)))
           violations.push({
-            rule: "STO-021",
+            rule: factory !== undefined && isAssociated(BigInt(slot)) ? "STO-022" : "STO-021",
             words: `${kind} of slot ${slot} in ${storageOwner}, which is not associated with the sender`,
           });
     for (const call of at.calls ?? []) {
@@ -91,14 +98,27 @@ export function checkValidation(
     }
   };
   walk(frame, sender);
+  const making = factory === undefined ? undefined : frameOf(trace, factory);
+  if (making) walk(making, factory!);
   return violations;
 }
 
-function opcodeViolations(frame: ValidationFrame): readonly Violation[] {
+/** The first call of a contract, wherever it is made: the EntryPoint calls a factory through its SenderCreator. */
+function frameOf(trace: ValidationFrame, address: string): ValidationFrame | undefined {
+  for (const call of trace.calls ?? []) {
+    const found = call.to === address ? call : frameOf(call, address);
+    if (found) return found;
+  }
+  return undefined;
+}
+
+/** @param creations how often CREATE2 is allowed */
+function opcodeViolations(frame: ValidationFrame, creations: number): readonly Violation[] {
   const used = frame.usedOpcodes ?? {};
   const violations: Violation[] = [];
   for (const [opcode, name] of Object.entries(bannedOpcodes))
-    if (used[opcode]) violations.push({ rule: "OP-011", words: `${name} in ${frame.to}` });
+    if ((used[opcode] ?? 0) > (name === "CREATE2" ? creations : 0))
+      violations.push({ rule: "OP-011", words: `${name} in ${frame.to}` });
   if (frame.outOfGas) violations.push({ rule: "OP-020", words: `out of gas in ${frame.to}` });
   // The tracer also counts a GAS right before a call, which is allowed: so no more GAS than calls (OP-012).
   const calls = ["0xf1", "0xf2", "0xf4", "0xfa"].reduce((sum, opcode) => sum + (used[opcode] ?? 0), 0);

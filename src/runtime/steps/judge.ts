@@ -1,9 +1,11 @@
 import { hexToBigInt, type Hex } from "viem";
 
 import type { Action } from "../../core/action.ts";
+import type { Json } from "../../core/json.ts";
 import type { Observation } from "../../core/observation.ts";
 import type { Reason, Verdict } from "../../core/verdict.ts";
 import { standingPayments } from "../../journal/payments.ts";
+import { isPlain } from "../../policy/grant.ts";
 import { findEarlier, type Bill } from "../../policy/duplicates.ts";
 import { judge as judgePayment, type Circumstances } from "../../policy/judge.ts";
 import { isReason, resolveTransfer, type Payment } from "../../policy/resolve.ts";
@@ -13,6 +15,8 @@ import type { House, Step } from "../house.ts";
 
 /** Gas of one payment, generously: what the judge multiplies by the fee to foresee the chain's own fee check. */
 const expectedGas = 260_000n;
+/** The same for a grant with extras: proofs travel in words, and one to three slots more are touched. */
+const expectedRuledGas = 360_000n;
 
 /** What a hold means, for people. */
 const holdWords: Readonly<Record<string, string>> = {
@@ -56,7 +60,7 @@ export function verdictOf(house: House, action: Action, observation: Observation
   if (isReason(payment)) return { kind: "deny", reasons: [payment] };
   const fact = (name: string) => observation.facts[name]?.value;
   const symbol = payment.limit.token.symbol;
-  return judgePayment({
+  const input = {
     policy: house.policy,
     payment,
     usage: {
@@ -66,10 +70,26 @@ export function verdictOf(house: House, action: Action, observation: Observation
     },
     claim: claimAt(observation.blockTimestamp),
     balanceUnits: BigInt(fact(`limit.${symbol}.balanceUnits`) as string),
-    expectedFeeWei: BigInt(fact("gas.maxFeePerGasWei") as string) * expectedGas,
+    expectedFeeWei:
+      BigInt(fact("gas.maxFeePerGasWei") as string) *
+      (isPlain(payment.limit.grant) ? expectedGas : expectedRuledGas),
     gasFundsWei: BigInt(fact("account.depositWei") as string) + BigInt(fact("account.nativeWei") as string),
     circumstances: circumstancesOf(house, payment, observation),
-  });
+    ...accountFacts(fact, symbol),
+  };
+  return judgePayment(input);
+}
+
+/** What the account says beside its counters: when the owner was heard of, operations counted, the cap over all agents. */
+function accountFacts(fact: (name: string) => Json | undefined, symbol: string) {
+  const heartbeat = fact("account.lastHeartbeat");
+  // Observations of earlier versions do not say it.
+  if (heartbeat === undefined) return {};
+  return {
+    heartbeat: BigInt(heartbeat as number),
+    operations: hexToBigInt(fact(`limit.${symbol}.operations`) as Hex),
+    cap: hexToBigInt(fact(`limit.${symbol}.cap`) as Hex),
+  };
 }
 
 /** Seconds before the newest block at which a claim begins: block clocks may lag a little behind each other. */

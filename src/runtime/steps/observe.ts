@@ -27,15 +27,16 @@ export const observe: Step = {
       "account.nonce": onChain(numberToHex(state.nonce)),
       "account.depositWei": onChain(state.depositWei.toString()),
       "account.nativeWei": onChain(state.nativeWei.toString()),
+      "account.lastHeartbeat": onChain(Number(state.lastHeartbeat)),
       "gas.maxFeePerGasWei": onChain(fees.maxFeePerGasWei.toString()),
     };
-    for (const [index, limit] of policy.limits.entries()) {
-      facts[`limit.${limit.token.symbol}.counters`] = onChain(
-        numberToHex(state.limits[index]!.countersWord, { size: 32 }),
-      );
-      facts[`limit.${limit.token.symbol}.balanceUnits`] = onChain(
-        state.limits[index]!.balanceUnits.toString(),
-      );
+    for (const [index, { token }] of policy.limits.entries()) {
+      const { balanceUnits, capWord, countersWord, operationsWord } = state.limits[index]!;
+      const word = (value: bigint) => onChain(numberToHex(value, { size: 32 }));
+      facts[`limit.${token.symbol}.counters`] = word(countersWord);
+      facts[`limit.${token.symbol}.operations`] = word(operationsWord);
+      facts[`limit.${token.symbol}.cap`] = word(capWord);
+      facts[`limit.${token.symbol}.balanceUnits`] = onChain(balanceUnits.toString());
     }
     for (const [name, fact] of Object.entries(factsOf(trigger.payload))) {
       // What came from outside never stands in for what was read from the chain.

@@ -8,7 +8,7 @@ import { ask, finalBlock } from "../../chain/connectChain.ts";
 import { ChainRefusalError } from "../../chain/errors.ts";
 import { signOperation } from "../../chain/signOperation.ts";
 import { putOperation } from "../../journal/operations.ts";
-import { payeeProof } from "../../policy/payeeTree.ts";
+import { proveCalls } from "../../policy/proveCalls.ts";
 import type { Step } from "../house.ts";
 import { claimAt } from "./judge.ts";
 import { callOf, paymentOf, type Sealed } from "./seal.ts";
@@ -39,8 +39,8 @@ export const sign: Step = {
         account: house.account,
         signer: house.signer,
         limit: payment.limit,
-        call: callOf(payment),
-        payeeProof: payeeProof(house.policy.payeeTree, payment.to)!,
+        calls: [callOf(payment)],
+        proofs: proveCalls([callOf(payment)], payment.limit, house.policy.payeeTree, house.account),
         // The record names this nonce; the lane's next one is the same, because a lane has one operation at a time.
         nonce: hexToBigInt(observation.facts["account.nonce"]!.value as Hex),
         commitment: {

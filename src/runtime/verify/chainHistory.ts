@@ -1,10 +1,9 @@
-import { BaseError, isAddressEqual, LimitExceededRpcError, type Address, type Hex } from "viem";
+import { isAddressEqual, type Address, type Hex } from "viem";
 
 import { decisionLogAbi } from "../../chain/abi/decisionLog.ts";
 import { entryPointAbi } from "../../chain/abi/entryPoint.ts";
-import { ask, type Chain } from "../../chain/connectChain.ts";
+import { allLogs } from "../../chain/allLogs.ts";
 import { entryPointAddress } from "../../chain/entryPoint.ts";
-import { RpcUnreachableError } from "../../chain/errors.ts";
 import { decisionLogOf } from "../../chain/findReceipt.ts";
 import { laneOf } from "../../chain/signOperation.ts";
 import type { House } from "../house.ts";
@@ -25,11 +24,6 @@ export type ChainHistory = {
   /** Written by the operator's purse. */
   readonly anchored: readonly ChainTree[];
 };
-
-type Blocks = { readonly fromBlock: bigint; readonly toBlock: bigint };
-
-/** Smallest part a range of blocks is cut into when an RPC refuses larger ones. */
-const smallestRange = 500n;
 
 /** Reads the chain from its first block on, so that no journal can choose where the looking begins. */
 export async function chainHistoryOf(
@@ -96,28 +90,3 @@ const treeEvents = (
       ...blocks,
     }),
   );
-
-async function allLogs<Log>(
-  chain: Chain,
-  read: (blocks: Blocks) => Promise<readonly Log[]>,
-): Promise<readonly Log[]> {
-  const between = async (fromBlock: bigint, toBlock: bigint): Promise<readonly Log[]> => {
-    try {
-      return await ask(chain, () => read({ fromBlock, toBlock }));
-    } catch (error) {
-      if (!isRefusedRange(error) || toBlock - fromBlock < smallestRange) throw error;
-      const middle = (fromBlock + toBlock) / 2n;
-      return [...(await between(fromBlock, middle)), ...(await between(middle + 1n, toBlock))];
-    }
-  };
-  return between(0n, await ask(chain, () => chain.client.getBlockNumber()));
-}
-
-/** An answer that is a refusal: many RPCs serve only so many blocks at once. A node that is away answers nothing. */
-function isRefusedRange(error: unknown): boolean {
-  if (!(error instanceof RpcUnreachableError)) return true;
-  return (
-    error.cause instanceof BaseError &&
-    error.cause.walk((cause) => cause instanceof LimitExceededRpcError) !== null
-  );
-}

@@ -12,10 +12,9 @@ import {
 import { finalBlock } from "../../chain/connectChain.ts";
 import { entryPointAddress, fromUserOpJson, userOpHashOf } from "../../chain/entryPoint.ts";
 import { operationStatus } from "../../chain/findReceipt.ts";
-import { encodeCall, encodeSignature, laneOf } from "../../chain/signOperation.ts";
+import { encodeCall, laneOf, operationTypedData, signatureForm } from "../../chain/signOperation.ts";
 import type { Operation, Receipt } from "../../core/operation.ts";
-import { accountDomain, operationTypes } from "../../policy/grant.ts";
-import { payeeProof } from "../../policy/payeeTree.ts";
+import { proveCalls } from "../../policy/proveCalls.ts";
 import type { Payment } from "../../policy/resolve.ts";
 import type { House } from "../house.ts";
 import { callOf } from "../steps/seal.ts";
@@ -130,25 +129,20 @@ async function operationFailures(
       sealed.treeRoot, "The operation commits another tree than the one that ends with this decision.");
   // kind (1 byte), agent (20), then the 64 bytes that the agent's key made.
   const signature = sliceHex(userOp.signature, 21, 85);
-  const field = encodeSignature({
-    agent: policy.agent,
-    signature,
-    commitment: { validAfter, validUntil, treeSize, treeRoot },
-    terms: payment.limit.terms,
-    payeeProof: payeeProof(policy.payeeTree, payment.to) ?? [],
-  });
+  const commitment = { validAfter, validUntil, treeSize, treeRoot };
+  const calls = [callOf(payment)];
+  const proofs = proveCalls(calls, payment.limit, policy.payeeTree, account);
+  const form = signatureForm({ limit: payment.limit, calls, proofs, commitment, sponsored: false });
+  const field = form.encode(signature);
   const signer = await recoverTypedDataAddress({
-    domain: accountDomain(chain.chainId, account),
-    types: operationTypes,
-    primaryType: "Operation",
-    message: {
+    ...operationTypedData({
+      chainId: chain.chainId,
+      account,
       userOpHash,
       policyId: payment.limit.policyId,
-      validAfter: BigInt(validAfter),
-      validUntil: BigInt(validUntil),
-      size: BigInt(treeSize),
-      root: treeRoot,
-    },
+      commitment,
+      tail: form.tail,
+    }),
     signature: serializeSignature(compactSignatureToSignature(parseCompactSignature(signature))),
   });
   require(field.toLowerCase() === userOp.signature.toLowerCase() &&

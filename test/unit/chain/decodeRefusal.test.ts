@@ -2,8 +2,10 @@ import { encodeErrorResult, type Abi, type Hex } from "viem";
 import { describe, expect, it } from "vitest";
 
 import { agentAccountAbi } from "../../../src/chain/abi/agentAccount.ts";
+import { decisionLogAbi } from "../../../src/chain/abi/decisionLog.ts";
 import { entryPointAbi } from "../../../src/chain/abi/entryPoint.ts";
 import { decodeRefusal, revertDataOf } from "../../../src/chain/decodeRefusal.ts";
+import { knownErrors } from "../../../src/chain/refusalWords.ts";
 
 const revert = (errorName: string, args: readonly unknown[] = []): Hex =>
   encodeErrorResult({ abi: [...agentAccountAbi, ...entryPointAbi] as Abi, errorName, args });
@@ -11,54 +13,82 @@ const failed = (reason: string, inner: Hex) => revert("FailedOpWithRevert", [0n,
 const id: Hex = `0x${"ab".repeat(32)}`;
 
 describe("decodeRefusal", () => {
-  it("knows every error of the law by name, with its numbers, and in words", () => {
+  it("has words for every error of our contracts", () => {
+    const own = [...agentAccountAbi, ...decisionLogAbi].filter((entry) => entry.type === "error");
+    const librariesOwn = ["ERC7579DecodingError", "FailedCall", "InvalidShortString", "StringTooLong"];
+    expect(
+      own
+        .map(({ name }) => name)
+        .filter((name) => !knownErrors.has(name))
+        .toSorted(),
+    ).toEqual(librariesOwn);
+  });
+
+  it("says them with their numbers, in their units", () => {
     const pair = [2_400_000_000n, 500_000_000n];
+    const gas = [2n * 10n ** 16n, 10n ** 15n];
+    const times = [1_800_000_300n, 1_800_000_000n];
+    const who: Hex = `0x${"11".repeat(20)}`;
     const said = [
       revert("OverPerCall", pair),
       revert("OverWindow", pair),
       revert("OverLifetime", pair),
-      revert("OverGasBudget", pair),
-      revert("OverFeeCap", pair),
+      revert("OverCap", [who, ...pair]),
+      revert("OverGasBudget", gas),
+      revert("OverFeeCap", gas),
+      revert("TooManyOperations", [25n, 24n]),
+      revert("TooManyOperationsInWindow", [3n, 2n]),
       revert("WindowTooOld", [1n, 2n]),
-      revert("Expired", [2n, 1n]),
+      revert("Expired", times),
+      revert("Expired", [2n ** 200n, 1n]),
+      revert("HeartbeatMissed", times),
+      revert("ApprovalExpired", times),
       revert("ClaimTooLong", [301n, 300n]),
-      revert("ClaimWithoutEnd"),
       revert("StaleSize", [4n, 4n]),
-      revert("NotGranted", [id]),
-      revert("Frozen"),
-      revert("CallNotAllowed"),
-      revert("PayeeNotAllowed", [`0x${"0".repeat(40)}`]),
-      revert("PaymasterNotAllowed"),
+      revert("RuleNotAllowed", [who, "0xdeadbeef"]),
+      revert("ArgumentNotAllowed", [2n, id]),
+      revert("PayeeNotAllowed", [who]),
+      revert("PaymasterNotAllowed", [who]),
       revert("MalformedSignature", [12n]),
+      revert("NotOwner", [who]),
+      revert("CapNotRepresentable", [65_537n, 300n]),
+      revert("InsufficientBalance", [0n, 10n ** 18n]),
     ].map((data) => {
       const { error, words } = decodeRefusal(data);
-      return `${error}: ${words}`;
+      return `${error.split("(")[0]}: ${words}`;
     });
     expect(said.join("\n")).toMatchInlineSnapshot(`
-      "OverPerCall(2400000000, 500000000): the payment is over the limit per payment
-      OverWindow(2400000000, 500000000): the payment would cross the rolling window's limit
-      OverLifetime(2400000000, 500000000): the payment would cross the lifetime limit
-      OverGasBudget(2400000000, 500000000): the operation would cross the gas budget
-      OverFeeCap(2400000000, 500000000): the operation costs more gas than one operation may
-      WindowTooOld(1, 2): the claim lies too far in the past
-      Expired(2, 1): the policy has expired
-      ClaimTooLong(301, 300): the claim spans more than five minutes
-      ClaimWithoutEnd(): the claim has no end
-      StaleSize(4, 4): it carries no new decision: the committed decision tree did not grow
-      NotGranted(0xabababababababababababababababababababababababababababababababab): the policy does not allow it: not granted, revoked, or another payee, asset or term than was granted
-      Frozen(): the account is frozen
-      CallNotAllowed(): it is a call that no policy allows
-      PayeeNotAllowed(0x0000000000000000000000000000000000000000): nobody may be paid under this address
-      PaymasterNotAllowed(): an agent pays its own gas
-      MalformedSignature(12): the signature field carries no policy terms and no decision commitment"
+      "OverPerCall: the payment is over the limit per payment: 2400000000 base units, 500000000 are allowed
+      OverWindow: the payment would cross the rolling window's limit: 2400000000 base units, 500000000 are allowed
+      OverLifetime: the payment would cross the lifetime limit: 2400000000 base units, 500000000 are allowed
+      OverCap: all agents of the account together would cross its cap on 0x1111111111111111111111111111111111111111: 2400000000 base units, 500000000 are allowed
+      OverGasBudget: the operation would cross the gas budget: 0.02 ETH, 0.001 ETH are allowed
+      OverFeeCap: the operation costs more gas than one operation may: 0.02 ETH, 0.001 ETH are allowed
+      TooManyOperations: it would be operation 25 of the policy, and 24 are allowed
+      TooManyOperationsInWindow: it would be operation 3 of the rolling window, and 2 are allowed
+      WindowTooOld: the claim lies too far in the past: bucket 1, the oldest that still counts is 2
+      Expired: the policy has expired: the claim ends at 2027-01-15T08:05:00.000Z, allowed is 2027-01-15T08:00:00.000Z
+      Expired: the policy has expired: the claim ends at 1606938044258990275541962092341162602522202993782792835301376, allowed is 1970-01-01T00:00:01.000Z
+      HeartbeatMissed: the owner has not been heard of for too long: the claim ends at 2027-01-15T08:05:00.000Z, allowed is 2027-01-15T08:00:00.000Z
+      ApprovalExpired: the approval is no longer good: the claim ends at 2027-01-15T08:05:00.000Z, allowed is 2027-01-15T08:00:00.000Z
+      ClaimTooLong: the claim spans 301 seconds, 300 are allowed
+      StaleSize: it carries no new decision: the decision tree has 4 leaves, and 4 were committed already
+      RuleNotAllowed: no rule of the policy allows the function 0xdeadbeef of 0x1111111111111111111111111111111111111111
+      ArgumentNotAllowed: argument word 2 of a call is 0xabababababababababababababababababababababababababababababababab, which its rule does not allow
+      PayeeNotAllowed: 0x1111111111111111111111111111111111111111 is no payee of the policy, or nobody may be paid there
+      PaymasterNotAllowed: 0x1111111111111111111111111111111111111111 may not pay the gas: the policy names another paymaster, or none
+      MalformedSignature: the signature field (12 bytes) is none of an agent's kinds: it carries no policy terms and no decision commitment
+      NotOwner: 0x1111111111111111111111111111111111111111 is not the account's owner
+      CapNotRepresentable: a cap of 65537 base units with buckets of 300 seconds can't be kept: 65535 times a power of ten is the most, 300 seconds the least
+      InsufficientBalance: the account holds 0 ETH, 1 ETH needed"
     `);
   });
 
-  it("names an error of the account that has no words of its own", () => {
-    expect(decodeRefusal(revert("EpochExhausted"))).toEqual({
+  it("names an error that has no words of its own", () => {
+    expect(decodeRefusal(revert("FailedCall"))).toEqual({
       code: null,
-      error: "EpochExhausted()",
-      words: "the contract says EpochExhausted",
+      error: "FailedCall()",
+      words: "the contract says FailedCall",
     });
   });
 
@@ -67,7 +97,7 @@ describe("decodeRefusal", () => {
     const nested = {
       code: "AA23",
       error: "OverWindow(2, 1)",
-      words: "the payment would cross the rolling window's limit",
+      words: "the payment would cross the rolling window's limit: 2 base units, 1 are allowed",
     };
     expect(decodeRefusal(failed("AA23 reverted", inner))).toEqual(nested);
     expect(decodeRefusal(failed("AA23 reverted", failed("AA23 reverted", inner)))).toEqual(nested);

@@ -45,7 +45,7 @@ function json(...words: readonly string[]): { readonly status: number | null; re
 describe("bursar policy", () => {
   it("shows its commands, and an example of each", () => {
     const { stdout } = policy("--help");
-    for (const command of ["check", "explain", "worst-case", "diff", "lint"])
+    for (const command of ["check", "explain", "worst-case", "diff", "lint", "simulate", "install", "revoke"])
       expect(stdout).toMatch(new RegExp(`${command} .*Example: bursar policy ${command}`));
   });
 

@@ -1,0 +1,154 @@
+import { readFile } from "node:fs/promises";
+
+import { defineCommand } from "citty";
+import { isHex, type Hex } from "viem";
+
+import { BaseError } from "../core/errors.ts";
+import type { InstallPlan } from "../runtime/installPolicy.ts";
+import type { OwnerDesk } from "../runtime/ownerDesk.ts";
+import { addressOf, agreed, openDesk, ownerArguments, tell, walletCalls, wayOf } from "./ownerArguments.ts";
+
+export const installCommand = defineCommand({
+  meta: {
+    name: "install",
+    description:
+      "Says what a policy allows and the most that can be lost, then grants it with one signature. Example: bursar policy install policies/treasury.yaml --agent 0x… --config bursar.json --owner-keystore owner.json",
+  },
+  args: {
+    file: { type: "positional", description: "The policy, YAML or JSON.", required: true },
+    agent: { type: "string", description: "The agent's address.", required: true, valueHint: "0x…" },
+    replace: {
+      type: "string",
+      description: "The policy that it takes the place of: what was spent under it counts on.",
+      valueHint: "file",
+    },
+    "sign-only": {
+      type: "boolean",
+      description:
+        "Only sign the grants (EIP-712), for the agent's first operation or for anybody to bring; no gas.",
+      default: false,
+    },
+    "by-signature": {
+      type: "string",
+      description: "Bring the grants with the owner's signatures in this file, as --sign-only writes it.",
+      valueHint: "file",
+    },
+    ...ownerArguments,
+  },
+  async run({ args }) {
+    const [{ readPolicyFile, writeJson }, install, { actAsOwner, sendByKey }, { now }] = await Promise.all([
+      import("./policyFile.ts"),
+      import("../runtime/installPolicy.ts"),
+      import("../runtime/ownerDesk.ts"),
+      import("../runtime/clock.ts"),
+    ]);
+    const agent = addressOf(args.agent, "--agent");
+    const { document } = await readPolicyFile(args.file);
+    const replaces = args.replace === undefined ? undefined : (await readPolicyFile(args.replace)).document;
+    tell("reading the account");
+    const desk = await openDesk(args, document.chain);
+    const plan = await install.planInstall(desk, {
+      document,
+      agent,
+      replaces,
+      now: Math.floor(now() / 1000),
+    });
+    const said = await describe(plan, desk);
+    if (!args.json) process.stdout.write(`${inWords(said)}\n`);
+    const finish = (result: Readonly<Record<string, unknown>>, words: string) =>
+      args.json ? writeJson({ ...said, ...result }) : process.stdout.write(`${words}\n`);
+
+    if (args["sign-only"]) {
+      const signatures = desk.key ? await install.signInstalls(desk, plan) : [];
+      const installs = plan.installs.map((one, index) => ({
+        asset: one.asset,
+        policyId: one.policyId,
+        typedData: install.installTypedData(plan, desk.chain.chainId, desk.account, one),
+        signature: signatures[index] ?? null,
+      }));
+      // It is data for another program, so it is JSON in any case.
+      const besides = plan.actions.slice(plan.installs.length);
+      return writeJson({
+        ...(args.json ? said : {}),
+        account: desk.account,
+        chain: desk.chain.chainId,
+        epoch: plan.ownership.epoch,
+        owner: plan.ownership.owner,
+        installs,
+        notBySignature: besides.map(({ words }) => words),
+      });
+    }
+    const actions = args["by-signature"]
+      ? install.bringSignatures(desk, plan, await signaturesIn(args["by-signature"]))
+      : plan.actions;
+    if (actions.length === 0)
+      return finish({ installed: true, transactions: [] }, "Nothing to do: it is in force already.");
+    if (args.calldata) {
+      const calls = walletCalls(actions);
+      return args.json ? writeJson({ ...said, calls }) : writeJson(calls);
+    }
+    if (!(await agreed("Install it?", args))) return finish({ installed: false }, "Nothing was done.");
+    // The owner's signature is in the call, so any key may send it.
+    const transactions = args["by-signature"]
+      ? await sendByKey(desk, actions, tell)
+      : await actAsOwner(desk, plan.ownership.owner, actions, wayOf(args, desk), tell);
+    finish({ installed: true, transactions }, `Installed: ${transactions.join(", ")}`);
+  },
+});
+
+/** What a person reads before signing, and a program gets. */
+async function describe(plan: InstallPlan, { account }: OwnerDesk) {
+  const [{ explainPolicy }, { worstCase }] = await Promise.all([
+    import("../policy/explain.ts"),
+    import("../policy/worstCase.ts"),
+  ]);
+  const { policy } = plan;
+  return {
+    policy: policy.name,
+    chain: policy.chainId,
+    account,
+    agent: policy.agent,
+    documentHash: policy.documentHash,
+    owner: plan.ownership.owner,
+    sentences: explainPolicy(policy),
+    worstCase: worstCase(policy),
+    policyIds: policy.limits.map(({ policyId, token }) => ({ asset: token.symbol, policyId })),
+    inForce: plan.done,
+    addsUpWith: plan.others,
+    warnings: plan.warnings,
+    actions: plan.actions.map(({ words }) => words),
+  };
+}
+
+const inWords = (said: Awaited<ReturnType<typeof describe>>): string =>
+  [
+    `Policy ${said.policy} on chain ${said.chain}, for the account ${said.account}:`,
+    ...said.sentences.map(({ words }) => `- ${words}`),
+    ...(said.addsUpWith.length > 0
+      ? [
+          "The agent has other policies in force; these add up:",
+          ...said.addsUpWith.map(({ policyId, words }) => `- ${words} (${policyId})`),
+        ]
+      : []),
+    ...said.warnings.map((words) => `Warning: ${words}`),
+    ...(said.inForce.length > 0 ? ["In force already:", ...said.inForce.map((words) => `- ${words}`)] : []),
+    ...(said.actions.length > 0 ? ["To be done:", ...said.actions.map((words) => `- ${words}`)] : []),
+  ].join("\n");
+
+/** Signatures by policy id, out of what --sign-only wrote. */
+async function signaturesIn(file: string): Promise<Readonly<Record<Hex, Hex>>> {
+  try {
+    const { installs } = JSON.parse(await readFile(file, "utf8")) as {
+      readonly installs: readonly { readonly policyId: Hex; readonly signature: unknown }[];
+    };
+    return Object.fromEntries(
+      installs.flatMap(({ policyId, signature }) => (isHex(signature) ? [[policyId, signature]] : [])),
+    );
+  } catch (error) {
+    throw new BaseError(`The signatures in ${file} can't be read.`, {
+      remedy: "Give the JSON that `bursar policy install --sign-only` prints, each `signature` filled in.",
+      facts: { detail: error instanceof Error ? error.message : String(error) },
+      cause: error,
+    });
+  }
+}

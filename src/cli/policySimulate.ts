@@ -1,0 +1,94 @@
+import { defineCommand } from "citty";
+import { zeroAddress } from "viem";
+
+import { BaseError } from "../core/errors.ts";
+import type { ReplayAction } from "../policy/replay.ts";
+import type { OperationSimulation } from "../runtime/simulate.ts";
+import { addressOf, tell } from "./ownerArguments.ts";
+
+const file = (description: string) => ({ type: "string", description, valueHint: "file" }) as const;
+
+export const simulateCommand = defineCommand({
+  meta: {
+    name: "simulate",
+    description:
+      "Says what a policy would have refused of a history, or what an operation would do now and what the policy counts of it; exit status 1 if something is refused or not counted. Example: bursar policy simulate policies/treasury.yaml --journal state",
+  },
+  args: {
+    file: { type: "positional", description: "The policy, YAML or JSON.", required: true },
+    journal: file("State folder or journal of an agent: replays each payment that it judged."),
+    actions: file("JSON: [{ at, to, token, amount }] or [{ at, calls: [{ to, data, value }] }]."),
+    operation: file("JSON: a user operation, or [{ to, data, value }]: runs it on the newest state."),
+    account: { type: "string", description: "The account.", valueHint: "0x…" },
+    rpc: { type: "string", description: "URL of the chain's RPC, for --operation.", valueHint: "url" },
+    json: { type: "boolean", description: "One JSON document on stdout.", default: false },
+  },
+  async run({ args }) {
+    const given = [args.journal, args.actions, args.operation].filter((one) => one !== undefined);
+    if (given.length !== 1)
+      throw new BaseError("It is not said what to simulate.", {
+        remedy: "Give one of --journal, --actions and --operation.",
+      });
+    const [{ readPolicyFile, writeJson }, simulate] = await Promise.all([
+      import("./policyFile.ts"),
+      import("../runtime/simulate.ts"),
+    ]);
+    const { document } = await readPolicyFile(args.file);
+    const account = args.account === undefined ? undefined : addressOf(args.account, "--account");
+    if (args.operation !== undefined) {
+      if (account === undefined || args.rpc === undefined)
+        throw new BaseError("An operation runs on an account's state.", {
+          remedy: "Add --account 0x… and --rpc URL.",
+        });
+      const calls = await simulate.readCalls(args.operation);
+      tell("running it on the newest state");
+      const result = await simulate.simulateOperation({ rpc: args.rpc, account, document, calls });
+      if (result.refusals.length + result.flags.length > 0 || result.failure !== null) process.exitCode = 1;
+      if (args.json) return writeJson({ policy: document.policy, account, ...result });
+      return void process.stdout.write(`${operationInWords(result)}\n`);
+    }
+    const [{ compilePolicy }, { replay }] = await Promise.all([
+      import("../policy/compile.ts"),
+      import("../policy/replay.ts"),
+    ]);
+    const actions: readonly (ReplayAction & { readonly outcome?: string })[] =
+      args.journal === undefined
+        ? await simulate.readActions(args.actions!)
+        : simulate.readJournalActions(args.journal);
+    const { results, totals } = replay(compilePolicy(document, zeroAddress), actions, account ?? zeroAddress);
+    if (results.some(({ verdict }) => verdict === "deny")) process.exitCode = 1;
+    const lines = results.map(({ action, reasons, verdict, words }) => ({
+      at: new Date(action.at * 1000).toISOString(),
+      label: action.label ?? null,
+      action: words,
+      // How it really ended, in a journal.
+      was: (action as { readonly outcome?: string }).outcome ?? null,
+      verdict,
+      reasons,
+    }));
+    if (args.json) return writeJson({ policy: document.policy, results: lines, totals });
+    process.stdout.write(
+      [
+        ...lines.map(
+          ({ action, at, label, reasons, verdict, was }) =>
+            `${at}  ${verdict.padEnd(5)}  ${action}${label === null ? "" : ` (${label}${was === null ? "" : `, was ${was}`})`}${reasons.length > 0 ? `\n    ${reasons.map(({ words }) => words).join("\n    ")}` : ""}`,
+        ),
+        ...totals.map(({ words }) => words),
+        "",
+      ].join("\n"),
+    );
+  },
+});
+
+const operationInWords = (result: OperationSimulation): string =>
+  [
+    ...(result.failure === null ? [] : [`It reverts: ${result.failure}`]),
+    `Under the ${result.asset} limit it counts as ${result.counted.words}.`,
+    ...result.assets.map(({ words }) => `- ${words}`),
+    ...result.approvals.map(({ words }) => `- ${words}`),
+    ...result.refusals.map((words) => `Refused: ${words}`),
+    ...result.flags.map((words) => `Not counted: ${words}`),
+    ...(result.refusals.length + result.flags.length === 0 && result.failure === null
+      ? ["The policy counts all of it."]
+      : []),
+  ].join("\n");

@@ -1,0 +1,145 @@
+import type { Address } from "viem";
+
+import type { Call } from "../core/operation.ts";
+import type { Reason, Verdict } from "../core/verdict.ts";
+import { countCalls } from "./countCalls.ts";
+import type { CompiledLimit, CompiledPolicy } from "./compile.ts";
+import { judge, type Circumstances } from "./judge.ts";
+import type { Payee } from "./registry.ts";
+import { showUnits } from "./registry.ts";
+import { isReason, resolveTransfer, type Payment } from "./resolve.ts";
+import { charge, decodeCounters, type Claim, type Counters } from "./usage.ts";
+
+/** Something that was done, or might be: a payment in the policy's words, or raw calls. */
+export type ReplayAction = {
+  /** Unix seconds. */
+  readonly at: number;
+  /** What people know it by. */
+  readonly label?: string | undefined;
+  /** It was decided but never reached the chain: judged, and not counted. */
+  readonly uncounted?: boolean | undefined;
+} & (
+  | {
+      /** A payee's name, or its address. */
+      readonly to: string;
+      readonly token: string;
+      /** Decimal text in whole tokens. */
+      readonly amount: string;
+    }
+  | { readonly calls: readonly Call[] }
+);
+
+export type ReplayResult = {
+  readonly action: ReplayAction;
+  readonly words: string;
+  readonly verdict: Verdict["kind"];
+  readonly reasons: readonly Reason[];
+};
+
+export type Replay = {
+  readonly results: readonly ReplayResult[];
+  readonly totals: readonly {
+    readonly asset: string;
+    readonly allowed: number;
+    readonly asked: number;
+    readonly denied: number;
+    readonly allowedUnits: bigint;
+    readonly words: string;
+  }[];
+};
+
+/** Nobody's mail is looked at: the question is what the chain would have said. */
+const noCircumstances: Circumstances = { sender: null, source: null, earlier: null };
+/** How far behind the block a claim begins, and how long it is: as the runtime claims. */
+const claimLead = 30n;
+const claimLength = 300n;
+const lanes = 8;
+const enough = 2n ** 255n;
+
+/**
+ * What a policy would have said to a history of actions, had it been in force from the first on with fresh counters. Gas,
+ * balances and freezes are left out; what is denied or asked about is not counted as spent.
+ */
+export function replay(policy: CompiledPolicy, actions: readonly ReplayAction[], account: Address): Replay {
+  const usage = new Map(policy.limits.map((limit) => [limit, granted]));
+  const results = actions
+    .toSorted((a, b) => a.at - b.at)
+    .map((action): ReplayResult & { readonly payment?: Payment } => {
+      const payment = paymentOf(policy, action, account);
+      const told = wordsOf(action);
+      if (isReason(payment)) return { action, words: told, verdict: "deny", reasons: [payment] };
+      const { amountUnits, limit } = payment;
+      const claim: Claim = {
+        validAfter: BigInt(action.at) - claimLead,
+        validUntil: BigInt(action.at) - claimLead + claimLength,
+      };
+      const counters = usage.get(limit)!;
+      const verdict = judge({
+        policy,
+        payment,
+        usage: { counters, epoch: 0, frozen: false },
+        claim,
+        balanceUnits: enough,
+        expectedFeeWei: 0n,
+        gasFundsWei: enough,
+        circumstances: noCircumstances,
+      });
+      if (verdict.kind === "allow" && !action.uncounted)
+        usage.set(limit, charged(limit, counters, claim, amountUnits));
+      return { action, words: told, verdict: verdict.kind, reasons: verdict.reasons, payment };
+    });
+  return {
+    results: results.map(({ action, reasons, verdict, words }) => ({ action, words, verdict, reasons })),
+    totals: policy.limits.map((limit) => {
+      const own = results.filter(({ payment }) => payment?.limit === limit);
+      const count = (kind: Verdict["kind"]) => own.filter(({ verdict }) => verdict === kind).length;
+      const allowedUnits = own
+        .filter(({ action, verdict }) => verdict === "allow" && !action.uncounted)
+        .reduce((sum, { payment }) => sum + payment!.amountUnits, 0n);
+      return {
+        asset: limit.token.symbol,
+        allowed: count("allow"),
+        asked: count("ask"),
+        denied: count("deny"),
+        allowedUnits,
+        words: `${limit.token.symbol}: ${count("allow")} allowed (${showUnits(allowedUnits, limit.token)}), ${count("ask")} asked about, ${count("deny")} refused`,
+      };
+    }),
+  };
+}
+
+const granted: Counters = { ...decodeCounters(0n), status: "granted" };
+const nobody: Payee = {
+  name: "(calls)",
+  address: "0x0000000000000000000000000000000000000000",
+  senders: [],
+  names: [],
+  purse: false,
+  contract: false,
+};
+
+function paymentOf(policy: CompiledPolicy, action: ReplayAction, account: Address): Payment | Reason {
+  if ("calls" in action) {
+    const { amountUnits, limit, refusals } = countCalls(policy, action.calls, account);
+    if (refusals.length > 0)
+      return { code: "call-not-allowed", words: refusals.join(" "), enforcedBy: "chain" };
+    return { payee: nobody, to: nobody.address, limit, amountUnits, reference: "" };
+  }
+  const { amount, to, token } = action;
+  const named = policy.payees.find(({ address }) => address.toLowerCase() === to.toLowerCase());
+  return resolveTransfer(policy, { action: "transfer", to: named?.name ?? to, amount, token, reference: "" });
+}
+
+const wordsOf = (action: ReplayAction): string =>
+  "calls" in action ? `${action.calls.length} calls` : `${action.amount} ${action.token} to ${action.to}`;
+
+/** The counters after a payment: twin of `chargeWindow` in contracts/libraries/Counters.sol. */
+function charged(limit: CompiledLimit, counters: Counters, claim: Claim, amount: bigint): Counters {
+  const units = Number(charge(limit, amount) / 10n ** BigInt(limit.units.exponent));
+  const bucket = Number(claim.validUntil / limit.grant.bucket);
+  const shift = Math.max(0, bucket - counters.newestBucket);
+  const newestBucket = counters.newestBucket + shift;
+  const ring = Array.from({ length: lanes }, (_, lane) => counters.ring[lane - shift] ?? 0);
+  ring[newestBucket - bucket] = (ring[newestBucket - bucket] ?? 0) + units;
+  return { ...counters, newestBucket, ring, lifetime: counters.lifetime + units };
+}

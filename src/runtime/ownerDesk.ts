@@ -1,0 +1,121 @@
+import { isAddressEqual, type Address, type Hex } from "viem";
+import type { PrivateKeyAccount } from "viem/accounts";
+
+import type { Bundler } from "../chain/bundler/bundler.ts";
+import { ownBundler } from "../chain/bundler/ownBundler.ts";
+import { rpcBundler } from "../chain/bundler/rpcBundler.ts";
+import { connectChain, requireCode, type Chain, type Eip1193, type Finality } from "../chain/connectChain.ts";
+import { sendTransaction } from "../chain/deploy.ts";
+import { openKeystore } from "../chain/keystore.ts";
+import { sendAsOwner } from "../chain/sendAsOwner.ts";
+import { BaseError } from "../core/errors.ts";
+import type { Call } from "../core/operation.ts";
+import { sleep } from "./clock.ts";
+import type { Config } from "./config.ts";
+import { passwordFor, type AskPassword, type KeystoreFile } from "./password.ts";
+
+/** What the owner wants needs a key, or a bundler, that is not at hand; or the key is somebody else's. */
+export class OwnerKeyError extends BaseError {
+  override readonly name = "OwnerKeyError";
+}
+
+/** One thing that the owner does to the account, in words and as a call that any wallet can make. */
+export type OwnerAction = { readonly words: string; readonly call: Call };
+
+/** Where an owner acts: the chain, the account, and whatever keys there are. */
+export type OwnerDesk = {
+  readonly chain: Chain;
+  readonly account: Address;
+  readonly key: PrivateKeyAccount | undefined;
+  readonly bundler: Bundler | undefined;
+};
+
+export type OwnerDeskOptions = {
+  readonly rpc: string | Eip1193;
+  readonly chainId: number;
+  readonly account: Address;
+  readonly finality?: Finality;
+  readonly ownerKeystore?: KeystoreFile | undefined;
+  readonly bundler?: Config["bundler"] | undefined;
+  readonly askPassword?: AskPassword;
+};
+
+/** Blocks behind the newest one from which on an operation is looked for: no reorg puts it further back. */
+const deepestReorg = { depth: 64 } as const;
+
+export async function openOwnerDesk(options: OwnerDeskOptions): Promise<OwnerDesk> {
+  const { account, chainId, rpc } = options;
+  const chain = await connectChain({ rpc, chainId, finality: options.finality ?? deepestReorg });
+  await requireCode(chain, "account", account);
+  const open = async (file: KeystoreFile) =>
+    openKeystore(file.keystore, await passwordFor(file, options.askPassword));
+  const { bundler, ownerKeystore } = options;
+  return {
+    chain,
+    account,
+    key: ownerKeystore && (await open(ownerKeystore)),
+    bundler:
+      bundler === undefined
+        ? undefined
+        : bundler.kind === "rpc"
+          ? rpcBundler(chain, bundler.url)
+          : ownBundler(chain, { executor: await open(bundler) }),
+  };
+}
+
+/** The owner's key, when it is at hand and really the owner's. */
+export function requireOwnerKey({ key }: OwnerDesk, owner: Address): PrivateKeyAccount {
+  if (!key)
+    throw new OwnerKeyError("The owner's key is needed to sign this.", {
+      remedy: "Name it with --owner-keystore, or print the calls for another wallet with --calldata.",
+      facts: { owner },
+    });
+  if (!isAddressEqual(key.address, owner))
+    throw new OwnerKeyError("The keystore holds another key than the account's owner.", {
+      remedy: "Use the owner's own keystore, or print the calls for its wallet with --calldata.",
+      facts: { owner, keystore: key.address },
+    });
+  return key;
+}
+
+/** `operation`: one user operation with everything, paid by the account. `transactions`: one each, paid by the owner's key. */
+export type OwnerWay = "operation" | "transactions";
+
+/** Does it all, by the owner's key, and says in which transactions. */
+export async function actAsOwner(
+  desk: OwnerDesk,
+  owner: Address,
+  actions: readonly OwnerAction[],
+  way: OwnerWay,
+  onProgress: (words: string) => void = () => undefined,
+): Promise<readonly Hex[]> {
+  const key = requireOwnerKey(desk, owner);
+  const { account, bundler, chain } = desk;
+  if (way === "transactions") return sendByKey(desk, actions, onProgress);
+  if (!bundler)
+    throw new OwnerKeyError("There is no bundler to send the owner's operation through.", {
+      remedy:
+        "Name one with --config or --bundler, or send plain transactions of the owner's key with --as transactions.",
+    });
+  onProgress(`${actions.length === 1 ? "1 action" : `${actions.length} actions`} in one operation`);
+  const calls = actions.map(({ call }) => call);
+  return [await sendAsOwner(chain, bundler, key, account, calls, sleep)];
+}
+
+/** One plain transaction each, by whatever key is at hand: for what anybody may bring, too. */
+export async function sendByKey(
+  { chain, key }: OwnerDesk,
+  actions: readonly OwnerAction[],
+  onProgress: (words: string) => void = () => undefined,
+): Promise<readonly Hex[]> {
+  if (!key)
+    throw new OwnerKeyError("There is no key to send the transactions with.", {
+      remedy: "Name one with --owner-keystore, or print the calls for another wallet with --calldata.",
+    });
+  const sent: Hex[] = [];
+  for (const { call, words } of actions) {
+    onProgress(words);
+    sent.push(await sendTransaction(chain, key, { to: call.to, data: call.data }));
+  }
+  return sent;
+}
