@@ -37,9 +37,13 @@ export function carryRing(word: bigint, from: Scale, to: Scale, time: bigint): b
 /** Another agent has a decision tree of its own. */
 export const withoutSize = (word: bigint): bigint => word & ~(0xffffffffn << sizeAt);
 
-/** An amount in other units, rounded up; the largest of `bits` if it is more, which no cap exceeds. */
+/**
+ * An amount in other units, rounded up; the largest of `bits` if it is more, which no cap exceeds. What once was the largest
+ * may have been more, so it stays.
+ */
 function rescale(amount: bigint, from: bigint, to: bigint, bits: number): bigint {
-  const scaled = (amount * from + to - 1n) / to;
   const most = (1n << BigInt(bits)) - 1n;
+  if (amount >= most) return most;
+  const scaled = (amount * from + to - 1n) / to;
   return scaled > most ? most : scaled;
 }

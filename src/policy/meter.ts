@@ -60,7 +60,8 @@ export function* meterOperation(request: Request, state: LawState): Generator<Re
   // No such grant can be live, and there is no arithmetic with it.
   if (grant.bucket < longestClaim) return undefined;
   if (ruled && grant.extras.heartbeat !== 0n) {
-    const allowed = state.heartbeat + grant.extras.heartbeat;
+    // Before the first one nothing is allowed.
+    const allowed = state.heartbeat === 0n ? 0n : state.heartbeat + grant.extras.heartbeat;
     if (request.claim.validUntil > allowed)
       yield refusal("HeartbeatMissed", request.claim.validUntil, allowed);
   }
