@@ -28,13 +28,13 @@ contract SpendPolicyValidator is PolicyBook, ISpendPolicyValidator {
     address private immutable ENTRY_POINT_08;
     address private immutable ENTRY_POINT_09;
 
-    mapping(address account => Head) private _heads;
+    mapping(address account => Head head) private _heads;
     mapping(bytes32 policyId => mapping(address account => Entry)) private _entries;
     mapping(address asset => mapping(address account => Word)) private _caps;
     mapping(bytes32 hash => mapping(address account => Word)) private _approvals;
     mapping(address guardian => mapping(address account => Word)) private _guardians;
     /// As how many types an account has the module installed.
-    mapping(address account => uint256) private _installations;
+    mapping(address account => uint256 types) private _installations;
 
     modifier onlyOwner(address account) {
         if (msg.sender != account && msg.sender != _heads[account].owner) revert NotOwner(msg.sender);
@@ -93,6 +93,7 @@ contract SpendPolicyValidator is PolicyBook, ISpendPolicyValidator {
     }
 
     /// @inheritdoc ISpendPolicyValidator
+    // solhint-disable-next-line no-empty-blocks
     function postCheck(bytes calldata) external pure {}
 
     /// @inheritdoc ISpendPolicyValidator
