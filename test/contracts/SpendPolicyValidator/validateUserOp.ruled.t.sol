@@ -184,7 +184,7 @@ contract ValidateUserOpRuledTest is ValidatorTest {
         install(terms);
         refused(
             buildRuled(draft(terms), _one(_payeeProof(3)), _none, false),
-            abi.encodeWithSelector(ISpendPolicy.HeartbeatMissed.selector, START + 240, 1 days)
+            abi.encodeWithSelector(ISpendPolicy.HeartbeatMissed.selector, START + 240, 0)
         );
         vm.prank(owner);
         module.heartbeat(address(account));
@@ -194,7 +194,7 @@ contract ValidateUserOpRuledTest is ValidatorTest {
         install(terms);
         refused(
             buildRuled(draft(terms), _one(_payeeProof(3)), _none, false),
-            abi.encodeWithSelector(ISpendPolicy.HeartbeatMissed.selector, START + 240, 1 days)
+            abi.encodeWithSelector(ISpendPolicy.HeartbeatMissed.selector, START + 240, 0)
         );
     }
 
