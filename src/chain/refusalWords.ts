@@ -73,6 +73,7 @@ const words: Readonly<Record<string, string | Say>> = {
   // Accounts and their owners.
   NotOwner: (caller) => `${String(caller)} is not the account's owner`,
   NotGuardian: (caller) => `${String(caller)} is neither a guardian of the account nor its owner`,
+  NoDecisionLog: (log) => `there is no contract at ${String(log)} that could keep decisions`,
   NotEntryPoint: (caller) => `${String(caller)} is not the EntryPoint`,
   WrongSigner: (expected) => `the signature is not that of ${String(expected)}`,
   EpochExhausted: "the account's epoch is at its maximum: freeze it and move to another",

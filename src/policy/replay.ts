@@ -109,9 +109,8 @@ export function replay(policy: CompiledPolicy, actions: readonly ReplayAction[],
 }
 
 const granted: Counters = { ...decodeCounters(0n), status: "granted" };
-const nobody: Payee = {
+const nobody: Omit<Payee, "address"> = {
   name: "(calls)",
-  address: "0x0000000000000000000000000000000000000000",
   senders: [],
   names: [],
   purse: false,
@@ -123,7 +122,9 @@ function paymentOf(policy: CompiledPolicy, action: ReplayAction, account: Addres
     const { amountUnits, limit, refusals } = countCalls(policy, action.calls, account);
     if (refusals.length > 0)
       return { code: "call-not-allowed", words: refusals.join(" "), enforcedBy: "chain" };
-    return { payee: nobody, to: nobody.address, limit, amountUnits, reference: "" };
+    // Who is paid or called was looked at above.
+    const to = action.calls[0]?.to ?? account;
+    return { payee: { ...nobody, address: to }, to, limit, amountUnits, reference: "" };
   }
   const { amount, to, token } = action;
   const named = policy.payees.find(({ address }) => address.toLowerCase() === to.toLowerCase());

@@ -48,7 +48,7 @@ const meets: Readonly<Record<LawError, "operation" | "change">> = {
 };
 
 /** Errors of ISpendPolicy.sol that neither can meet here: they are about who calls, or about a real signature. */
-export const elsewhere: readonly string[] = ["NotOwner", "NotGuardian", "WrongSigner"];
+export const elsewhere: readonly string[] = ["NoDecisionLog", "NotOwner", "NotGuardian", "WrongSigner"];
 
 /** What operations should have met and did not: a generator that never gets to an error proves nothing about it. */
 export const missingAnswers = (answers: Readonly<Record<string, number>>): readonly string[] =>

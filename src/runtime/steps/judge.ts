@@ -60,7 +60,7 @@ export function verdictOf(house: House, action: Action, observation: Observation
   if (isReason(payment)) return { kind: "deny", reasons: [payment] };
   const fact = (name: string) => observation.facts[name]?.value;
   const symbol = payment.limit.token.symbol;
-  const input = {
+  return judgePayment({
     policy: house.policy,
     payment,
     usage: {
@@ -75,9 +75,8 @@ export function verdictOf(house: House, action: Action, observation: Observation
       (isPlain(payment.limit.grant) ? expectedGas : expectedRuledGas),
     gasFundsWei: BigInt(fact("account.depositWei") as string) + BigInt(fact("account.nativeWei") as string),
     circumstances: circumstancesOf(house, payment, observation),
-    ...accountFacts(fact, symbol),
-  };
-  return judgePayment(input);
+    chain: { account: house.account, ...accountFacts(fact, symbol) },
+  });
 }
 
 /** What the account says beside its counters: when the owner was heard of, operations counted, the cap over all agents. */
