@@ -45,10 +45,12 @@ export default defineConfig({
           "node_modules/@account-abstraction/contracts/artifacts",
           "test/vectors",
         ],
+        // Where attacks leave their tallies (scripts/testInvariants.ts).
+        writeFile: process.env.BURSAR_TALLY ? [process.env.BURSAR_TALLY] : [],
       },
       // Every call of a test is a transaction of its own: transient storage ends with it, and gas is a receipt's.
       isolate: true,
-      fuzz: { runs: 200 },
+      fuzz: { runs: Number(process.env.BURSAR_FUZZ_RUNS ?? 200) },
     },
   },
 });

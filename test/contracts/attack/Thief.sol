@@ -30,7 +30,7 @@ contract Thief {
         PackedUserOperation[] memory ops = new PackedUserOperation[](0);
         PackedUserOperation memory op;
         op.sender = address(ACCOUNT);
-        bytes[10] memory doors = [
+        bytes[15] memory doors = [
             abi.encodeCall(ACCOUNT.execute, (0, abi.encodePacked(address(this), uint256(1 ether)))),
             abi.encodeCall(ACCOUNT.withdraw, (address(0), payable(this), 1)),
             abi.encodeCall(ACCOUNT.withdrawDeposit, (payable(this), 1)),
@@ -40,7 +40,12 @@ contract Thief {
             abi.encodeCall(ACCOUNT.revokeAll, ()),
             abi.encodeCall(ACCOUNT.revoke, (bytes32(0))),
             abi.encodeCall(ACCOUNT.freeze, ()),
-            abi.encodeCall(ACCOUNT.validateUserOp, (op, 0, 1 ether))
+            abi.encodeCall(ACCOUNT.validateUserOp, (op, 0, 1 ether)),
+            abi.encodeCall(ACCOUNT.grantBySignature, (terms, new bytes(65))),
+            abi.encodeCall(ACCOUNT.replace, (terms, terms)),
+            abi.encodeCall(ACCOUNT.setGuardian, (address(this), true)),
+            abi.encodeCall(ACCOUNT.heartbeat, ()),
+            abi.encodeCall(ACCOUNT.setCap, (address(0), 0, 0))
         ];
         for (uint256 i = 0; i < doors.length; ++i) {
             (bool open, ) = address(ACCOUNT).call(doors[i]);
