@@ -24,6 +24,7 @@ abstract contract HostileAgentTricks is HostileAgentWorld {
         uint256 trick = pick(110); // three in four are not
         if (trick < 12) d.callData = _forbidden(limit, d, trick);
         if (trick == 12) d.kind = uint8(pick(5));
+        if (trick >= 31 && trick < 36) d.kind = 3;
         if (trick == 13) d.size = [uint256(0), 1, size - 1, type(uint32).max][pick(pick(4) + 1)];
         if (trick == 14) d.terms = bytes24(uint192(d.terms) ^ uint192(1 << pick(192)));
         if (trick == 15) d.grant = _changed(limit.grant);
