@@ -230,6 +230,7 @@ abstract contract HostileAgentWorld is AccountTest, Chance {
                 ++commitments;
                 continue;
             }
+            assertTrue(logs[i].topics[0] != Thief.DoorOpen.selector, "a door was open");
             if (logs[i].topics[0] != IEntryPointExtra.UserOperationEvent.selector) continue;
             (uint256 nonce, bool success, uint256 cost, ) = abi.decode(
                 logs[i].data,

@@ -8,8 +8,11 @@ import {Grant} from "../../../contracts/interfaces/ISpendPolicy.sol";
 
 /// A payee, and the conspirator of a token: tries every door of the account while a payment is under way.
 contract Thief {
-    IAgentAccount private immutable ACCOUNT;
-    IEntryPoint private immutable ENTRY_POINT;
+    IAgentAccount internal immutable ACCOUNT;
+    IEntryPoint internal immutable ENTRY_POINT;
+
+    /// Fails every test: what it did would be undone if this reverted.
+    event DoorOpen(bytes call);
 
     uint256 public tries;
 
@@ -18,7 +21,7 @@ contract Thief {
         ENTRY_POINT = entryPoint;
     }
 
-    receive() external payable {
+    receive() external payable virtual {
         rob();
     }
 
@@ -49,10 +52,10 @@ contract Thief {
         ];
         for (uint256 i = 0; i < doors.length; ++i) {
             (bool open, ) = address(ACCOUNT).call(doors[i]);
-            require(!open, "a door was open");
+            if (open) emit DoorOpen(doors[i]);
         }
         try ENTRY_POINT.handleOps(ops, payable(this)) {
-            revert("a bundle inside a bundle");
+            emit DoorOpen("a bundle inside a bundle");
         } catch {
             return;
         }
