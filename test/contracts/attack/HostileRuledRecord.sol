@@ -70,7 +70,8 @@ abstract contract HostileRuledRecord is HostileRuledWorld {
 
     function someDeed() internal returns (Deed memory deed) {
         deed.act = Act(1 + pick(9));
-        if (deed.act == Act.Revoke && pick(3) != 0) deed.act = Act.Replace;
+        bool rare = deed.act == Act.Revoke || deed.act == Act.RevokeAll;
+        if (rare && pick(3) != 0) deed.act = Act.Replace;
         deed.line = pick(LINES);
         deed.amount = (4 + pick(20)) * 1 ether;
         deed.bucket = [uint256(300), 1000, 1 hours][pick(3)];

@@ -128,7 +128,7 @@ abstract contract HostileRuledWorld is RuledTest, Chance {
         _extend(terms, line, index);
         line.grant = terms;
         line.policyId = account.policyIdOf(terms);
-        line.successor = changedTerms(terms);
+        line.successor = changedTerms(line.grant);
         if (index == INSIDE) {
             line.ownerSignature = ownerSigns(OWNER_KEY, terms);
             return;

@@ -19,7 +19,7 @@ contract HostileRuledTest is HostileRuledTricks {
         for (uint256 step = 0; step < STEPS; ++step) {
             tokensAct();
             if (pick(2) == 0) _jump();
-            if (pick(isFrozen ? 2 : 6) == 0) _ownerActs();
+            if (isFrozen || !isLive(lines[pick(LINES)]) ? pick(3) != 0 : pick(8) == 0) _ownerActs();
             if (pick(4) == 0) _gangActs();
             _bundle();
         }
@@ -87,9 +87,9 @@ contract HostileRuledTest is HostileRuledTricks {
         if (withOwner) {
             Deed memory deed = someDeed();
             ops[0] = ownerOp(single(address(account), 0, deed.call));
+            deeds[hashOf(ops[0])] = deed;
             // The owner may come last as well.
             if (pick(3) == 0) (ops[0], ops[agents]) = (ops[agents], ops[0]);
-            deeds[hashOf(ops[ops[0].nonce >> 64 == 99 ? 0 : agents])] = deed;
         }
         // All in one bundle, or each in one of its own, in one transaction.
         if (sendAll(ops, pick(4) == 0) || ops.length == 1) return;
