@@ -73,7 +73,7 @@ abstract contract HostileRuledRecord is HostileRuledWorld {
         bool rare = deed.act == Act.Revoke || deed.act == Act.RevokeAll;
         if (rare && pick(3) != 0) deed.act = Act.Replace;
         deed.line = pick(LINES);
-        deed.amount = (4 + pick(20)) * 1 ether;
+        deed.amount = (3 + pick(8)) * 1 ether;
         deed.bucket = [uint256(300), 1000, 1 hours][pick(3)];
         deed.call = _callOf(deed);
     }

@@ -147,8 +147,8 @@ abstract contract HostileRuledWorld is RuledTest, Chance {
             line.rules.push(abi.encode(rule));
             terms.extras.rules = _above(leafOf(line.rules[0]), leafOf(line.rules[1]));
         }
-        if (index == COIN) (terms.extras.operations, terms.extras.operationsPerWindow) = (12, 3);
-        if (index == INSIDE) terms.extras.operationsPerWindow = 4;
+        if (index == COIN) (terms.extras.operations, terms.extras.operationsPerWindow) = (5, 2);
+        if (index == INSIDE) terms.extras.operationsPerWindow = 2;
         if (index == COSIGNED) {
             terms.extras.approvers = _above(_leaf(approver), _leaf(address(contractApprover)));
             (terms.extras.ceiling, terms.extras.heartbeat) = (6 ether, 2 days);

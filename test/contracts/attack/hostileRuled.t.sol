@@ -13,9 +13,56 @@ contract HostileRuledTest is HostileRuledTricks {
         tell();
     }
 
+    /// Not beaten at the gate: everything that a trick hides in is accepted, in every line, with tokens of every sort.
+    function test_attack_isReal() public {
+        for (uint256 seed = 1; seed <= 12; ++seed) {
+            if (seed > 1) _begin();
+            _attack(seed);
+        }
+        atLeast("operations", 120);
+        atLeast("payments", 60);
+        atLeast("approvals of spenders", 25);
+        atLeast("pulls", 15);
+        atLeast("line: functions", 15);
+        atLeast("line: rules", 8);
+        atLeast("line: coin", 8);
+        atLeast("line: co-signed", 8);
+        atLeast("line: sponsored", 8);
+        atLeast("line: inside", 5);
+        atLeast("granted inside", 2);
+        atLeast("sponsored", 5);
+        atLeast("co-signed", 6);
+        atLeast("co-signed above the cap", 2);
+        atLeast("spent under the cap", 8);
+        atLeast("spent after a replacement", 10);
+        atLeast("granted anew", 2);
+        atLeast("failed or stopped", 10);
+        atLeast("owner's operations", 20);
+        atLeast("bundles in one transaction", 4);
+        atLeast("token: takes fees", 5);
+        atLeast("token: no return value", 5);
+        atLeast("token: returns false", 5);
+        atLeast("token: reverts at times", 3);
+        atLeast("token: reentrant", 3);
+        assertTrue(thief.tries() != 0 && greedy.tries() != 0, "the gang never got a call");
+    }
+
+    /// Another account, other tokens, an empty record.
+    function _begin() private {
+        delete lines;
+        delete seen;
+        (isFrozen, epochNow, beaten) = (false, 0, 0);
+        (capAmount, capBucket, capFirst) = (0, 0, 0);
+        delete historyOf[address(0)];
+        setUp();
+    }
+
     function _attack(uint256 seed) private {
         random = seed;
         count("runs");
+        Deed memory first;
+        (first.act, first.call) = (Act.Beat, abi.encodeCall(account.heartbeat, ()));
+        doDeed(first);
         for (uint256 step = 0; step < STEPS; ++step) {
             tokensAct();
             if (pick(2) == 0) _jump();
