@@ -50,7 +50,10 @@ export default defineConfig({
       },
       // Every call of a test is a transaction of its own: transient storage ends with it, and gas is a receipt's.
       isolate: true,
-      fuzz: { runs: Number(process.env.BURSAR_FUZZ_RUNS ?? 200) },
+      fuzz: {
+        runs: Number(process.env.BURSAR_FUZZ_RUNS ?? 200),
+        ...(process.env.BURSAR_FUZZ_SEED ? { seed: process.env.BURSAR_FUZZ_SEED } : {}),
+      },
     },
   },
 });

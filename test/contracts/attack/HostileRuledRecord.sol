@@ -51,6 +51,7 @@ abstract contract HostileRuledRecord is HostileRuledWorld {
     mapping(bytes32 approval => bool) internal isApproved;
     mapping(bytes32 approval => bool) private _isUsed;
     mapping(bytes32 policyId => uint256) private _sizes;
+    mapping(bytes32 policyId => bool) private _isOver;
     PackedUserOperation[] internal seen;
 
     // Of one bundle.
@@ -105,6 +106,7 @@ abstract contract HostileRuledRecord is HostileRuledWorld {
         Line storage line = lines[deed.line];
         if (deed.act == Act.Freeze) isFrozen = true;
         if (deed.act == Act.Unfreeze) isFrozen = false;
+        if (deed.act == Act.Revoke || deed.act == Act.Replace) _isOver[line.policyId] = true;
         if (deed.act == Act.Revoke) line.granted = 0;
         if (deed.act == Act.RevokeAll) ++epochNow;
         if (deed.act == Act.Grant) line.granted = epochNow + 1;
@@ -196,7 +198,26 @@ abstract contract HostileRuledRecord is HostileRuledWorld {
         }
     }
 
+    /// A bundle is validated before any of it is executed, with the grants inside.
+    function _readGrants(Log[] memory logs) private {
+        for (uint256 i = 0; i < logs.length; ++i) {
+            if (logs[i].topics[0] != IEntryPointExtra.UserOperationEvent.selector) continue;
+            Signed memory op = signedOps[logs[i].topics[1]];
+            if (op.grants) _grantInside(op);
+        }
+    }
+
+    function _grantInside(Signed memory op) private {
+        assertTrue(epochNow == 0 && lines[op.line].granted == 0, "granted twice");
+        assertTrue(!_isOver[op.policyId], "granted after its end");
+        assertEq(lines[op.line].policyId, op.policyId);
+        lines[op.line].granted = 1;
+        _liveBefore[op.line] = op.policyId;
+        count("granted inside");
+    }
+
     function _readAll(Log[] memory logs) private {
+        if (!_areAlone) _readGrants(logs);
         (_direct, _authorised) = (0, 0);
         delete _touched;
         for (uint256 i = 0; i < logs.length; ++i) {
@@ -289,12 +310,7 @@ abstract contract HostileRuledRecord is HostileRuledWorld {
     function _checkAccepted(Signed memory op, Line storage line) private {
         count("operations");
         assertTrue(!_frozenBefore, "a frozen agent acted");
-        if (op.grants) {
-            count("granted inside");
-            line.granted = 1;
-            assertEq(epochNow, 0);
-            _liveBefore[op.line] = op.policyId;
-        }
+        if (op.grants && _areAlone) _grantInside(op);
         assertEq(op.policyId, _liveBefore[op.line]);
         if (line.grant.extras.heartbeat != 0)
             assertTrue(time <= _beatenBefore + line.grant.extras.heartbeat, "acted without a heartbeat");
