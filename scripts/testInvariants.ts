@@ -10,7 +10,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { hexToString, toFunctionSelector, type AbiError, type Hex } from "viem";
+import { hexToString, toFunctionSelector, type Hex } from "viem";
 import { agentAccountAbi } from "../src/chain/abi/agentAccount.ts";
 
 const suites = ["hostileAgent", "hostileRuled"] as const;
@@ -46,7 +46,9 @@ for (const suite of suites) {
   const tally = read(file);
   const runs = tally.get("runs") ?? 0;
   failed ||= status !== 0 || runs < Number(values.runs);
-  process.stdout.write(`\n${suite} (${((performance.now() - started) / 1000).toFixed(0)} s)\n${tell(tally)}\n`);
+  process.stdout.write(
+    `\n${suite} (${((performance.now() - started) / 1000).toFixed(0)} s)\n${tell(tally)}\n`,
+  );
 }
 process.stdout.write(
   failed ? "\nAn attack succeeded, or did not run: see above.\n" : "\nNo attack succeeded.\n",
@@ -70,7 +72,7 @@ function attack(suite: string, tally: string): Promise<number | null> {
   });
 }
 
-function signatureOf({ name, inputs }: Pick<AbiError, "name" | "inputs">): string {
+function signatureOf({ name, inputs }: { name: string; inputs: readonly { type: string }[] }): string {
   return `error ${name}(${inputs.map(({ type }) => type).join(",")})`;
 }
 

@@ -168,7 +168,8 @@ abstract contract HostileRuledRecord is HostileRuledWorld {
 
     /// What validation sees.
     function _remember() private {
-        for (uint256 i = 0; i < LINES; ++i) _liveBefore[i] = isLive(lines[i]) ? lines[i].policyId : bytes32(0);
+        for (uint256 i = 0; i < LINES; ++i)
+            _liveBefore[i] = isLive(lines[i]) ? lines[i].policyId : bytes32(0);
         (_frozenBefore, _beatenBefore) = (isFrozen, beaten);
     }
 

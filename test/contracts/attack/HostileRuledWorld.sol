@@ -219,7 +219,11 @@ abstract contract HostileRuledWorld is RuledTest, Chance {
     }
 
     /// What is still remembered after a change of the window's length.
-    function firstAfter(Entry[] storage history, uint256 first, uint256 window) internal view returns (uint256) {
+    function firstAfter(
+        Entry[] storage history,
+        uint256 first,
+        uint256 window
+    ) internal view returns (uint256) {
         while (first < history.length && history[first].time + window < time) ++first;
         return first;
     }

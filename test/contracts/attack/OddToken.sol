@@ -102,7 +102,11 @@ contract OddToken {
         ++_calls;
         if (oddity == Oddity.RevertsAtTimes) require(uint256(keccak256(abi.encode(_calls, amount))) % 3 != 0);
         if (oddity == Oddity.Reentrant) ACCOMPLICE.act();
-        if (by != from) (allowance[from][by], pulledFrom[from]) = (allowance[from][by] - amount, pulledFrom[from] + amount);
+        if (by != from)
+            (allowance[from][by], pulledFrom[from]) = (
+                allowance[from][by] - amount,
+                pulledFrom[from] + amount
+            );
         balanceOf[from] -= amount;
         balanceOf[to] += oddity == Oddity.TakesFees ? amount - amount / 100 : amount;
         emit Moved(by, from, to, amount);
