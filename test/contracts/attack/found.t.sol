@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {Execution} from "@openzeppelin/contracts/interfaces/draft-IERC7579.sol";
 import {PackedUserOperation} from "@openzeppelin/contracts/interfaces/IERC4337.sol";
+import {IAgentAccount} from "../../../contracts/interfaces/IAgentAccount.sol";
 import {CallProof, Extras, Grant, ISpendPolicy} from "../../../contracts/interfaces/ISpendPolicy.sol";
 import {Draft} from "../base/AccountTest.sol";
 import {RuledTest} from "../base/RuledTest.sol";
@@ -136,5 +137,39 @@ contract FoundTest is RuledTest {
             token.balanceOf(payees[3]) == 0 || !trySend(_pay(terms, 5 ether)),
             "paid 10 under a cap of 5"
         );
+    }
+
+    /// No promise broken: an operation is stopped as a whole or not at all. A guardian whom it pays freezes in its midst; the
+    /// rest of it still pays, the next operation of the bundle does not.
+    function test_found_freezeInsideAnOperationStopsTheNext() public {
+        FreezingPayee freezer = new FreezingPayee(account);
+        vm.prank(owner);
+        account.setGuardian(address(freezer), true);
+        payees[0] = address(freezer);
+        Grant memory terms = standardGrant();
+        terms.asset = address(0);
+        install(terms);
+        bytes memory callData = batch(Execution(payees[0], 1, ""), Execution(payees[1], 2, ""));
+        CallProof[] memory proofs = list(payeePath(0), payeePath(1));
+        PackedUserOperation memory first = build(ruledDraft(terms, callData), tailOf(terms, proofs));
+        Draft memory d = ruledDraft(terms, single(Execution(payees[2], 3, "")));
+        d.nonceKey = laneOf(agent, 1);
+        bool[] memory success = send(bundle(first, build(d, tailOf(terms, list(payeePath(2))))));
+        assertTrue(success[0] && !success[1] && account.frozen(), "not frozen in between");
+        assertEq(payees[1].balance, 2);
+        assertEq(payees[2].balance, 0);
+    }
+}
+
+/// A guardian who freezes as soon as he is paid.
+contract FreezingPayee {
+    IAgentAccount private immutable ACCOUNT;
+
+    constructor(IAgentAccount account) {
+        ACCOUNT = account;
+    }
+
+    receive() external payable {
+        ACCOUNT.freeze();
     }
 }
