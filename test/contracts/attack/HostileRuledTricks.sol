@@ -132,7 +132,10 @@ abstract contract HostileRuledTricks is HostileRuledCalls {
         if (plan.trick == FORM) _otherForm(d);
         op = unsigned(d.callData, d.nonceKey);
         op.paymasterAndData = d.paymasterAndData;
-        if (plan.trick == COSTS) _costs(op);
+        if (plan.trick == COSTS)
+            _costs(op);
+            // What an agent whose bundler is its own can make of its gas budget.
+        else if (pick(6) == 0) op.preVerificationGas = 2_900_000;
         Tail memory tail = tailOf(line.grant, plan.proofs);
         tail.approval = plan.approval;
         if (plan.line == INSIDE && pick(3) == 0) tail.ownerSignature = line.ownerSignature;

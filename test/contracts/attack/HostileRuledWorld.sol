@@ -123,7 +123,8 @@ abstract contract HostileRuledWorld is RuledTest, Chance {
         terms.payees = Payees.rootOf(line.payees);
         (terms.perCall, terms.perWindow, terms.lifetime) = (3 ether, 8 ether, 60 ether);
         terms.bucket = [uint256(4 hours), 300, 301, 1 hours, 1000, 7200][index];
-        (terms.gasBudget, terms.feeCap) = (0.05 ether, 0.004 ether);
+        terms.feeCap = 0.004 ether;
+        terms.gasBudget = index == COIN || index == SPONSORED ? 0.005 ether : 0.05 ether;
         (terms.expiry, terms.salt) = (START + 60 days, index);
         _extend(terms, line, index);
         line.grant = terms;
