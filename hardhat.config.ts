@@ -56,10 +56,15 @@ export default defineConfig({
           "node_modules/entrypoint-09/artifacts",
           "test/vectors",
         ],
+        // Where attacks leave their tallies (scripts/testInvariants.ts).
+        writeFile: process.env.BURSAR_TALLY ? [process.env.BURSAR_TALLY] : [],
       },
       // Every call of a test is a transaction of its own: transient storage ends with it, and gas is a receipt's.
       isolate: true,
-      fuzz: { runs: 256 },
+      fuzz: {
+        runs: Number(process.env.BURSAR_FUZZ_RUNS ?? 256),
+        ...(process.env.BURSAR_FUZZ_SEED ? { seed: process.env.BURSAR_FUZZ_SEED } : {}),
+      },
     },
   },
 });
