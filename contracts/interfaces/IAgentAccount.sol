@@ -81,6 +81,8 @@ interface IAgentAccount is ISpendPolicy, IAccount, IERC5267, IERC1271 {
     /// that the ring still holds counts as spent now. Figures that the new terms are too small to hold stay at the most they can
     /// hold, for good: under a lifetime or gas budget far below what was spent nothing is left, in later replacements either. The
     /// size of the decision tree is kept as long as the agent is.
+    /// The ring remembers as long as the window it is kept for: a shorter one in between forgets the longer one's window (never
+    /// the lifetime). Operations count from the first policy that limits their number.
     /// @param oldTerms A policy that is granted, in this epoch or an older one.
     /// @param newTerms One that never was.
     function replace(Grant calldata oldTerms, Grant calldata newTerms) external returns (bytes32 policyId);
@@ -115,7 +117,7 @@ interface IAgentAccount is ISpendPolicy, IAccount, IERC5267, IERC1271 {
 
     /// Puts a co-signature on record, so that an operation can bring it without a signature: for approvers that are contracts
     /// (ERC-1271). The approver himself needs none; for all others anybody may bring it. Whether he is an approver of the policy,
-    /// and the deadline, are looked at when it is used.
+    /// and the deadline, are looked at when it is used. An approval can't be taken back before its deadline: keep that short.
     function recordApproval(
         address approver,
         bytes32 policyId,

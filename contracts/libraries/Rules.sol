@@ -71,7 +71,8 @@ library Rules {
     }
 
     /// Whether a rule of this selector would let money go uncounted: every known function that moves ERC-20 tokens or lets
-    /// somebody else move them (ERC-20, ERC-2612, ERC-777, ERC-1363, ERC-3009, and what tokens had before those).
+    /// somebody else move them (ERC-20, ERC-2612, ERC-777, ERC-1363, ERC-3009, and what DAI, stETH and older tokens have beside those). Functions of permits and NFTs
+    /// are not: Permit2's can be counted by `Rule.spends`, and an NFT is no asset of a grant.
     function isReserved(bytes4 selector) internal pure returns (bool) {
         return
             selector == IERC20.transfer.selector ||
@@ -91,7 +92,13 @@ library Rules {
             selector == 0x9bd9bbc6 || // send(address,uint256,bytes)
             selector == 0x62ad1b83 || // operatorSend(address,address,uint256,bytes,bytes)
             selector == 0x959b8c3f || // authorizeOperator(address)
-            selector == 0xe3ee160e; // transferWithAuthorization(address,address,uint256,uint256,uint256,bytes32,uint8,bytes32,bytes32)
+            selector == 0xb753a98c || // push(address,uint256)
+            selector == 0xf2d5d56b || // pull(address,uint256)
+            selector == 0xbb35783b || // move(address,address,uint256)
+            selector == 0x8fcb4e5b || // transferShares(address,uint256)
+            selector == 0x6d780459 || // transferSharesFrom(address,address,uint256)
+            selector == 0xcf092995 || // transferWithAuthorization, with bytes for a signature
+            selector == 0xe3ee160e; // transferWithAuthorization, with v, r, s
     }
 
     /// Leaf of a rule, from abi.encode(Rule). Hashed twice: no node of the tree passes for one.
@@ -99,7 +106,7 @@ library Rules {
         return keccak256(bytes.concat(keccak256(rule)));
     }
 
-    /// The two arguments of `execute`, encoded canonically and nothing behind them: so execution, which reads the same bytes
+    /// The two arguments of `execute`, encoded canonically and nothing behind them (bytes of padding may be any): so execution, which reads the same bytes
     /// at another place of its calldata, can't understand them differently.
     function _execution(
         bytes calldata callData

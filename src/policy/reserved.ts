@@ -22,6 +22,12 @@ const reserved: ReadonlySet<Hex> = new Set([
   "0x9bd9bbc6", // send(address,uint256,bytes)
   "0x62ad1b83", // operatorSend(address,address,uint256,bytes,bytes)
   "0x959b8c3f", // authorizeOperator(address)
+  "0xb753a98c", // push(address,uint256)
+  "0xf2d5d56b", // pull(address,uint256)
+  "0xbb35783b", // move(address,address,uint256)
+  "0x8fcb4e5b", // transferShares(address,uint256)
+  "0x6d780459", // transferSharesFrom(address,address,uint256)
+  "0xcf092995", // transferWithAuthorization(address,address,uint256,uint256,uint256,bytes32,bytes)
   "0xe3ee160e", // transferWithAuthorization(address,address,uint256,uint256,uint256,bytes32,uint8,bytes32,bytes32)
 ]);
 

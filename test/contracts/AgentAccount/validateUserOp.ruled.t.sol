@@ -389,7 +389,7 @@ contract ValidateUserOpRuledTest is RuledTest {
     /// Not even the owner can let these go uncounted.
     function test_ruled_reverts_reservedSelectors(address target) public {
         vm.assume(target != address(token));
-        bytes4[18] memory reserved = [
+        bytes4[24] memory reserved = [
             bytes4(0xa9059cbb),
             0x23b872dd,
             0x095ea7b3,
@@ -407,6 +407,12 @@ contract ValidateUserOpRuledTest is RuledTest {
             0x9bd9bbc6,
             0x62ad1b83,
             0x959b8c3f,
+            0xb753a98c,
+            0xf2d5d56b,
+            0xbb35783b,
+            0x8fcb4e5b,
+            0x6d780459,
+            0xcf092995,
             0xe3ee160e
         ];
         for (uint256 i = 0; i < reserved.length; ++i) {
