@@ -71,8 +71,9 @@ library Rules {
     }
 
     /// Whether a rule of this selector would let money go uncounted: every known function that moves ERC-20 tokens or lets
-    /// somebody else move them (ERC-20, ERC-2612, ERC-777, ERC-1363, ERC-3009, and what DAI, stETH and older tokens have beside those). Functions of permits and NFTs
-    /// are not: Permit2's can be counted by `Rule.spends`, and an NFT is no asset of a grant.
+    /// somebody else move them (ERC-20, ERC-2612, ERC-777, ERC-1363, ERC-3009, and what DAI, stETH and older tokens have beside
+    /// those). Functions of Permit2 and of NFTs are not: the former can be counted by `Rule.spends`, and an NFT is no asset of
+    /// a grant.
     function isReserved(bytes4 selector) internal pure returns (bool) {
         return
             selector == IERC20.transfer.selector ||
@@ -106,8 +107,8 @@ library Rules {
         return keccak256(bytes.concat(keccak256(rule)));
     }
 
-    /// The two arguments of `execute`, encoded canonically and nothing behind them (bytes of padding may be any): so execution, which reads the same bytes
-    /// at another place of its calldata, can't understand them differently.
+    /// The two arguments of `execute`, encoded canonically and nothing behind them (bytes of padding may be any): so execution,
+    /// which reads the same bytes at another place of its calldata, can't understand them differently.
     function _execution(
         bytes calldata callData
     ) private pure returns (bytes32 mode, bytes calldata execution) {
