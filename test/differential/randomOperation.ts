@@ -31,6 +31,8 @@ type Setting = {
 };
 
 const maxUint = (1n << 256n) - 1n;
+/** Claims may end at zero, and nothing is signed below it. */
+const most = (a: bigint, b: bigint): bigint => (a > b ? a : b);
 
 /** An operation under one grant, mostly one that it allows or nearly so. */
 export function randomOperation(setting: Setting): LawOperation {
@@ -366,7 +368,7 @@ function randomApproval(
     approver,
     path: (known.approvers && payeeProof(known.approvers, approver)) ?? [],
     nonce: BigInt(chance.below(3)),
-    deadline: chance.oneIn(4) ? claim.validUntil + BigInt(chance.below(3)) - 1n : maxUint,
+    deadline: chance.oneIn(4) ? most(0n, claim.validUntil + BigInt(chance.below(3)) - 1n) : maxUint,
     signatureLength: chance.oneIn(40) ? chance.pick([1n, 65n]) : chance.oneIn(3) ? 0n : 64n,
   };
 }
