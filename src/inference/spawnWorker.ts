@@ -14,7 +14,8 @@ export type WorkerEvent =
 
 /** One child process that runs the model. It is replaced, never repaired. */
 export type Worker = {
-  readonly pid: number;
+  /** Null when the process could not be started. Never a number that `kill` takes for a group. */
+  readonly pid: number | null;
   send(message: ToWorker): void;
   /** One listener at a time; null lets messages fall on the floor. */
   listen(listener: ((event: WorkerEvent) => void) | null): void;
@@ -68,7 +69,7 @@ export function spawnWorker(path: string): Worker {
     unref?(): void;
   } | null)[];
   const worker: Worker = {
-    pid: child.pid ?? -1,
+    pid: child.pid ?? null,
     send(message) {
       // A closed channel is no error here: the exit event that follows says what happened.
       if (child.connected) child.send(message, () => {});
