@@ -37,7 +37,7 @@ const errors = new Map<string, string>([
     .map((item): [string, string] => [toFunctionSelector(signatureOf(item)), item.name]),
 ]);
 
-let failed = false;
+let failed = (await hardhat(["build", "--no-tests", "--quiet"])) !== 0;
 process.stdout.write(`${values.runs} runs of each attack, seed ${values.seed}\n`);
 for (const suite of suites) {
   const started = performance.now();
@@ -56,14 +56,21 @@ process.stdout.write(
 process.exitCode = failed ? 1 : 0;
 
 function attack(suite: string, tally: string): Promise<number | null> {
-  const child = spawn("hardhat", ["test", "solidity", `test/contracts/attack/${suite}.t.sol`], {
+  return hardhat(["test", "solidity", `test/contracts/attack/${suite}.t.sol`], {
+    BURSAR_FUZZ_RUNS: values.runs,
+    BURSAR_FUZZ_SEED: values.seed,
+    BURSAR_TALLY: tally,
+  });
+}
+
+/** Its exit status. A test of one file does not build the contracts that it deploys: `build` does. */
+function hardhat(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<number | null> {
+  const child = spawn("hardhat", args, {
     stdio: ["ignore", "inherit", "inherit"],
-    env: {
-      ...process.env,
-      BURSAR_FUZZ_RUNS: values.runs,
-      BURSAR_FUZZ_SEED: values.seed,
-      BURSAR_TALLY: tally,
-    },
+    env: { ...process.env, ...env },
     shell: process.platform === "win32",
   });
   return new Promise((resolve, reject) => {
