@@ -1,9 +1,5 @@
-import { readFile } from "node:fs/promises";
-
 import { defineCommand } from "citty";
-import { isHex, type Hex } from "viem";
 
-import { BaseError } from "../core/errors.ts";
 import type { InstallPlan } from "../runtime/installPolicy.ts";
 import type { OwnerDesk } from "../runtime/ownerDesk.ts";
 import { addressOf, agreed, openDesk, ownerArguments, tell, walletCalls, wayOf } from "./ownerArguments.ts";
@@ -36,11 +32,18 @@ export const installCommand = defineCommand({
     ...ownerArguments,
   },
   async run({ args }) {
-    const [{ readPolicyFile, writeJson }, install, { actAsOwner, sendByKey }, { now }] = await Promise.all([
+    const [
+      { readPolicyFile, writeJson },
+      install,
+      { actAsOwner, sendByKey },
+      { now },
+      { readOwnerSignatures },
+    ] = await Promise.all([
       import("./policyFile.ts"),
       import("../runtime/installPolicy.ts"),
       import("../runtime/ownerDesk.ts"),
       import("../runtime/clock.ts"),
+      import("../runtime/ownerSignatures.ts"),
     ]);
     const agent = addressOf(args.agent, "--agent");
     const { document } = await readPolicyFile(args.file);
@@ -79,7 +82,7 @@ export const installCommand = defineCommand({
       });
     }
     const actions = args["by-signature"]
-      ? install.bringSignatures(desk, plan, await signaturesIn(args["by-signature"]))
+      ? install.bringSignatures(desk, plan, await readOwnerSignatures(args["by-signature"]))
       : plan.actions;
     if (actions.length === 0)
       return finish({ installed: true, transactions: [] }, "Nothing to do: it is in force already.");
@@ -134,21 +137,3 @@ const inWords = (said: Awaited<ReturnType<typeof describe>>): string =>
     ...(said.inForce.length > 0 ? ["In force already:", ...said.inForce.map((words) => `- ${words}`)] : []),
     ...(said.actions.length > 0 ? ["To be done:", ...said.actions.map((words) => `- ${words}`)] : []),
   ].join("\n");
-
-/** Signatures by policy id, out of what --sign-only wrote. */
-async function signaturesIn(file: string): Promise<Readonly<Record<Hex, Hex>>> {
-  try {
-    const { installs } = JSON.parse(await readFile(file, "utf8")) as {
-      readonly installs: readonly { readonly policyId: Hex; readonly signature: unknown }[];
-    };
-    return Object.fromEntries(
-      installs.flatMap(({ policyId, signature }) => (isHex(signature) ? [[policyId, signature]] : [])),
-    );
-  } catch (error) {
-    throw new BaseError(`The signatures in ${file} can't be read.`, {
-      remedy: "Give the JSON that `bursar policy install --sign-only` prints, each `signature` filled in.",
-      facts: { detail: error instanceof Error ? error.message : String(error) },
-      cause: error,
-    });
-  }
-}

@@ -20,6 +20,11 @@ export const simulateCommand = defineCommand({
     actions: file("JSON: [{ at, to, token, amount }] or [{ at, calls: [{ to, data, value }] }]."),
     operation: file("JSON: a user operation, or [{ to, data, value }]: runs it on the newest state."),
     account: { type: "string", description: "The account.", valueHint: "0x…" },
+    agent: {
+      type: "string",
+      description: "The agent's address: what it spent before counts, for --operation.",
+      valueHint: "0x…",
+    },
     rpc: { type: "string", description: "URL of the chain's RPC, for --operation.", valueHint: "url" },
     json: { type: "boolean", description: "One JSON document on stdout.", default: false },
   },
@@ -42,7 +47,8 @@ export const simulateCommand = defineCommand({
         });
       const calls = await simulate.readCalls(args.operation);
       tell("running it on the newest state");
-      const result = await simulate.simulateOperation({ rpc: args.rpc, account, document, calls });
+      const agent = args.agent === undefined ? undefined : addressOf(args.agent, "--agent");
+      const result = await simulate.simulateOperation({ rpc: args.rpc, account, document, calls, agent });
       if (result.refusals.length + result.flags.length > 0 || result.failure !== null) process.exitCode = 1;
       if (args.json) return writeJson({ policy: document.policy, account, ...result });
       return void process.stdout.write(`${operationInWords(result)}\n`);
@@ -80,10 +86,16 @@ export const simulateCommand = defineCommand({
   },
 });
 
+const fromWhere = {
+  "in force": ", beside what was spent before",
+  "not granted yet": "; nothing was spent before, the limit is not granted yet",
+  "not looked at": "; what was spent before is not looked at without --agent",
+} as const;
+
 const operationInWords = (result: OperationSimulation): string =>
   [
     ...(result.failure === null ? [] : [`It reverts: ${result.failure}`]),
-    `Under the ${result.asset} limit it counts as ${result.counted.words}.`,
+    `Under the ${result.asset} limit it counts as ${result.counted.words}${fromWhere[result.counters]}.`,
     ...result.assets.map(({ words }) => `- ${words}`),
     ...result.approvals.map(({ words }) => `- ${words}`),
     ...result.refusals.map((words) => `Refused: ${words}`),

@@ -2,13 +2,15 @@ import type { Address } from "viem";
 
 import type { Call } from "../core/operation.ts";
 import type { Reason, Verdict } from "../core/verdict.ts";
-import { countCalls } from "./countCalls.ts";
+import { countCalls, type CallCount } from "./countCalls.ts";
 import type { CompiledLimit, CompiledPolicy } from "./compile.ts";
 import { judge, type Circumstances } from "./judge.ts";
+import { unitOf, unitsUp } from "./meter.ts";
 import type { Payee } from "./registry.ts";
 import { showUnits } from "./registry.ts";
 import { isReason, resolveTransfer, type Payment } from "./resolve.ts";
-import { charge, decodeCounters, type Claim, type Counters } from "./usage.ts";
+import { decodeCounters, encodeCounters, type Claim, type Counters } from "./usage.ts";
+import { chargeWindow, windowAt } from "./window.ts";
 
 /** Something that was done, or might be: a payment in the policy's words, or raw calls. */
 export type ReplayAction = {
@@ -49,11 +51,10 @@ export type Replay = {
 };
 
 /** Nobody's mail is looked at: the question is what the chain would have said. */
-const noCircumstances: Circumstances = { sender: null, source: null, earlier: null };
+export const noCircumstances: Circumstances = { sender: null, source: null, earlier: null };
 /** How far behind the block a claim begins, and how long it is: as the runtime claims. */
 const claimLead = 30n;
 const claimLength = 300n;
-const lanes = 8;
 const enough = 2n ** 255n;
 
 /**
@@ -108,7 +109,8 @@ export function replay(policy: CompiledPolicy, actions: readonly ReplayAction[],
   };
 }
 
-const granted: Counters = { ...decodeCounters(0n), status: "granted" };
+/** Counters of a grant that was just given. */
+export const granted: Counters = { ...decodeCounters(0n), status: "granted" };
 const nobody: Omit<Payee, "address"> = {
   name: "(calls)",
   senders: [],
@@ -119,28 +121,31 @@ const nobody: Omit<Payee, "address"> = {
 
 function paymentOf(policy: CompiledPolicy, action: ReplayAction, account: Address): Payment | Reason {
   if ("calls" in action) {
-    const { amountUnits, limit, refusals } = countCalls(policy, action.calls, account);
-    if (refusals.length > 0)
-      return { code: "call-not-allowed", words: refusals.join(" "), enforcedBy: "chain" };
-    // Who is paid or called was looked at above.
-    const to = action.calls[0]?.to ?? account;
-    return { payee: { ...nobody, address: to }, to, limit, amountUnits, reference: "" };
+    const count = countCalls(policy, action.calls, account);
+    return count.refusals.length > 0
+      ? { code: "call-not-allowed", words: count.refusals.join(" "), enforcedBy: "chain" }
+      : paymentOfCalls(count, action.calls[0]?.to ?? account);
   }
   const { amount, to, token } = action;
   const named = policy.payees.find(({ address }) => address.toLowerCase() === to.toLowerCase());
   return resolveTransfer(policy, { action: "transfer", to: named?.name ?? to, amount, token, reference: "" });
 }
 
+/** Calls that were counted, as one payment: who is paid or called was looked at when they were counted. */
+export const paymentOfCalls = ({ amountUnits, limit }: CallCount, to: Address): Payment => ({
+  payee: { ...nobody, address: to },
+  to,
+  limit,
+  amountUnits,
+  reference: "",
+});
+
 const wordsOf = (action: ReplayAction): string =>
   "calls" in action ? `${action.calls.length} calls` : `${action.amount} ${action.token} to ${action.to}`;
 
-/** The counters after a payment: twin of `chargeWindow` in contracts/libraries/Counters.sol. */
+/** The counters after a payment, as the law charges them. */
 function charged(limit: CompiledLimit, counters: Counters, claim: Claim, amount: bigint): Counters {
-  const units = Number(charge(limit, amount) / 10n ** BigInt(limit.units.exponent));
-  const bucket = Number(claim.validUntil / limit.grant.bucket);
-  const shift = Math.max(0, bucket - counters.newestBucket);
-  const newestBucket = counters.newestBucket + shift;
-  const ring = Array.from({ length: lanes }, (_, lane) => counters.ring[lane - shift] ?? 0);
-  ring[newestBucket - bucket] = (ring[newestBucket - bucket] ?? 0) + units;
-  return { ...counters, newestBucket, ring, lifetime: counters.lifetime + units };
+  const units = unitsUp(amount, unitOf(limit.units));
+  const word = encodeCounters({ ...counters, lifetime: counters.lifetime + Number(units) });
+  return decodeCounters(chargeWindow(word, windowAt(word, claim, limit.grant.bucket), units));
 }

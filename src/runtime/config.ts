@@ -30,6 +30,8 @@ const schema = z.strictObject({
     .refine((text) => isAddress(text), "has to be an address")
     .transform((text): Address => getAddress(text)),
   policy: z.string().min(1),
+  /** What the owner signed with `bursar policy install --sign-only`: rides in the agent's first operation. */
+  ownerSignatures: z.string().min(1).optional(),
   ...keystore,
   bundler: z.discriminatedUnion("kind", [
     z.strictObject({ kind: z.literal("own"), ...keystore }),
@@ -94,6 +96,7 @@ export async function readConfig(file: string): Promise<Config> {
   return Object.freeze({
     ...config,
     policy: at(config.policy),
+    ...(config.ownerSignatures === undefined ? {} : { ownerSignatures: at(config.ownerSignatures) }),
     keystore: at(config.keystore),
     ...(config.passwordFile === undefined ? {} : { passwordFile: at(config.passwordFile) }),
     bundler:

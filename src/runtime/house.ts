@@ -11,12 +11,15 @@ import type { Trigger } from "../core/trigger.ts";
 import type { JournalDatabase } from "../journal/openJournal.ts";
 import type { CompiledPolicy } from "../policy/compile.ts";
 import type { StepSignal } from "./decisionMachine.ts";
+import type { OwnerSignatures } from "./ownerSignatures.ts";
 
 /** Everything that a running agent's steps may use. Assembled once by `createRuntime`. */
 export type House = {
   readonly agent: Agent;
   readonly policy: CompiledPolicy;
   readonly account: Address;
+  /** Grants that the owner signed and nobody brought yet, by policy id. Public once used, and useless to anybody else. */
+  readonly ownerSignatures: OwnerSignatures;
   /** The agent's key. Only `sign` uses it. */
   readonly signer: PrivateKeyAccount;
   readonly chain: Chain;

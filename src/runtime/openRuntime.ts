@@ -20,8 +20,10 @@ import { now, randomSecret, sleep } from "./clock.ts";
 import { ConfigError, type Config } from "./config.ts";
 import { runNext, type Passage } from "./corridor.ts";
 import type { House } from "./house.ts";
+import { readCarriedSignatures } from "./ownerSignatures.ts";
 import { passwordFor, readText } from "./password.ts";
 import { requireDrivable } from "./requireDrivable.ts";
+import { requireSignatures } from "./requireSignatures.ts";
 import { requireWholeJournal } from "./requireWholeJournal.ts";
 import { reportOf, type DecisionReport } from "./report.ts";
 import { steps } from "./steps/index.ts";
@@ -87,6 +89,9 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<Runtime>
       );
     requireDrivable(compilePolicy(document, zeroAddress));
 
+    const ownerSignatures =
+      config.ownerSignatures === undefined ? {} : await readCarriedSignatures(config.ownerSignatures);
+
     emit({ kind: "opening", what: "journal" });
     const journal = openJournal(join(config.state, "journal.db"));
     closers.push(() => journal.close());
@@ -103,6 +108,8 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<Runtime>
 
     await requireWholeJournal({ account: config.account, agent, chain, journal, policy, purse });
 
+    await requireSignatures(chain, config.account, policy, ownerSignatures);
+
     emit({ kind: "opening", what: "model" });
     const engine = await openEngine(engineOptions(options));
     closers.push(() => engine.close());
@@ -111,6 +118,7 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<Runtime>
       agent,
       policy,
       account: config.account,
+      ownerSignatures,
       signer,
       chain,
       bundler,

@@ -2,11 +2,12 @@ import { existsSync, statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import { getAddress, isAddress, isHex, zeroAddress, type Address, type Hex } from "viem";
+import { getAddress, isAddress, isHex, maxUint256, zeroAddress, type Address, type Hex } from "viem";
 import * as z from "zod";
 
-import { connectChain, requireCode, type Eip1193 } from "../chain/connectChain.ts";
+import { ask, connectChain, requireCode, type Chain, type Eip1193 } from "../chain/connectChain.ts";
 import { decodeCalls } from "../chain/decodeCalls.ts";
+import { readAccount, type AccountState } from "../chain/readAccount.ts";
 import { readDecimals } from "../chain/readDecimals.ts";
 import { simulateCalls } from "../chain/simulateCalls.ts";
 import { BaseError } from "../core/errors.ts";
@@ -14,12 +15,15 @@ import type { Call } from "../core/operation.ts";
 import { agentsIn, allDecisions } from "../journal/decisions.ts";
 import { openJournal } from "../journal/openJournal.ts";
 import { assetDiff, type AssetDiff } from "../policy/assetDiff.ts";
-import { compilePolicy, type CompiledPolicy } from "../policy/compile.ts";
+import { compilePolicy, type CompiledLimit, type CompiledPolicy } from "../policy/compile.ts";
 import { countCalls } from "../policy/countCalls.ts";
 import { registryOf, showUnits } from "../policy/registry.ts";
-import type { ReplayAction } from "../policy/replay.ts";
+import { judge } from "../policy/judge.ts";
+import { granted, noCircumstances, paymentOfCalls, type ReplayAction } from "../policy/replay.ts";
+import { decodeCounters } from "../policy/usage.ts";
 import type { PolicyDocument } from "../policy/schema.ts";
 import { reportOf } from "./report.ts";
+import { claimAt } from "./steps/judge.ts";
 
 /** What is to be simulated can't be read. */
 export class SimulationInputError extends BaseError {
@@ -130,9 +134,11 @@ export type OperationSimulation = AssetDiff & {
   /** The limit that it would act under. */
   readonly asset: string;
   readonly policyId: Hex;
+  /** Whose counters the refusals are held against: those in force, those of a grant given now, or fresh ones. */
+  readonly counters: "in force" | "not granted yet" | "not looked at";
   /** Base units, and in words. */
   readonly counted: { readonly units: bigint; readonly words: string };
-  /** Why the policy would refuse it, however much was spent before. */
+  /** Why the policy would refuse it, or ask an approver first. */
   readonly refusals: readonly string[];
   /** Why it would revert. */
   readonly failure: string | null;
@@ -140,7 +146,7 @@ export type OperationSimulation = AssetDiff & {
 
 /**
  * Runs calls on the newest state and judges what goes in and out. Nothing is sent and nothing changes; the policy need not
- * be installed.
+ * be installed. With the agent's address, what was spent under the policy before counts too.
  */
 export async function simulateOperation(options: {
   readonly rpc: string | Eip1193;
@@ -157,24 +163,48 @@ export async function simulateOperation(options: {
   const effects = await simulateCalls(chain, account, options.calls);
   const count = countCalls(policy, options.calls, account);
   const { amountUnits, limit } = count;
-  const { ceiling } = limit.grant.extras;
-  const show = (units: bigint) => showUnits(units, limit.token);
-  const over = amountUnits > (ceiling > limit.grant.perCall ? ceiling : limit.grant.perCall);
+  const state =
+    options.agent === undefined
+      ? undefined
+      : usageOf(await readAccount(chain, account, policy), policy, limit);
   return {
     asset: limit.token.symbol,
     policyId: limit.policyId,
-    counted: { units: amountUnits, words: show(amountUnits) },
+    counters: state?.counters ?? "not looked at",
+    counted: { units: amountUnits, words: showUnits(amountUnits, limit.token) },
     refusals: [
       ...count.refusals,
-      ...(over
-        ? [
-            `${show(amountUnits)} is over the ${show(ceiling || limit.grant.perCall)} that one operation may pay.`,
-          ]
-        : amountUnits > limit.grant.perCall
-          ? [`${show(amountUnits)} is over ${show(limit.grant.perCall)}: an approver has to co-sign.`]
-          : []),
+      ...judge({
+        policy,
+        payment: paymentOfCalls(count, options.calls[0]?.to ?? account),
+        usage: state?.usage ?? { counters: granted, epoch: 0, frozen: false },
+        claim: claimAt(state?.blockTimestamp ?? Number(await blockTime(chain))),
+        // What it holds and pays shows in what the calls do; gas is not part of it.
+        balanceUnits: maxUint256,
+        expectedFeeWei: 0n,
+        gasFundsWei: maxUint256,
+        circumstances: noCircumstances,
+        chain: { account, ...state?.chain },
+      }).reasons.map(({ words }) => words),
     ],
     failure: effects.failure ?? null,
     ...assetDiff(account, effects, count, policy.tokens),
   };
+}
+
+const blockTime = async (chain: Chain): Promise<bigint> =>
+  (await ask(chain, () => chain.client.getBlock({ blockTag: "latest" }))).timestamp;
+
+/** What the account says of a limit. One that was never granted begins with fresh counters in the account's epoch. */
+function usageOf(state: AccountState, policy: CompiledPolicy, limit: CompiledLimit) {
+  const { capWord, countersWord, operationsWord } = state.limits[policy.limits.indexOf(limit)]!;
+  const { epoch, frozen } = state;
+  const stored = decodeCounters(countersWord);
+  const unknown = stored.status === "unknown";
+  return {
+    counters: unknown ? "not granted yet" : "in force",
+    usage: { counters: unknown ? { ...granted, epoch } : stored, epoch, frozen },
+    blockTimestamp: Number(state.blockTimestamp),
+    chain: { heartbeat: state.lastHeartbeat, operations: operationsWord, cap: capWord },
+  } as const;
 }

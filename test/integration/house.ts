@@ -10,6 +10,7 @@ import { openJournal, type JournalDatabase } from "../../src/journal/openJournal
 import { now, randomSecret, sleep } from "../../src/runtime/clock.ts";
 import { runNext, type Passage } from "../../src/runtime/corridor.ts";
 import type { House } from "../../src/runtime/house.ts";
+import type { OwnerSignatures } from "../../src/runtime/ownerSignatures.ts";
 import { reportOf, type DecisionReport } from "../../src/runtime/report.ts";
 import { steps } from "../../src/runtime/steps/index.ts";
 import { watchMailFolder } from "../../src/runtime/triggers/mailFolder.ts";
@@ -22,6 +23,7 @@ export type HouseOptions = {
   readonly engine?: InferenceEngine;
   readonly bundler?: Bundler;
   readonly journal?: JournalDatabase;
+  readonly ownerSignatures?: OwnerSignatures;
 };
 
 const agent = treasurer({ name: "treasurer", inbox: "./inbox", mailSettings: "./mail.json" });
@@ -32,6 +34,7 @@ export function openHouse(world: World, options: HouseOptions): House {
     agent,
     policy: world.policy,
     account: world.account,
+    ownerSignatures: options.ownerSignatures ?? {},
     signer: world.agent,
     chain: world.chain,
     bundler: options.bundler ?? ownBundler(world.chain, { executor: world.purse }),

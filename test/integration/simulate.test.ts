@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { encodeFunctionData, erc20Abi, parseAbi, parseEther, toHex, type Address } from "viem";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
+import { agentAccountAbi } from "../../src/chain/abi/agentAccount.ts";
 import { simulateCalls } from "../../src/chain/simulateCalls.ts";
 import { encodeCalls } from "../../src/chain/signOperation.ts";
 import { sendTransaction } from "../../src/chain/deploy.ts";
@@ -18,7 +19,7 @@ import { serveChain, type ServedChain } from "../../src/testing/serveChain.ts";
 import { decideAll, openHouse } from "./house.ts";
 import { billMail, writeInbox } from "./mails.ts";
 import { place } from "./smallContracts.ts";
-import { makeWorld, tokenAddress, type World } from "./world.ts";
+import { findWorld, makeWorld, tokenAddress, type World } from "./world.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "bursar-simulate-"));
 let served: ServedChain;
@@ -104,7 +105,7 @@ describe("an operation on the newest state", () => {
     const reverting = await simulate([token("approve", router, 10n * units), swap(40n * units)]);
     expect(reverting.failure).toMatch(/ERC20InsufficientAllowance/);
     const foreign = await simulate([token("approve", acme, 60n * units)]);
-    expect(foreign.refusals).toEqual(["60.00 USDC is over the 50.00 USDC that one operation may pay."]);
+    expect(foreign.refusals).toEqual(["60.00 USDC is over the 50.00 USDC allowed per payment."]);
     const elsewhere = await simulate([token("transfer", router, units), swap(0n, acme)]);
     expect(elsewhere.refusals).toEqual([expect.stringMatching(/^Call 2: no rule allows 0x/)]);
     const coin = policyText.replace(tokenAddress, await place(served.chain, "silentToken", "other"));
@@ -158,6 +159,38 @@ describe("an operation on the newest state", () => {
       others: [],
     });
   });
+});
+
+test("with the agent's address, what the account has on record counts", async () => {
+  const usual = await findWorld(served.chain, "counted");
+  const made = await makeWorld(served.chain, "counted", {
+    policyText: usual.policyText.replace("5000.00 USDC", "800.00 USDC"),
+  });
+  const state = join(folder, "counted");
+  writeInbox(state, { "1.eml": billMail({ to: "acme", amount: "450.00", reference: "INV-9001" }) });
+  const house = openHouse(made, { state });
+  await decideAll(house, state);
+  house.journal.close();
+  const { agent, account } = made;
+  const document = parsePolicy(made.policyText, "counted.yaml");
+  const { payees } = compilePolicy(document, agent.address);
+  const calls = [token("transfer", payees[0]!.address, 450n * units)];
+  const ask = (who: Address | undefined, other = document) =>
+    simulateOperation({ rpc: served.url, account, document: other, calls, agent: who });
+
+  expect(await ask(undefined)).toMatchObject({ counters: "not looked at", refusals: [] });
+  const second = await ask(agent.address);
+  expect(second).toMatchObject({
+    counters: "in force",
+    refusals: ["450.00 USDC on top of 450.00 USDC already spent crosses the window's 800.00 USDC."],
+  });
+  const wider = parsePolicy(usual.policyText, "wider.yaml");
+  expect(await ask(agent.address, wider)).toMatchObject({ counters: "not granted yet", refusals: [] });
+  await sendTransaction(made.chain, made.owner, {
+    to: account,
+    data: encodeFunctionData({ abi: agentAccountAbi, functionName: "freeze" }),
+  });
+  expect((await ask(agent.address, wider)).refusals).toEqual([expect.stringMatching(/frozen/)]);
 });
 
 describe("a history", () => {

@@ -21,7 +21,7 @@ const name = "in-process";
 const bundleOverheadGas = 42_000n;
 /** What the EntryPoint itself spends inside the verification limit: nonce (22,100 on the first use of a lane), deposit, copying. */
 const entryPointValidationGas = 40_000n;
-/** What making an account takes of the verification limit: a clone and its first slot, 130k measured. */
+/** What making an account takes of the verification limit, generously: a clone, its first slots and the factory. A guess, not a measurement. */
 const creationGas = 200_000n;
 /** Gas for the calls of an account that is not there yet, so that nobody can ask what they cost. */
 const firstCallGas = 300_000n;

@@ -10,6 +10,7 @@ import { findEarlier, type Bill } from "../../policy/duplicates.ts";
 import { judge as judgePayment, type Circumstances } from "../../policy/judge.ts";
 import { isReason, resolveTransfer, type Payment } from "../../policy/resolve.ts";
 import { decodeCounters } from "../../policy/usage.ts";
+import { compactSignature } from "../../chain/compactSignature.ts";
 import { longestClaimSeconds } from "../../chain/signOperation.ts";
 import type { House, Step } from "../house.ts";
 
@@ -60,12 +61,16 @@ export function verdictOf(house: House, action: Action, observation: Observation
   if (isReason(payment)) return { kind: "deny", reasons: [payment] };
   const fact = (name: string) => observation.facts[name]?.value;
   const symbol = payment.limit.token.symbol;
+  const counters = decodeCounters(hexToBigInt(fact(`limit.${symbol}.counters`) as Hex));
+  const epoch = fact("account.epoch") as number;
+  // What the owner signed makes the grant in this very operation.
+  const grants = ownerSignatureIn(observation, payment) !== undefined;
   return judgePayment({
     policy: house.policy,
     payment,
     usage: {
-      counters: decodeCounters(hexToBigInt(fact(`limit.${symbol}.counters`) as Hex)),
-      epoch: fact("account.epoch") as number,
+      counters: grants ? { ...counters, status: "granted", epoch } : counters,
+      epoch,
       frozen: fact("account.frozen") as boolean,
     },
     claim: claimAt(observation.blockTimestamp),
@@ -77,6 +82,12 @@ export function verdictOf(house: House, action: Action, observation: Observation
     circumstances: circumstancesOf(house, payment, observation),
     chain: { account: house.account, ...accountFacts(fact, symbol) },
   });
+}
+
+/** The owner's signature that the payment's operation has to carry, 64 bytes; undefined where its limit is granted, or can't be. */
+export function ownerSignatureIn(observation: Observation, { limit }: Payment): Hex | undefined {
+  const signature = observation.facts[`limit.${limit.token.symbol}.ownerSignature`]?.value;
+  return signature === undefined ? undefined : compactSignature(signature as Hex);
 }
 
 /** What the account says beside its counters: when the owner was heard of, operations counted, the cap over all agents. */

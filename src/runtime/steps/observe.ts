@@ -3,13 +3,15 @@ import { numberToHex } from "viem";
 import type { JsonObject } from "../../core/json.ts";
 import { observationDigest, type Fact, type Observation } from "../../core/observation.ts";
 import { readAccount } from "../../chain/readAccount.ts";
+import { refusesInstall } from "../../chain/refusesInstall.ts";
+import { decodeCounters } from "../../policy/usage.ts";
 import type { Step } from "../house.ts";
 
 /** Step 1. Trigger → Observation: the mail and the account's state, frozen at one block, each fact with who stands behind it. */
 export const observe: Step = {
   when: "later",
   async run({ house, trigger }) {
-    const { account, agent, bundler, chain, policy } = house;
+    const { account, agent, bundler, chain, ownerSignatures, policy } = house;
     const [state, fees] = await Promise.all([readAccount(chain, account, policy), bundler.gasPrice()]);
     const operator = (value: Fact["value"]): Fact => ({ value, provenance: "operator" });
     const onChain = (value: Fact["value"]): Fact => ({ value, provenance: "chain" });
@@ -30,13 +32,22 @@ export const observe: Step = {
       "account.lastHeartbeat": onChain(Number(state.lastHeartbeat)),
       "gas.maxFeePerGasWei": onChain(fees.maxFeePerGasWei.toString()),
     };
-    for (const [index, { token }] of policy.limits.entries()) {
+    for (const [index, limit] of policy.limits.entries()) {
+      const { policyId, token } = limit;
       const { balanceUnits, capWord, countersWord, operationsWord } = state.limits[index]!;
       const word = (value: bigint) => onChain(numberToHex(value, { size: 32 }));
       facts[`limit.${token.symbol}.counters`] = word(countersWord);
       facts[`limit.${token.symbol}.operations`] = word(operationsWord);
       facts[`limit.${token.symbol}.cap`] = word(capWord);
       facts[`limit.${token.symbol}.balanceUnits`] = onChain(balanceUnits.toString());
+      const signature = ownerSignatures[policyId];
+      if (
+        signature !== undefined &&
+        decodeCounters(countersWord).status === "unknown" &&
+        // One that the account won't take would only hold up the lane until its claim is over.
+        (await refusesInstall(chain, account, limit, signature, state.blockNumber)) === null
+      )
+        facts[`limit.${token.symbol}.ownerSignature`] = operator(signature);
     }
     for (const [name, fact] of Object.entries(factsOf(trigger.payload))) {
       // What came from outside never stands in for what was read from the chain.

@@ -10,7 +10,7 @@ import { signOperation } from "../../chain/signOperation.ts";
 import { putOperation } from "../../journal/operations.ts";
 import { proveCalls } from "../../policy/proveCalls.ts";
 import type { Step } from "../house.ts";
-import { claimAt } from "./judge.ts";
+import { claimAt, ownerSignatureIn } from "./judge.ts";
 import { callOf, paymentOf, type Sealed } from "./seal.ts";
 
 /**
@@ -33,6 +33,7 @@ export const sign: Step = {
     // A reorg may put the operation into a lower block than today's head, never into one below a final block.
     const { number: final } = await finalBlock(house.chain);
     const claim = claimAt(Number(block.timestamp));
+    const ownerSignature = ownerSignatureIn(observation, payment);
     try {
       const operation = await signOperation({
         chainId: house.chain.chainId,
@@ -50,6 +51,7 @@ export const sign: Step = {
           treeRoot: sealed.treeRoot,
         },
         bundler: house.bundler,
+        ...(ownerSignature === undefined ? {} : { ownerSignature }),
       });
       const lane = `${house.account.toLowerCase()}/${house.policy.agent.toLowerCase()}`;
       return {

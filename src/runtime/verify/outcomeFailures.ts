@@ -17,6 +17,7 @@ import type { Operation, Receipt } from "../../core/operation.ts";
 import { proveCalls } from "../../policy/proveCalls.ts";
 import type { Payment } from "../../policy/resolve.ts";
 import type { House } from "../house.ts";
+import { ownerSignatureIn } from "../steps/judge.ts";
 import { callOf } from "../steps/seal.ts";
 import type { ChainHistory } from "./chainHistory.ts";
 import type { Evidence } from "./evidence.ts";
@@ -94,7 +95,7 @@ function receiptFailures(recorded: Receipt, actual: Receipt): readonly string[] 
 /** The stored bytes have to carry the payment that was decided, under the agent's own signature over this very tree. */
 async function operationFailures(
   house: House,
-  { decision, outcome, sealed }: Evidence,
+  { decision, observation, outcome, sealed }: Evidence,
   payment: Payment,
   operation: Operation,
   userOpHash: Hex,
@@ -132,7 +133,15 @@ async function operationFailures(
   const commitment = { validAfter, validUntil, treeSize, treeRoot };
   const calls = [callOf(payment)];
   const proofs = proveCalls(calls, payment.limit, policy.payeeTree, account);
-  const form = signatureForm({ limit: payment.limit, calls, proofs, commitment, sponsored: false });
+  const ownerSignature = ownerSignatureIn(observation, payment);
+  const form = signatureForm({
+    limit: payment.limit,
+    calls,
+    proofs,
+    commitment,
+    sponsored: false,
+    ...(ownerSignature === undefined ? {} : { ownerSignature }),
+  });
   const field = form.encode(signature);
   const signer = await recoverTypedDataAddress({
     ...operationTypedData({
