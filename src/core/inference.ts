@@ -77,6 +77,34 @@ export type EngineSettings = {
   readonly sequences: number;
 };
 
+/**
+ * What the model thought in between: the largest logits after some tokens of the prompt, which no other model, quantisation or
+ * prompt gives. Positions are counted back from the prompt's last tokens, `every` tokens apart.
+ */
+export type Fingerprints = {
+  readonly every: number;
+  readonly rows: readonly FingerprintRow[];
+};
+
+export type FingerprintRow = {
+  /** Index of the prompt token after which they were computed. */
+  readonly at: number;
+  /** The likeliest next tokens, the likeliest first. */
+  readonly tokens: readonly number[];
+  /** Their logits in thousandths, rounded. */
+  readonly logitsMilli: readonly number[];
+};
+
+/** How far from the record another program may be and still count as consistent with it (`bursar model calibrate`). */
+export type Tolerance = {
+  /** Most that a recorded token's logit may lie below the best one, in thousandths. */
+  readonly marginMilli: number;
+  /** Most that a logit of a fingerprint may differ, in thousandths. */
+  readonly fingerprintMilli: number;
+  /** Most output tokens that may be another than the best one, of a thousand; one is always allowed. */
+  readonly flipsPermille: number;
+};
+
 export type StopReason = "end" | "maxTokens" | "grammar";
 
 /** One run of the model, complete enough for a stranger to run it again. */
@@ -92,6 +120,7 @@ export type Inference = {
   readonly outputTokens: readonly number[];
   readonly text: string;
   readonly stopReason: StopReason;
+  readonly fingerprints: Fingerprints;
   /** Wall-clock milliseconds, rounded. Told, not committed: another machine has others. */
   readonly timing: { readonly prefillMs: number; readonly generationMs: number };
 };
@@ -110,6 +139,30 @@ export type ReExecution =
       readonly why: string;
     };
 
+/**
+ * What a single pass over the recorded tokens comes to. CONSISTENT: every token is (nearly) the one that this model would have
+ * written here, and it thought (nearly) the same on the way. It does not promise equal bytes, and needs none.
+ */
+export type ReCheck = {
+  readonly verdict: "CONSISTENT" | "MISMATCH";
+  readonly tokens: number;
+  /** Output tokens that are not the best ones here. */
+  readonly flips: number;
+  /** How far the worst of them lies below the best one, in thousandths of a logit. */
+  readonly worstMarginMilli: number;
+  /** Largest difference in a fingerprint, in thousandths of a logit; null: the record has none. */
+  readonly worstFingerprintMilli: number | null;
+  readonly tolerance: Tolerance;
+  readonly firstDivergence?: {
+    readonly index: number;
+    readonly recorded: number | null;
+    readonly actual: number | null;
+    readonly marginMilli: number;
+  };
+  /** Why it is a MISMATCH. */
+  readonly why?: string;
+};
+
 /** What thinks. One implementation wraps llama.cpp, one is scripted. */
 export type InferenceEngine = {
   readonly mode: InferenceMode;
@@ -119,5 +172,11 @@ export type InferenceEngine = {
   infer(prompt: Prompt, sampling: Sampling, options?: { readonly signal?: AbortSignal }): Promise<Inference>;
   /** Runs a recorded inference again from its prompt token ids and compares the output token ids. */
   reExecute(inference: Inference, options?: { readonly signal?: AbortSignal }): Promise<ReExecution>;
+  /** Evaluates recorded prompt and output in one pass and looks whether this model agrees within a tolerance. */
+  reCheck(
+    inference: Inference,
+    tolerance: Tolerance,
+    options?: { readonly signal?: AbortSignal },
+  ): Promise<ReCheck>;
   close(): Promise<void>;
 };

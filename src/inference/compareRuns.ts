@@ -1,10 +1,12 @@
-import type { Inference, ReExecution, RuntimeIdentity, StopReason } from "../core/inference.ts";
+import { canonicalize } from "../core/canonical.ts";
+import type { Fingerprints, Inference, ReExecution, RuntimeIdentity, StopReason } from "../core/inference.ts";
 
 /** What a repetition has to equal. */
 export type RepeatedRun = {
   readonly outputTokens: readonly number[];
   readonly text: string;
   readonly stopReason: StopReason;
+  readonly fingerprints: Fingerprints;
 };
 
 /**
@@ -12,7 +14,7 @@ export type RepeatedRun = {
  * `runtimeDifferences`) is only ever an explanation: equal tokens are equal wherever they were computed.
  */
 export function compareRuns(
-  recorded: Pick<Inference, "outputTokens" | "text" | "stopReason">,
+  recorded: Pick<Inference, "outputTokens" | "text" | "stopReason" | "fingerprints">,
   actual: RepeatedRun,
   differences: readonly string[],
 ): ReExecution {
@@ -41,6 +43,14 @@ export function compareRuns(
       tokens,
       firstDivergence: end,
       why: "text: the recorded text is not what the recorded tokens spell",
+    });
+  // The same program gives the same bits. Another one may give nearly the same, which is for `reCheck` to say.
+  if (differences.length === 0 && canonicalize(recorded.fingerprints) !== canonicalize(actual.fingerprints))
+    return Object.freeze({
+      verdict: "MISMATCH",
+      tokens,
+      firstDivergence: end,
+      why: "fingerprints: the tokens are the same, and what was thought on the way is not",
     });
   return Object.freeze({ verdict: "EXACT", tokens });
 }

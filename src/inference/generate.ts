@@ -1,12 +1,14 @@
 import type { Llama, LlamaContextSequence, LlamaModel, Token } from "node-llama-cpp";
 import { LlamaGrammarEvaluationState } from "node-llama-cpp";
-import type { Sampling, StopReason } from "../core/inference.ts";
+import type { Fingerprints, Sampling, StopReason } from "../core/inference.ts";
+import { evaluateHead, LEFT_OVER } from "./fingerprint.ts";
 import { WorkerFailure } from "./workerFailure.ts";
 
 export type Generation = {
   readonly outputTokens: readonly number[];
   readonly text: string;
   readonly stopReason: StopReason;
+  readonly fingerprints: Fingerprints;
   readonly prefillMs: number;
   readonly generationMs: number;
 };
@@ -20,8 +22,7 @@ export type GenerationRequest = {
 };
 
 /**
- * One run of the model on an empty sequence: the whole prompt in one call, then token by token until the model ends
- * its turn, or the budget is used up. The end-of-turn token itself is not part of the output.
+ * One run of the model on an empty sequence: the prompt with its fingerprints, then token by token until the model ends its turn, or the budget is used up. The end-of-turn token itself is not part of the output.
  */
 export async function generate(
   engine: { readonly llama: Llama; readonly model: LlamaModel; readonly sequence: LlamaContextSequence },
@@ -45,7 +46,9 @@ export async function generate(
   let firstAt: number | null = null;
   let ended = true;
   const outputTokens: Token[] = [];
-  const answer = sequence.evaluate(promptTokens.slice() as Token[], {
+  const fingerprints = await evaluateHead(sequence, promptTokens);
+  const rest = fingerprints.rows.length > 0 ? promptTokens.slice(-LEFT_OVER) : promptTokens.slice();
+  const answer = sequence.evaluate(rest as Token[], {
     ...samplerOf(sampling),
     ...(grammarEvaluationState && { grammarEvaluationState }),
   });
@@ -67,12 +70,13 @@ export async function generate(
     text: model.detokenize(outputTokens),
     // Under a grammar the model may end its turn only where the grammar is complete.
     stopReason: !ended ? "maxTokens" : grammar === null ? "end" : "grammar",
+    fingerprints,
     prefillMs: Math.round((firstAt ?? finished) - started),
     generationMs: Math.round(finished - (firstAt ?? finished)),
   };
 }
 
-async function grammarState(
+export async function grammarState(
   llama: Llama,
   model: LlamaModel,
   text: string,

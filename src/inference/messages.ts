@@ -1,5 +1,13 @@
 import { z } from "zod";
-import type { EngineSettings, ModelIdentity, Prompt, RuntimeIdentity, Sampling } from "../core/inference.ts";
+import type {
+  EngineSettings,
+  FingerprintRow,
+  Fingerprints,
+  ModelIdentity,
+  Prompt,
+  RuntimeIdentity,
+  Sampling,
+} from "../core/inference.ts";
 
 // What supervisor and worker say to each other. Both sides validate every message they receive: the worker runs
 // native code over foreign files, so the process with the keys does not trust its words.
@@ -70,6 +78,17 @@ const runtimeSchema = z.strictObject({
   platform: text,
 }) satisfies z.ZodType<RuntimeIdentity>;
 
+const integer = z.int();
+const rowSchema = z.strictObject({
+  at: natural,
+  tokens: z.array(natural).max(64),
+  logitsMilli: z.array(integer).max(64),
+}) satisfies z.ZodType<FingerprintRow>;
+export const fingerprintsSchema = z.strictObject({
+  every: positive,
+  rows: z.array(rowSchema).max(MAX_TOKENS),
+}) satisfies z.ZodType<Fingerprints>;
+
 const openSchema = z.strictObject({
   type: z.literal("open"),
   modelPath: text,
@@ -96,10 +115,24 @@ const repeatSchema = z.strictObject({
   settings: settingsSchema,
 });
 
+/** Evaluates a record in one pass: refused with `rendered` like `repeat`. */
+const checkSchema = z.strictObject({
+  type: z.literal("check"),
+  id: natural,
+  prompt: promptSchema,
+  promptTokens: tokens,
+  outputTokens: tokens,
+  /** The model ended its turn after the output, by its own choice or the grammar's. */
+  ended: z.boolean(),
+  sampling: samplingSchema,
+  rows: z.array(rowSchema.omit({ logitsMilli: true })).max(MAX_TOKENS),
+});
+
 export const toWorkerSchema = z.discriminatedUnion("type", [
   openSchema,
   inferSchema,
   repeatSchema,
+  checkSchema,
   z.strictObject({ type: z.literal("cancel"), id: natural }),
 ]);
 
@@ -126,10 +159,20 @@ export const fromWorkerSchema = z.discriminatedUnion("type", [
     outputTokens: tokens,
     text,
     stopReason: z.enum(["end", "maxTokens", "grammar"]),
+    fingerprints: fingerprintsSchema,
     prefillMs: natural,
     generationMs: natural,
   }),
   z.strictObject({ type: z.literal("rendered"), id: natural, promptTokens: tokens }),
+  z.strictObject({
+    type: z.literal("checked"),
+    id: natural,
+    /** One for each output token, and one for the end if there was one. */
+    steps: z.array(z.strictObject({ best: natural, marginMilli: natural })).max(MAX_TOKENS + 1),
+    /** Logits of the tokens that were asked for, in thousandths. */
+    rows: z.array(z.array(integer).max(64)).max(MAX_TOKENS),
+    text,
+  }),
   z.strictObject({
     type: z.literal("failed"),
     /** null: the opening failed. */
@@ -143,7 +186,8 @@ export const fromWorkerSchema = z.discriminatedUnion("type", [
 export type ToWorker = z.infer<typeof toWorkerSchema>;
 export type FromWorker = z.infer<typeof fromWorkerSchema>;
 export type OpenRequest = z.infer<typeof openSchema>;
-export type WorkRequest = z.infer<typeof inferSchema> | z.infer<typeof repeatSchema>;
+export type CheckRequest = z.infer<typeof checkSchema>;
+export type WorkRequest = z.infer<typeof inferSchema> | z.infer<typeof repeatSchema> | CheckRequest;
 export type ReadyMessage = Extract<FromWorker, { type: "ready" }>;
-export type Answer = Extract<FromWorker, { type: "result" | "rendered" }>;
+export type Answer = Extract<FromWorker, { type: "result" | "rendered" | "checked" }>;
 export type Failure = Extract<FromWorker, { type: "failed" }>;

@@ -6,13 +6,16 @@ import type {
   InferenceEngine,
   ModelIdentity,
   Prompt,
+  ReCheck,
   ReExecution,
   Sampling,
   RuntimeIdentity,
+  Tolerance,
 } from "../core/inference.ts";
 import { compareRuns, firstDifference, mismatch, runtimeDifferences } from "./compareRuns.ts";
+import { compareOpinion } from "./compareOpinion.ts";
 import { InvalidRequestError } from "./errors.ts";
-import { promptSchema, samplingSchema, settingsSchema } from "./messages.ts";
+import { fingerprintsSchema, promptSchema, samplingSchema, settingsSchema } from "./messages.ts";
 import type { EngineProgress } from "./superviseWorker.ts";
 import { superviseWorker } from "./superviseWorker.ts";
 
@@ -83,7 +86,7 @@ export async function openEngine(options: OpenEngineOptions): Promise<InferenceE
       throw new InvalidRequestError("canonical mode is greedy; sampling needs an engine in fast mode");
     const answer = await supervisor.run({ type: "infer", id: nextId++, ...asked }, signal);
     if (answer.type !== "result") throw new InvalidRequestError("the worker answered another question");
-    const { promptTokens, outputTokens, text, stopReason, prefillMs, generationMs } = answer;
+    const { promptTokens, outputTokens, text, stopReason, fingerprints, prefillMs, generationMs } = answer;
     return deepFreeze({
       mode,
       model,
@@ -94,6 +97,7 @@ export async function openEngine(options: OpenEngineOptions): Promise<InferenceE
       outputTokens,
       text,
       stopReason,
+      fingerprints,
       timing: { prefillMs, generationMs },
     });
   }
@@ -126,6 +130,7 @@ export async function openEngine(options: OpenEngineOptions): Promise<InferenceE
       ...runtimeDifferences(recorded.runtime, runtime),
     ];
     if (answer.type === "result") return compareRuns(recorded, answer, differences);
+    if (answer.type !== "rendered") throw new InvalidRequestError("the worker answered another question");
     const index = firstDifference(promptTokens, answer.promptTokens) ?? 0;
     return mismatch(
       promptTokens,
@@ -136,7 +141,54 @@ export async function openEngine(options: OpenEngineOptions): Promise<InferenceE
     );
   }
 
-  return Object.freeze({ mode, model, runtime, settings, infer, reExecute, close: supervisor.close });
+  async function reCheck(
+    recorded: Inference,
+    tolerance: Tolerance,
+    { signal }: { readonly signal?: AbortSignal } = {},
+  ): Promise<ReCheck> {
+    const refused = (why: string): ReCheck =>
+      Object.freeze({
+        verdict: "MISMATCH",
+        tokens: recorded.outputTokens.length,
+        flips: 0,
+        worstMarginMilli: 0,
+        worstFingerprintMilli: null,
+        tolerance,
+        why,
+      });
+    if (recorded.model.sha256 !== model.sha256)
+      return refused(`model: recorded with ${recorded.model.sha256}, this engine holds ${model.sha256}`);
+    const asked = parseRequest(recorded.prompt, recorded.sampling);
+    const fingerprints = fingerprintsSchema.safeParse(recorded.fingerprints);
+    if (!fingerprints.success) throw new InvalidRequestError("the recorded fingerprints are none");
+    const answer = await supervisor.run(
+      {
+        type: "check",
+        id: nextId++,
+        ...asked,
+        promptTokens: tokensOf(recorded.promptTokens),
+        outputTokens: tokensOf(recorded.outputTokens),
+        ended: recorded.stopReason !== "maxTokens",
+        rows: fingerprints.data.rows.map(({ at, tokens }) => ({ at, tokens })),
+      },
+      signal,
+    );
+    if (answer.type === "rendered")
+      return refused("template: the recorded messages do not render to the recorded prompt");
+    if (answer.type !== "checked") throw new InvalidRequestError("the worker answered another question");
+    return compareOpinion(recorded, answer, tolerance);
+  }
+
+  return Object.freeze({
+    mode,
+    model,
+    runtime,
+    settings,
+    infer,
+    reExecute,
+    reCheck,
+    close: supervisor.close,
+  });
 }
 
 /** The worker's program lies beside this file: `.ts` in the sources, `.js` in the package. */

@@ -1,9 +1,11 @@
+import type { Token } from "node-llama-cpp";
 import type { EngineSettings } from "../core/inference.ts";
 import type { Generation } from "./generate.ts";
 import { generate } from "./generate.ts";
 import type { LoadedModel, OpenedContext } from "./loadModel.ts";
 import { openContext } from "./loadModel.ts";
-import type { Answer, FromWorker, WorkRequest } from "./messages.ts";
+import type { Answer, CheckRequest, FromWorker, WorkRequest } from "./messages.ts";
+import { teacherForce } from "./teacherForce.ts";
 import { renderPrompt } from "./renderPrompt.ts";
 import { WorkerFailure } from "./workerFailure.ts";
 
@@ -18,8 +20,9 @@ export async function runRequest(
   await loaded.checkUnchanged();
   const rendered: readonly number[] = renderPrompt(loaded.model, loaded.wrapper, prompt.messages);
   // Also keeps ids that are in no vocabulary away from native code: a record may come from anybody.
-  if (request.type === "repeat" && !sameTokens(rendered, request.promptTokens))
+  if (request.type !== "infer" && !sameTokens(rendered, request.promptTokens))
     return { type: "rendered", id, promptTokens: [...rendered] };
+  if (request.type === "check") return await check(loaded, request);
 
   const settings = request.type === "repeat" ? request.settings : loaded.ready.settings;
   const run = (opened: OpenedContext): Promise<Generation> =>
@@ -37,7 +40,7 @@ export async function runRequest(
   const generation = sameArithmetic(settings, loaded.ready.settings)
     ? await run(loaded)
     : await inOwnContext(loaded, settings, run);
-  const { outputTokens, text, stopReason, prefillMs, generationMs } = generation;
+  const { fingerprints, outputTokens, text, stopReason, prefillMs, generationMs } = generation;
   return {
     type: "result",
     id,
@@ -45,8 +48,50 @@ export async function runRequest(
     outputTokens: [...outputTokens],
     text,
     stopReason,
+    fingerprints: {
+      every: fingerprints.every,
+      rows: fingerprints.rows.map(({ at, logitsMilli, tokens }) => ({
+        at,
+        tokens: [...tokens],
+        logitsMilli: [...logitsMilli],
+      })),
+    },
     prefillMs,
     generationMs,
+  };
+}
+
+/** A record in one pass, in this engine's own context: other settings are what the tolerance is for. */
+async function check(loaded: LoadedModel, request: CheckRequest): Promise<Answer> {
+  const { id, outputTokens, promptTokens, rows } = request;
+  const { contextSize } = loaded.ready.settings;
+  const evaluated = promptTokens.length + outputTokens.length;
+  if (evaluated > contextSize)
+    throw new WorkerFailure("promptTooLong", "prompt and answer do not fit", {
+      tokens: promptTokens.length,
+      maxTokens: outputTokens.length,
+      contextSize,
+    });
+  const vocabulary = loaded.model.fileInfo.metadata.tokenizer?.ggml?.tokens.length ?? 0;
+  const inVocabulary = (token: number) => token < vocabulary;
+  if (
+    ![...outputTokens, ...rows.flatMap(({ tokens }) => tokens)].every(inVocabulary) ||
+    !rows.every(({ at }) => at < promptTokens.length)
+  )
+    throw new WorkerFailure(
+      "request",
+      "the record names tokens that are in no vocabulary, or places beyond its prompt",
+    );
+  const opinion = await teacherForce(
+    { llama: loaded.llama, model: loaded.model, sequence: loaded.sequence },
+    request,
+  );
+  return {
+    type: "checked",
+    id,
+    steps: opinion.steps.map((step) => ({ ...step })),
+    rows: opinion.rows.map((row) => [...row]),
+    text: loaded.model.detokenize(outputTokens as Token[]),
   };
 }
 

@@ -204,7 +204,7 @@ export async function superviseWorker(options: SupervisorOptions): Promise<Super
         if (!("id" in message) || message.id !== request.id) return null;
         if (message.type === "phase") setPhase(message.phase);
         if (message.type === "failed") return { error: toError(message, options.open.modelPath) };
-        return message.type === "result" || message.type === "rendered" ? { value: message } : null;
+        return message.type === "phase" ? null : { value: message };
       },
     });
     live.send(request);

@@ -65,6 +65,7 @@ export function scriptedEngine(
         outputTokens: randomTokens(),
         text: textFor(prompt),
         stopReason: "end",
+        fingerprints: { every: 32, rows: [] },
         timing: { prefillMs: 0, generationMs: 0 },
       };
       inferences.push(inference);
@@ -80,6 +81,17 @@ export function scriptedEngine(
         tokens,
         firstDivergence: { index: 0, recorded: recorded.outputTokens[0] ?? null, actual: null },
         why: "the script writes something else",
+      });
+    },
+    reCheck(recorded, tolerance) {
+      const agrees = textFor(recorded.prompt) === recorded.text;
+      return Promise.resolve({
+        verdict: agrees ? "CONSISTENT" : "MISMATCH",
+        tokens: recorded.outputTokens.length,
+        flips: agrees ? 0 : 1,
+        worstMarginMilli: 0,
+        worstFingerprintMilli: null,
+        tolerance,
       });
     },
     close: () => Promise.resolve(),

@@ -148,5 +148,6 @@ export function inferenceFields(thought: Thought): RecordFields {
     "output.tokenCount": inference.outputTokens.length,
     "output.text": sha256Hex(inference.text),
     "output.stopReason": inference.stopReason,
+    "inference.fingerprints": sha256Hex(canonicalize(inference.fingerprints)),
   };
 }

@@ -2,7 +2,8 @@ import { expect, test } from "vitest";
 import type { RuntimeIdentity } from "../../../src/core/inference.ts";
 import { compareRuns, firstDifference, runtimeDifferences } from "../../../src/inference/compareRuns.ts";
 
-const recorded = { outputTokens: [5, 6, 7], text: "abc", stopReason: "end" } as const;
+const fingerprints = { every: 32, rows: [{ at: 4, tokens: [5, 9], logitsMilli: [7100, -20] }] };
+const recorded = { outputTokens: [5, 6, 7], text: "abc", stopReason: "end", fingerprints } as const;
 
 test("equal tokens, end and text are EXACT, whatever else differs", () => {
   expect(compareRuns(recorded, recorded, ["platform a then, b now"])).toEqual({
@@ -35,6 +36,15 @@ test("a forged text or end is a MISMATCH although the tokens are right", () => {
     verdict: "MISMATCH",
     why: expect.stringContaining("stop:"),
   });
+});
+
+test("other fingerprints are a MISMATCH in the same program only", () => {
+  const thought = { every: 32, rows: [{ at: 4, tokens: [5, 9], logitsMilli: [7101, -20] }] };
+  expect(compareRuns(recorded, { ...recorded, fingerprints: thought }, [])).toMatchObject({
+    verdict: "MISMATCH",
+    why: expect.stringMatching(/^fingerprints:/),
+  });
+  expect(compareRuns(recorded, { ...recorded, fingerprints: thought }, ["platform"]).verdict).toBe("EXACT");
 });
 
 test("firstDifference is null for equal lists", () => {

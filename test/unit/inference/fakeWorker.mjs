@@ -41,6 +41,7 @@ const result = (id, text) => ({
   outputTokens: [2],
   text,
   stopReason: "end",
+  fingerprints: { every: 32, rows: [] },
   prefillMs: 0,
   generationMs: 0,
 });

@@ -1,0 +1,70 @@
+import type { ControlledEvaluateInputItem, LlamaContextSequence, Token } from "node-llama-cpp";
+import type { FingerprintRow, Fingerprints } from "../core/inference.ts";
+
+/** Tokens between two rows, and logits in a row. Part of a record's meaning: it may not choose its own. */
+export const FINGERPRINT_EVERY = 32;
+export const FINGERPRINT_TOP = 8;
+
+/**
+ * Tokens of the prompt that are left for `evaluate` after the fingerprints. Two, not one: kernels for a single row compute
+ * other bits than those for several (measured), and a run has to be the same with and without fingerprints.
+ */
+export const LEFT_OVER = 2;
+
+/** Raw logits: the binding applies the sampling options before it shows them. */
+export const RAW = { temperature: 0, topK: 0, topP: 1, minP: 0 } as const;
+
+/** Where the rows of a prompt of this many tokens lie, first to last. */
+export function fingerprintPlaces(promptTokens: number): readonly number[] {
+  const places: number[] = [];
+  for (let at = promptTokens - LEFT_OVER - 1; at >= 0; at -= FINGERPRINT_EVERY) places.unshift(at);
+  return places;
+}
+
+/** Evaluates all but the last two prompt tokens on an empty sequence, and writes down what the model thinks on the way. */
+export async function evaluateHead(
+  sequence: LlamaContextSequence,
+  promptTokens: readonly number[],
+): Promise<Fingerprints> {
+  const places = new Set(fingerprintPlaces(promptTokens.length));
+  if (places.size === 0) return { every: FINGERPRINT_EVERY, rows: [] };
+  const items = promptTokens.slice(0, -LEFT_OVER).map((token, at): ControlledEvaluateInputItem =>
+    places.has(at)
+      ? [
+          token as Token,
+          {
+            generateNext: { logits: { filter: { tokens: [], includeTop: FINGERPRINT_TOP } }, options: RAW },
+          },
+        ]
+      : (token as Token),
+  );
+  const results = await sequence.controlledEvaluate(items);
+  return {
+    every: FINGERPRINT_EVERY,
+    rows: [...places].map((at) => rowOf(at, results[at]?.next.logits ?? new Map())),
+  };
+}
+
+function rowOf(at: number, logits: ReadonlyMap<Token, number>): FingerprintRow {
+  const top = [...logits].slice(0, FINGERPRINT_TOP);
+  return { at, tokens: top.map(([token]) => token), logitsMilli: top.map(([, logit]) => milli(logit)) };
+}
+
+/** Thousandths, as records hold no floats. */
+export const milli = (logit: number): number => Math.round(logit * 1000) || 0;
+
+/** Largest difference of two fingerprints' logits in thousandths, or null when they are not about the same tokens. */
+export function fingerprintDistance(
+  recorded: readonly FingerprintRow[],
+  actual: readonly (readonly number[])[],
+): number | null {
+  if (recorded.length !== actual.length) return null;
+  let worst = 0;
+  for (const [index, row] of recorded.entries()) {
+    const logits = actual[index]!;
+    if (row.tokens.length !== row.logitsMilli.length || logits.length !== row.tokens.length) return null;
+    for (const [place, logit] of row.logitsMilli.entries())
+      worst = Math.max(worst, Math.abs(logit - logits[place]!));
+  }
+  return worst;
+}
