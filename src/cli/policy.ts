@@ -96,8 +96,8 @@ const worstCaseCommand = defineCommand({
     if (args.json) return writeJson({ policy: policy.name, chain: policy.chainId, ...worst });
     lines([
       `The most that can be lost under ${policy.name}, if the agent's key is in the worst hands:`,
-      ...worst.assets.flatMap(({ asset, words, why }) => [
-        `  ${asset}`,
+      ...worst.assets.flatMap(({ address, asset, words, why }) => [
+        `  ${asset}${BigInt(address) === 0n ? "" : ` (${address})`}`,
         `    per call  ${words.perCall}`,
         `    window    ${words.window}`,
         `    day       ${words.perDay}`,

@@ -61,7 +61,12 @@ export const simulateCommand = defineCommand({
       args.journal === undefined
         ? await simulate.readActions(args.actions!)
         : simulate.readJournalActions(args.journal);
-    const { results, totals } = replay(compilePolicy(document, zeroAddress), actions, account ?? zeroAddress);
+    const policy = compilePolicy(document, zeroAddress);
+    if (account === undefined && actions.some((action) => "calls" in action))
+      throw new BaseError("Calls are judged for an account: conditions may name it.", {
+        remedy: "Add --account 0x….",
+      });
+    const { results, totals, unassigned } = replay(policy, actions, account ?? zeroAddress);
     if (results.some(({ verdict }) => verdict === "deny")) process.exitCode = 1;
     const lines = results.map(({ action, reasons, verdict, words }) => ({
       at: new Date(action.at * 1000).toISOString(),
@@ -72,7 +77,7 @@ export const simulateCommand = defineCommand({
       verdict,
       reasons,
     }));
-    if (args.json) return writeJson({ policy: document.policy, results: lines, totals });
+    if (args.json) return writeJson({ policy: document.policy, results: lines, totals, unassigned });
     process.stdout.write(
       [
         ...lines.map(
@@ -80,6 +85,7 @@ export const simulateCommand = defineCommand({
             `${at}  ${verdict.padEnd(5)}  ${action}${label === null ? "" : ` (${label}${was === null ? "" : `, was ${was}`})`}${reasons.length > 0 ? `\n    ${reasons.map(({ words }) => words).join("\n    ")}` : ""}`,
         ),
         ...totals.map(({ words }) => words),
+        ...(unassigned > 0 ? [`${unassigned} more refused: no limit allows them`] : []),
         "",
       ].join("\n"),
     );

@@ -79,6 +79,12 @@ function targetOf(name: string, asset: Token, registry: Registry): Address {
       `${name} is the ${asset.symbol} contract itself, which the chain lets no rule call.`,
       "Allow its functions with `functions` of the limit.",
     );
+  const other = registry.limited.find(({ address }) => address === target);
+  if (other)
+    throw mistake(
+      `${name} is the ${other.symbol} contract, and what a call does with ${other.symbol} passes by its limit.`,
+      `Allow functions of ${other.symbol} with \`functions\` of its limit, or remove that limit.`,
+    );
   return target;
 }
 
@@ -140,12 +146,21 @@ function compileCondition(
     const operands = listed.map((value) => operandOf(value, type, registry));
     return {
       parameter,
-      words: listed.length === 1 ? `${path} is ${listed[0]}` : `${path} is one of ${listed.join(", ")}`,
+      words:
+        listed.length === 1
+          ? `${path} is ${shown(listed[0]!, type, registry)}`
+          : `${path} is one of ${listed.map((value) => shown(value, type, registry)).join(", ")}`,
       chain: [{ word, comparison: comparison.in, operands }],
     };
   }
   return compileRange(parameter, clause, registry);
 }
+
+/** A value as people read it; a name together with the address that it stands for. */
+const shown = (value: string | number | boolean, type: string, registry: Registry): string =>
+  type === "address" && typeof value === "string" && !/^0x/i.test(value)
+    ? `${value} (${addressNamed(value, registry)})`
+    : String(value);
 
 function compileRange(
   parameter: Parameter & { readonly word: bigint },

@@ -4,10 +4,12 @@ import { formatUnitsExact } from "../core/amount.ts";
 import { canonicalize } from "../core/canonical.ts";
 import { sha256Hex } from "../core/hash.ts";
 import type { JsonObject } from "../core/json.ts";
+import { changeCap } from "./cap.ts";
 import { compileCall, type CompiledCall } from "./call.ts";
 import { functionBits, leastExponent, packTerms, policyIdOf, type Grant, type GrantUnits } from "./grant.ts";
 import { collecting, mistake, type Attempt, type ClausePath } from "./mistakes.ts";
 import { payeeTree, type PayeeTree } from "./payeeTree.ts";
+import { isRefusal } from "./refusal.ts";
 import { nativeToken, registryOf, tokenOf, unitsOf, type Registry, type Token } from "./registry.ts";
 import { ruleTree } from "./rule.ts";
 import type { LimitClause, PolicyDocument } from "./schema.ts";
@@ -74,7 +76,22 @@ export function compilePolicy(
     const accountCaps = (document.accountCaps ?? []).map((cap, index) =>
       attempt(["accountCaps", index], () => {
         const token = tokenOf(cap.perWindow, registry.tokens);
-        return { token, perWindow: unitsOf(cap.perWindow, token), bucket: bucketSeconds(cap.window) };
+        const first = document.accountCaps!.findIndex(
+          (other) => other.perWindow.split(" ")[1] === token.symbol,
+        );
+        if (first !== index)
+          throw mistake(
+            `An account has one cap for each token, and ${token.symbol} has one already.`,
+            "Keep one of the two.",
+          );
+        const perWindow = unitsOf(cap.perWindow, token);
+        const bucket = bucketSeconds(cap.window);
+        if (isRefusal(changeCap(0n, { perWindow, bucket }, 0n)))
+          throw mistake(
+            `A cap of ${cap.perWindow} has more digits than the chain keeps.`,
+            "Round it to four digits, e.g. 123400.00.",
+          );
+        return { token, perWindow, bucket };
       }),
     );
     return Object.freeze({

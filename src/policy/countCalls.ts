@@ -1,9 +1,10 @@
-import { decodeFunctionData, isAddressEqual, type Address } from "viem";
+import { decodeFunctionData, encodeFunctionData, isAddressEqual, type Address } from "viem";
 
 import type { Call } from "../core/operation.ts";
 import type { CompiledLimit, CompiledPolicy } from "./compile.ts";
 import { functionBits } from "./grant.ts";
 import { countedFunctions, holdingRule, payeeOf, wordOf } from "./proveCalls.ts";
+import { mostCalls } from "./measureCalls.ts";
 import { nativeToken } from "./registry.ts";
 
 /** What one grant counts of some calls, and which of them it does not allow. */
@@ -34,6 +35,8 @@ function countUnder(
   const { asset, extras } = limit.grant;
   const native = asset === nativeToken.address;
   const rules = limit.calls.map(({ rule }) => rule);
+  if (calls.length === 0 || calls.length > mostCalls)
+    refusals.push(`${calls.length} calls: one operation makes 1 to ${mostCalls}.`);
   for (const [index, call] of calls.entries()) {
     const at = `Call ${index + 1}`;
     const selector = call.data.slice(0, 10);
@@ -55,6 +58,13 @@ function countUnder(
       continue;
     }
     const { args, functionName } = decodeFunctionData({ abi: countedFunctions, data: call.data });
+    const plain = encodeFunctionData({
+      abi: countedFunctions,
+      functionName,
+      args,
+    });
+    if (plain !== call.data.toLowerCase())
+      refusals.push(`${at}: the data of ${functionName} is encoded in another way than the ABI's.`);
     const bit = functionName in functionBits ? functionBits[functionName as keyof typeof functionBits] : 0n;
     if ((extras.functions & bit) !== bit)
       refusals.push(`${at}: the ${limit.token.symbol} limit does not allow ${functionName}.`);

@@ -49,8 +49,10 @@ function limitSentences(who: string, limit: CompiledLimit, policy: CompiledPolic
   const { ceiling, operations, operationsPerWindow } = grant.extras;
   const show = (amount: bigint) => showUnits(amount, token);
   const window = `in any ${lengthInWords(grant.bucket * bucketsPerWindow)}`;
+  const asset =
+    token === nativeToken ? "the native coin" : `the token at ${token.address}, ${token.decimals} decimals`;
   return [
-    `${who} may pay at most ${show(grant.perCall)} at a time, ${show(grant.perWindow)} ${window}, ${show(grant.lifetime)} in all. Amounts are counted in steps of ${show(10n ** BigInt(units.exponent))}, rounded up.`,
+    `${who} may pay at most ${show(grant.perCall)} at a time, ${show(grant.perWindow)} ${window}, ${show(grant.lifetime)} in all; ${token.symbol} is ${asset}. Amounts are counted in steps of ${show(10n ** BigInt(units.exponent))}, rounded up.`,
     ...(ceiling > 0n
       ? [
           `With the co-signature of any one of ${list(policy.approvers)} it may pay up to ${show(ceiling)} at a time; window and lifetime hold all the same.`,

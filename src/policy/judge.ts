@@ -4,7 +4,7 @@ import type { Reason, Verdict } from "../core/verdict.ts";
 import type { CompiledPolicy } from "./compile.ts";
 import { isPlain } from "./grant.ts";
 import { measureCalls, type CallProof } from "./measureCalls.ts";
-import { meterOperation, perCallOf } from "./meter.ts";
+import { meterOperation, perCallOf, type Words } from "./meter.ts";
 import { candidateAmounts, namesPayee } from "./occurrences.ts";
 import { approvalReason, balanceReason, reasonOf, unfundedReason } from "./reason.ts";
 import { isRefusal, refusal, type Refusal } from "./refusal.ts";
@@ -86,6 +86,14 @@ function chainReasons(input: JudgeInput): ChainReasons {
   if (request.feeWei > input.gasFundsWei) denials.push(unfundedReason(request.feeWei, input.gasFundsWei));
   if (amountUnits > input.balanceUnits) denials.push(balanceReason(amountUnits, input.balanceUnits, limit));
   return { denials, questions };
+}
+
+/** What the account has on record after a payment that it allows; undefined: it does not allow it. */
+export function wordsAfter(input: JudgeInput): Words | undefined {
+  const request = requestOf(input);
+  if (isRefusal(request)) return undefined;
+  const { done, value } = meterOperation(request, stateOf(input, input.usage)).next();
+  return done ? value : undefined;
 }
 
 type ChainReasons = { readonly denials: readonly Reason[]; readonly questions: readonly Reason[] };

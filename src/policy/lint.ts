@@ -116,6 +116,15 @@ function lintLimit(policy: CompiledPolicy, limit: CompiledLimit, index: number, 
         "A person needs no allowance: use a policy of its own for payments, or mark it `contract: true`.",
       );
   }
+  const step = 10n ** BigInt(limit.units.exponent);
+  if (grant.perWindow > 0n && step * 1000n > grant.perWindow)
+    find(
+      "step-coarse",
+      "warning",
+      at("lifetime"),
+      `Amounts count in steps of ${showUnits(step, token)}, rounded up: small payments use up the window of ${showUnits(grant.perWindow, token)} early.`,
+      "Lower the lifetime: the steps follow from it.",
+    );
   if (grant.extras.operations === 0n && grant.extras.operationsPerWindow === 0n)
     find(
       "operations-unlimited",
@@ -220,6 +229,15 @@ function lintPeople(policy: CompiledPolicy, { agent }: LintFacts, find: Find): v
 
 function lintGas(policy: CompiledPolicy, find: Find): void {
   const { gasBudget, feeCap } = policy.limits[0]!.grant;
+  const { paymaster } = policy.limits[0]!.grant.extras;
+  if (BigInt(paymaster) !== 0n)
+    find(
+      "paymaster-allowance",
+      "warning",
+      ["paymaster"],
+      `${paymaster} may take all of any token allowance that it has, with every operation that it sponsors.`,
+      "Give it no allowance, or a small one; nothing in the policy holds it.",
+    );
   const total = worstCase(policy).gas.lifetime;
   if (total >= muchGasWei)
     find(

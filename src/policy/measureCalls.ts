@@ -20,7 +20,8 @@ export type Measure = {
   readonly touched: readonly Address[];
 };
 
-const mostCalls = 16;
+/** Most calls of one operation. */
+export const mostCalls = 16;
 const maxUint = (1n << 256n) - 1n;
 /** Solidity's code for arithmetic that leaves its type. */
 const overflow = refusal("Panic", 0x11n);

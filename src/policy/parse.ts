@@ -37,6 +37,9 @@ export class PolicyError extends BaseError {
   }
 }
 
+/** A text that is no YAML at all has a mistake in each line. */
+const mostMistakes = 20;
+
 /** What the YAML reader's codes mean here. */
 const yamlWords: Readonly<Partial<Record<string, string>>> = {
   MULTIPLE_DOCS: "a file holds one policy: remove all from this line on",
@@ -56,7 +59,7 @@ export function parsePolicy(text: string, source = "policy"): PolicyDocument {
   if (broken.length > 0)
     throw new PolicyError(
       source,
-      broken.map((error) => ({
+      broken.slice(0, mostMistakes).map((error) => ({
         ...at(error.pos[0]),
         path: "",
         words: yamlWords[error.code] ?? error.message.split("\n")[0]!.replace(/ at line.*$/, ""),
@@ -66,9 +69,18 @@ export function parsePolicy(text: string, source = "policy"): PolicyDocument {
   const alias = findAlias(document.contents);
   if (alias !== undefined)
     throw new PolicyError(source, [
-      { ...at(alias), path: "", words: "anchors and aliases are not allowed: write the value out" },
+      { ...at(alias), path: "", words: "anchors, aliases and tags are not allowed: write the value out" },
+    ]);
+  // Another version of YAML reads other values out of the same text.
+  if (document.directives?.yaml.explicit)
+    throw new PolicyError(source, [
+      { ...at(0), path: "", words: "directives are not allowed: the language is YAML 1.2" },
     ]);
   const value: unknown = document.toJS({ maxAliasCount: 0 });
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw new PolicyError(source, [
+      { ...at(0), path: "", words: "it holds no policy: begin with `policy: a-name`, see docs/policies.md" },
+    ]);
   const parsed = policySchema.safeParse(value, { reportInput: true });
   if (!parsed.success) {
     const { issues } = parsed.error;
@@ -135,7 +147,7 @@ function suggestion(key: string, path: readonly PropertyKey[]): string {
 
 function findAlias(node: unknown): number | undefined {
   if (isAlias(node)) return node.range?.[0] ?? 0;
-  if ((isScalar(node) || isMap(node) || isSeq(node)) && node.anchor !== undefined)
+  if ((isScalar(node) || isMap(node) || isSeq(node)) && (node.anchor ?? node.tag) !== undefined)
     return rangeStart(node) ?? 0;
   if (isMap(node))
     for (const item of node.items)

@@ -22,6 +22,8 @@ export const nativeToken: Token = { symbol: "ETH", address: zeroAddress, decimal
 /** Every word of a document that stands for an address. */
 export type Registry = {
   readonly tokens: readonly Token[];
+  /** Tokens that a limit counts. */
+  readonly limited: readonly Token[];
   readonly payees: readonly Payee[];
   readonly contracts: readonly Named[];
   readonly approvers: readonly Named[];
@@ -31,8 +33,14 @@ export type Registry = {
 const namedOf = (entries: Readonly<Record<string, { readonly address: Address }>> = {}): readonly Named[] =>
   Object.entries(entries).map(([name, { address }]) => ({ name, address }));
 
+const tokensOf = ({ tokens }: PolicyDocument): readonly Token[] =>
+  Object.entries(tokens).map(([symbol, entry]) => ({ symbol, ...entry }));
+
 export const registryOf = (document: PolicyDocument): Registry => ({
-  tokens: Object.entries(document.tokens).map(([symbol, entry]) => ({ symbol, ...entry })),
+  tokens: tokensOf(document),
+  limited: tokensOf(document).filter(({ symbol }) =>
+    document.limits.some(({ lifetime }) => lifetime.split(" ")[1] === symbol),
+  ),
   payees: Object.entries(document.payees).map(([name, entry]) => ({
     name,
     address: entry.address,

@@ -3,14 +3,13 @@ import type { Address } from "viem";
 import type { Call } from "../core/operation.ts";
 import type { Reason, Verdict } from "../core/verdict.ts";
 import { countCalls, type CallCount } from "./countCalls.ts";
-import type { CompiledLimit, CompiledPolicy } from "./compile.ts";
-import { judge, type Circumstances } from "./judge.ts";
-import { unitOf, unitsUp } from "./meter.ts";
+import type { CompiledPolicy } from "./compile.ts";
+import { changeCap } from "./cap.ts";
+import { judge, wordsAfter, type Circumstances, type JudgeInput } from "./judge.ts";
 import type { Payee } from "./registry.ts";
 import { showUnits } from "./registry.ts";
 import { isReason, resolveTransfer, type Payment } from "./resolve.ts";
-import { decodeCounters, encodeCounters, type Claim, type Counters } from "./usage.ts";
-import { chargeWindow, windowAt } from "./window.ts";
+import { decodeCounters, type Claim, type Counters } from "./usage.ts";
 
 /** Something that was done, or might be: a payment in the policy's words, or raw calls. */
 export type ReplayAction = {
@@ -48,6 +47,8 @@ export type Replay = {
     readonly allowedUnits: bigint;
     readonly words: string;
   }[];
+  /** Actions that no limit could be found for: an unknown payee or token, or calls that nothing allows. All of them denied. */
+  readonly unassigned: number;
 };
 
 /** Nobody's mail is looked at: the question is what the chain would have said. */
@@ -59,23 +60,27 @@ const enough = 2n ** 255n;
 
 /**
  * What a policy would have said to a history of actions, had it been in force from the first on with fresh counters. Gas,
- * balances and freezes are left out; what is denied or asked about is not counted as spent.
+ * balances, heartbeats and freezes are left out; what is denied or asked about is not counted as spent.
  */
 export function replay(policy: CompiledPolicy, actions: readonly ReplayAction[], account: Address): Replay {
-  const usage = new Map(policy.limits.map((limit) => [limit, granted]));
+  const usage = new Map(policy.limits.map((limit) => [limit, { counters: granted, operations: 0n }]));
+  const caps = new Map(
+    policy.accountCaps.map((cap): [Address, bigint] => [cap.token.address, changeCap(0n, cap, 0n) as bigint]),
+  );
   const results = actions
     .toSorted((a, b) => a.at - b.at)
     .map((action): ReplayResult & { readonly payment?: Payment } => {
       const payment = paymentOf(policy, action, account);
       const told = wordsOf(action);
       if (isReason(payment)) return { action, words: told, verdict: "deny", reasons: [payment] };
-      const { amountUnits, limit } = payment;
+      const { limit } = payment;
       const claim: Claim = {
         validAfter: BigInt(action.at) - claimLead,
         validUntil: BigInt(action.at) - claimLead + claimLength,
       };
-      const counters = usage.get(limit)!;
-      const verdict = judge({
+      const { counters, operations } = usage.get(limit)!;
+      const { asset } = limit.grant;
+      const input: JudgeInput = {
         policy,
         payment,
         usage: { counters, epoch: 0, frozen: false },
@@ -84,12 +89,18 @@ export function replay(policy: CompiledPolicy, actions: readonly ReplayAction[],
         expectedFeeWei: 0n,
         gasFundsWei: enough,
         circumstances: noCircumstances,
-      });
-      if (verdict.kind === "allow" && !action.uncounted)
-        usage.set(limit, charged(limit, counters, claim, amountUnits));
+        chain: { account, operations, cap: caps.get(asset) ?? 0n },
+      };
+      const verdict = judge(input);
+      const after = action.uncounted || verdict.kind !== "allow" ? undefined : wordsAfter(input);
+      if (after) {
+        usage.set(limit, { counters: decodeCounters(after.counters), operations: after.operations });
+        if (caps.has(asset)) caps.set(asset, after.cap);
+      }
       return { action, words: told, verdict: verdict.kind, reasons: verdict.reasons, payment };
     });
   return {
+    unassigned: results.filter(({ payment }) => payment === undefined).length,
     results: results.map(({ action, reasons, verdict, words }) => ({ action, words, verdict, reasons })),
     totals: policy.limits.map((limit) => {
       const own = results.filter(({ payment }) => payment?.limit === limit);
@@ -142,10 +153,3 @@ export const paymentOfCalls = ({ amountUnits, limit }: CallCount, to: Address): 
 
 const wordsOf = (action: ReplayAction): string =>
   "calls" in action ? `${action.calls.length} calls` : `${action.amount} ${action.token} to ${action.to}`;
-
-/** The counters after a payment, as the law charges them. */
-function charged(limit: CompiledLimit, counters: Counters, claim: Claim, amount: bigint): Counters {
-  const units = unitsUp(amount, unitOf(limit.units));
-  const word = encodeCounters({ ...counters, lifetime: counters.lifetime + Number(units) });
-  return decodeCounters(chargeWindow(word, windowAt(word, claim, limit.grant.bucket), units));
-}

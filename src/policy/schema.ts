@@ -12,7 +12,10 @@ const address = text(/^0x[0-9a-fA-F]{40}$/, anAddress)
   .refine((given) => isAddress(given), anAddress)
   .transform((given): Address => getAddress(given));
 /** `"42.50 USDC"`: the unit stands with the number, so that no reader has to guess it. */
-const amount = text(/^\d+(\.\d+)? [A-Z][A-Z0-9]*$/, 'an amount with its unit, e.g. "500.00 USDC"').meta({
+const amount = text(
+  /^\d{1,78}(\.\d{1,36})? [A-Z][A-Z0-9]{0,11}$/,
+  'an amount with its unit, e.g. "500.00 USDC"',
+).meta({
   examples: ["500.00 USDC", "0.05 ETH"],
 });
 const duration = text(/^\d+(m|h|d)$/, 'a duration, e.g. "30m", "24h" or "7d"').meta({
@@ -23,6 +26,11 @@ const instant = z.iso.datetime({
   error: 'a moment with its zone, e.g. "2027-06-30T00:00:00Z"',
 });
 const domain = text(/^[a-z0-9-]+(\.[a-z0-9-]+)+$/, 'a domain in lower case, e.g. "acme.example"');
+/** Words as people write them, on one line: no control characters, nothing that turns the direction of writing. */
+const plain = text(
+  /^[ -~\u00a0-\u061b\u061d-\u200a\u2010-\u2027\u202f-\u205f\u2070-\ufefe\uff00-\uffff]{3,64}$/,
+  "3 to 64 characters that can be seen, on one line",
+);
 const parameterPath = text(
   /^[\w]+(\.[\w]+)*$/,
   'a parameter by name, with dots into tuples, e.g. "params.amountIn"',
@@ -31,13 +39,20 @@ const parameterPath = text(
 /** A person or a contract by name: approvers, guardians, call targets. */
 const addressEntry = z.strictObject({ address: address.describe("0x and 40 hex digits.") });
 
-/** What a word of a call may be: an amount, a name of the registry, an address, a whole number, hex bytes or a truth value. */
-const argument = z.union([z.string().min(1), z.int().min(0), z.boolean()], {
-  error: 'an amount ("100.00 USDC"), a name of the policy, an address, a whole number, hex or true/false',
-});
-const number = z.union([z.string().min(1), z.int().min(0)], {
-  error: 'an amount ("100.00 USDC") or a whole number',
-});
+/**
+ * What a word of a call may be: an amount, a name of the registry, an address, a whole number, hex bytes or a truth value.
+ * Nothing else: it is shown in the sentences that a person signs under, so it may not be a sentence itself.
+ */
+const aNumber = 'an amount ("100.00 USDC") or a whole number';
+const anArgument =
+  'an amount ("100.00 USDC"), a name of the policy, an address, a whole number, hex or true/false';
+const word =
+  /^(\d{1,78}|\d{1,78}(\.\d{1,36})? [A-Z][A-Z0-9]{0,11}|0x[0-9a-fA-F]*|[A-Z][A-Z0-9]{0,11}|[a-z][a-z0-9-]{0,31})$/;
+const argument = z.union([text(word, anArgument), z.int().min(0), z.boolean()], { error: anArgument });
+const number = z.union(
+  [text(/^(\d{1,78}|\d{1,78}(\.\d{1,36})? [A-Z][A-Z0-9]{0,11})$/, aNumber), z.int().min(0)],
+  { error: aNumber },
+);
 const isOneKind = (given: Readonly<Record<string, unknown>>) => {
   const keys = Object.keys(given);
   return keys.length === 1 || (keys.length === 2 && "atMost" in given && "atLeast" in given);
@@ -55,7 +70,7 @@ const condition = z
 const limit = z.strictObject({
   perPayment: amount.describe("Most that one operation may pay without an approver, inclusive."),
   perWindow: amount.describe("Most in any interval of the length of `window`, inclusive."),
-  window: duration.describe("Length of the rolling window: 30 minutes to 1000 days."),
+  window: duration.describe("Length of the rolling window: 30 minutes to 1165 days."),
   lifetime: amount.describe("Most ever, inclusive."),
   functions: z
     .array(z.enum(["transferFrom", "approve", "increaseAllowance", "permit"]))
@@ -144,7 +159,7 @@ export const policySchema = z.strictObject({
             "Advisory: mail domains this payee writes from. A bill for it from elsewhere is asked about.",
           ),
         names: z
-          .array(z.string().min(3).max(64))
+          .array(plain)
           .min(1)
           .optional()
           .describe(

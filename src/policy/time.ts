@@ -14,7 +14,7 @@ export function bucketSeconds(window: string): bigint {
   if (seconds % bucketsPerWindow === 0n && bucket >= 300n && bucket <= 0xffffffn) return bucket;
   throw mistake(
     `A window of ${window} can't be kept on chain.`,
-    "Use a window of 30 minutes to 1000 days whose sixth part is a whole number of seconds.",
+    "Use a window of 30 minutes to 1165 days whose sixth part is a whole number of seconds.",
   );
 }
 

@@ -11,7 +11,7 @@ export type AssetWorstCase = {
   readonly asset: string;
   readonly address: Address;
   readonly decimals: number;
-  /** Counted by one operation, co-signed if there are approvers. */
+  /** In one operation, co-signed if there are approvers. */
   readonly perCall: bigint;
   /** In any interval of `length` seconds. */
   readonly window: { readonly length: number; readonly amount: bigint };
@@ -106,7 +106,8 @@ function assetWorstCase(limit: CompiledLimit): AssetWorstCase {
   const allowances = leavesAllowances(limit);
   const window = allowances ? lifetime : counted;
   const perDay = allowances ? lifetime : least(lifetime, counted * windowsInDay);
-  const perCall = least(perOperation, counted);
+  const countedPerCall = least(perOperation, counted);
+  const perCall = allowances ? lifetime : countedPerCall;
   const show = (units: bigint) => showUnits(units, token);
   return {
     asset: token.symbol,
@@ -128,7 +129,7 @@ function assetWorstCase(limit: CompiledLimit): AssetWorstCase {
         : []),
       ...(allowances
         ? [
-            `At most ${show(counted)} is spent or approved in any ${lengthInWords(length)}, but what was approved over the whole lifetime may be taken in one instant.`,
+            `At most ${show(countedPerCall)} is spent or approved in one operation and ${show(counted)} in any ${lengthInWords(length)}, but what was approved over the whole lifetime may be taken in one instant.`,
           ]
         : []),
       ...(lifetime < grant.lifetime
@@ -148,14 +149,23 @@ function notes(policy: CompiledPolicy): readonly string[] {
   const calls = limits.flatMap((limit) => limit.calls.map((call) => ({ call, limit })));
   const sponsor = limits[0]!.grant.extras.paymaster;
   return [
-    "Grants that are live at the same time add up: a policy that was neither revoked nor replaced adds its own figures.",
+    "Grants that are live at the same time add up: a policy that was neither revoked nor replaced adds its own figures. A revoked one has spent what it spent: a new policy, or the same with another salt, begins at zero.",
     ...(limits.some(leavesAllowances)
       ? [
           "An allowance outlives the policy: a spender may take what was approved after revocation, freeze and expiry, until the owner sets the allowance to zero.",
         ]
       : []),
+    ...(calls.length > 0
+      ? [
+          "Parameters have the names that this document gives them: compare its declarations with the contracts' own.",
+        ]
+      : []),
     ...calls.map(({ call, limit }) => uncounted(call, limit)),
-    ...(BigInt(sponsor) === 0n ? [] : [`Operations that ${sponsor} sponsors cost the account no gas.`]),
+    ...(BigInt(sponsor) === 0n
+      ? []
+      : [
+          `Operations that ${sponsor} sponsors cost the account no gas. Whatever token allowance it has is not in these figures: it may take all of that with any operation, and no limit, budget or fee cap holds it.`,
+        ]),
     ...(policy.accountCaps.length > 0
       ? ["The caps over all agents of the account are not taken off these figures: the owner may lift them."]
       : []),
@@ -168,5 +178,5 @@ function uncounted({ to, signature, spends }: CompiledCall, { token }: CompiledL
     ...(spends === null ? [] : [`${spends} of ${token.symbol}`]),
     ...(token === nativeToken ? ["the coin sent along"] : []),
   ];
-  return `Of ${signature.name} of ${to} ${counts.length === 0 ? "nothing is counted" : `only ${counts.join(" and ")} is counted`}: what it does with an older allowance, a deposit or a position that the account has there is not in these figures.`;
+  return `Of ${signature.name} of ${to} ${counts.length === 0 ? "nothing is counted" : `only ${counts.join(" and ")} is counted`}: what it does with an older allowance, a deposit, a position, or, if it is a token, with the whole balance that the account has there is not in these figures.`;
 }

@@ -242,6 +242,44 @@ describe("a history", () => {
   });
 });
 
+test("counts operations, as the chain does, and says what no limit allows", () => {
+  const text = policyText.replace(
+    "functions: [approve]",
+    "functions: [approve]\n    operations: { perWindow: 1 }",
+  );
+  const policy = compilePolicy(parsePolicy(text, "dca.yaml"), world.agent.address);
+  const start = 1_800_000_000;
+  const pay = (hours: number, to: string = acme) => ({
+    at: start + hours * 3600,
+    to,
+    token: "USDC",
+    amount: "1.00",
+  });
+  const many = {
+    at: start + 60 * 3600,
+    calls: Array.from({ length: 17 }, () => token("transfer", acme, 1n)),
+  };
+  const transfer = token("transfer", acme, units);
+  const dirty = { ...transfer, data: transfer.data.replace("a9059cbb00", "a9059cbb01") as `0x${string}` };
+  const encoded = { at: start + 61 * 3600, calls: [dirty] };
+  const { results, totals, unassigned } = replay(
+    policy,
+    [pay(0), pay(2), pay(30), pay(31, "nobody"), many, encoded],
+    world.account,
+  );
+  expect(results.map(({ verdict, reasons }) => [verdict, ...reasons.map(({ code }) => code)])).toEqual([
+    ["allow"],
+    ["deny", "too-many-operations-in-window"],
+    ["allow"],
+    ["deny", "payee-unknown"],
+    ["deny", "call-not-allowed"],
+    ["deny", "call-not-allowed"],
+  ]);
+  expect(results[4]!.reasons[0]!.words).toBe("17 calls: one operation makes 1 to 16.");
+  expect(totals).toMatchObject([{ allowed: 2, denied: 1 }]);
+  expect(unassigned).toBe(3);
+});
+
 test("the command says it for people and for programs, with its status", async () => {
   const main = join(import.meta.dirname, "../../src/cli/main.ts");
   const bursar = (...words: readonly string[]) =>

@@ -184,9 +184,25 @@ describe("a call", () => {
       "to the asset itself",
       [
         ["0x7777777777777777777777777777777777777777", "0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48"],
-        ["to: router", "to: vault"],
+        ["{ to: vault,", "{ to: router,"],
+        ["- to: router", "- to: vault"],
       ],
       "calls.0.to: vault is the USDC contract itself",
+    ],
+    [
+      "to a token that another limit counts",
+      [["0x7777777777777777777777777777777777777777", "0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48"]],
+      "calls.1.to: vault is the USDC contract, and what a call does with USDC passes by its limit",
+    ],
+    [
+      "with a sentence in place of a value",
+      [["atMost: 50 USDC", 'atMost: "50 USDC, and nobody else may call it"']],
+      'calls.0.where.params.amountIn.atMost: has to be an amount ("100.00 USDC") or a whole number',
+    ],
+    [
+      "with a value that turns lines of a terminal",
+      [["equals: USDC", 'equals: "USDC\\e[2K"']],
+      'calls.0.where.params.tokenIn.equals: has to be an amount ("100.00 USDC"), a name of the policy',
     ],
     [
       "that no limit counts",

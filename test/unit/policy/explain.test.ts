@@ -9,7 +9,7 @@ import { compiled, editedEverything, shipped } from "./documents.ts";
 const words = (policy: CompiledPolicy) => explainPolicy(policy).map((sentence) => sentence.words);
 const explained = (name: string) => words(compilePolicy(parsePolicy(shipped(name)), zeroAddress));
 const addUp =
-  "Grants that are live at the same time add up: a policy that was neither revoked nor replaced adds its own figures.";
+  "Grants that are live at the same time add up: a policy that was neither revoked nor replaced adds its own figures. A revoked one has spent what it spent: a new policy, or the same with another salt, begins at zero.";
 const refused =
   "Everything else is refused by the chain, and so is any operation without a decision commitment.";
 const advisory =
@@ -17,7 +17,7 @@ const advisory =
 
 it("says in sentences what the chain enforces, and what is only advice", () => {
   expect(words(compiled())).toEqual([
-    "The agent 0x5fA59300b772D54451e6921c4a0db8FD3dDAD8cE may pay at most 42.50 USDC at a time, 250.00 USDC in any 24 hours, 5000.00 USDC in all. Amounts are counted in steps of 0.01 USDC, rounded up.",
+    "The agent 0x5fA59300b772D54451e6921c4a0db8FD3dDAD8cE may pay at most 42.50 USDC at a time, 250.00 USDC in any 24 hours, 5000.00 USDC in all; USDC is the token at 0x77D93908Ca1cb75f3Fb71270b066baA9a1075191, 6 decimals. Amounts are counted in steps of 0.01 USDC, rounded up.",
     "It may spend at most 0.002 ETH on gas per operation and 0.05 ETH in all.",
     "It may do so until 2030-03-17T17:46:40.000Z.",
     "It may pay only: acme (0x06C86c00982B50789830b3b6bfA5A985729f55D8), northwind (0x130286312BA5E7d805330ADFe0059451484a17B5).",
@@ -36,7 +36,7 @@ it("calls advisory what the chain does not enforce, and nothing else", () => {
 
 it("explains a subscription: escalation, counts, heartbeat, guardian", () => {
   expect(explained("subscription")).toEqual([
-    "The agent may pay at most 15.00 USDC at a time, 30.00 USDC in any 28 days, 360.00 USDC in all. Amounts are counted in steps of 0.001 USDC, rounded up.",
+    "The agent may pay at most 15.00 USDC at a time, 30.00 USDC in any 28 days, 360.00 USDC in all; USDC is the token at 0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913, 6 decimals. Amounts are counted in steps of 0.001 USDC, rounded up.",
     "With the co-signature of any one of alice (0x3333333333333333333333333333333333333333) it may pay up to 25.00 USDC at a time; window and lifetime hold all the same.",
     "It may send at most 2 operations that move or call anything in any 28 days.",
     "It may send at most 24 operations that move or call anything in all.",
@@ -56,11 +56,11 @@ it("explains a subscription: escalation, counts, heartbeat, guardian", () => {
 
 it("explains a trader: what it may call, and what outlives the policy", () => {
   expect(explained("dca-trader")).toEqual([
-    "The agent may pay at most 50.00 USDC at a time, 50.00 USDC in any 24 hours, 1500.00 USDC in all. Amounts are counted in steps of 0.001 USDC, rounded up.",
+    "The agent may pay at most 50.00 USDC at a time, 50.00 USDC in any 24 hours, 1500.00 USDC in all; USDC is the token at 0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48, 6 decimals. Amounts are counted in steps of 0.001 USDC, rounded up.",
     "It may send at most 2 operations that move or call anything in any 24 hours.",
     "It may send at most 60 operations that move or call anything in all.",
     "It may also use approve of USDC, for its payees only; the amount counts as spent.",
-    "It may call exactInputSingle of router (0x68b3465833fb72A70ecDF485E0e4C7bD8665Fc45) if params.tokenIn is USDC, params.tokenOut is WETH, params.fee is one of 500, 3000, params.recipient is the account itself, params.amountIn is at most 50.00 USDC; the call itself counts no USDC.",
+    "It may call exactInputSingle of router (0x68b3465833fb72A70ecDF485E0e4C7bD8665Fc45) if params.tokenIn is USDC (0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48), params.tokenOut is WETH (0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2), params.fee is one of 500, 3000, params.recipient is the account itself, params.amountIn is at most 50.00 USDC; the call itself counts no USDC.",
     "It may spend at most 0.01 ETH on gas per operation and 0.3 ETH in all.",
     "It may do so until 2027-03-31T00:00:00.000Z.",
     "It may pay, or approve, only: router (0x68b3465833fb72A70ecDF485E0e4C7bD8665Fc45).",
@@ -71,7 +71,8 @@ it("explains a trader: what it may call, and what outlives the policy", () => {
     "The most that can be lost: 1500.00 USDC in all (1500.00 USDC in any 24 hours); 0.3 ETH of gas.",
     addUp,
     "An allowance outlives the policy: a spender may take what was approved after revocation, freeze and expiry, until the owner sets the allowance to zero.",
-    "Of exactInputSingle of router nothing is counted: what it does with an older allowance, a deposit or a position that the account has there is not in these figures.",
+    "Parameters have the names that this document gives them: compare its declarations with the contracts' own.",
+    "Of exactInputSingle of router nothing is counted: what it does with an older allowance, a deposit, a position, or, if it is a token, with the whole balance that the account has there is not in these figures.",
     "The caps over all agents of the account are not taken off these figures: the owner may lift them.",
     advisory,
   ]);
@@ -88,7 +89,7 @@ it("explains an agent that only watches, and one that tops up a purse", () => {
     advisory,
   ]);
   expect(explained("purse-top-up")).toEqual([
-    "The agent may pay at most 5.00 USDC at a time, 10.00 USDC in any 12 hours, 300.00 USDC in all. Amounts are counted in steps of 0.001 USDC, rounded up.",
+    "The agent may pay at most 5.00 USDC at a time, 10.00 USDC in any 12 hours, 300.00 USDC in all; USDC is the token at 0x833589fCD6eDb6E08f4c7C32D4f71b54bdA02913, 6 decimals. Amounts are counted in steps of 0.001 USDC, rounded up.",
     "It may send at most 100 operations that move or call anything in all.",
     "It may spend at most 0.0005 ETH on gas per operation and 0.01 ETH in all.",
     "It may do so until 2027-01-31T00:00:00.000Z.",

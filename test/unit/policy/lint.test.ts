@@ -40,6 +40,7 @@ describe("lintPolicy", () => {
     expect(lint(editedEverything())).toEqual([
       "warning approve-to-key payees.purse",
       "warning payee-forwards payees.router",
+      "warning paymaster-allowance paymaster",
       "info allowance-lasts limits.0.functions",
       "info operations-unlimited limits.1.operations",
     ]);
@@ -49,6 +50,16 @@ describe("lintPolicy", () => {
     ["error expired expires", [["2030-03-17", "2029-03-17"]]],
     ["warning expires-late expires", [["2030-03-17", "2031-03-17"]]],
     ["warning heartbeat-after-expiry heartbeat", [["30d", "300d"]]],
+    [
+      "warning step-coarse limits.0.lifetime",
+      [
+        ["50 USDC", "100 USDC"],
+        ["60 USDC", "300 USDC"],
+        ["upTo: 55 USDC", "upTo: 300 USDC"],
+        ["1500 USDC", "1600000000 USDC"],
+        ["lifetime: 60", "lifetime: 16000000"],
+      ],
+    ],
     ["warning window-after-expiry limits.0.window", [["24h", "300d"]]],
     [
       "warning payment-is-lifetime limits.1.perPayment",

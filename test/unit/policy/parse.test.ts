@@ -122,12 +122,46 @@ describe("parsePolicy", () => {
           'address: &one "0x06C86c00982B50789830b3b6bfA5A985729f55D8"',
         ],
       ],
-      ["8:19 : anchors and aliases are not allowed: write the value out"],
+      ["8:19 : anchors, aliases and tags are not allowed: write the value out"],
     ],
     [
       "an anchor that nobody uses",
       [["policy: treasury", "policy: &name treasury"]],
-      ["1:15 : anchors and aliases are not allowed: write the value out"],
+      ["1:15 : anchors, aliases and tags are not allowed: write the value out"],
+    ],
+    [
+      "a tag",
+      [["policy: treasury", "policy: !!str treasury"]],
+      ["1:15 : anchors, aliases and tags are not allowed: write the value out"],
+    ],
+    [
+      "another version of YAML",
+      [["policy: treasury", "%YAML 1.1\n---\npolicy: treasury"]],
+      ["1:1 : directives are not allowed: the language is YAML 1.2"],
+    ],
+    [
+      "a name that is more than a word",
+      [["    senders: [acme.example]", '    names: ["Acme\\nnarrows limits"]']],
+      ["9:13 payees.acme.names.0: has to be 3 to 64 characters that can be seen, on one line"],
+    ],
+    [
+      "two caps for one token",
+      [
+        [
+          "salt: 7",
+          "accountCaps: [{ perWindow: 600 USDC, window: 24h }, { perWindow: 3000 USDC, window: 30d }]",
+        ],
+      ],
+      [
+        "21:53 accountCaps.1: An account has one cap for each token, and USDC has one already. Keep one of the two.",
+      ],
+    ],
+    [
+      "a cap with more digits than the chain keeps",
+      [["salt: 7", "accountCaps: [{ perWindow: 123456.00 USDC, window: 24h }]"]],
+      [
+        "21:15 accountCaps.0: A cap of 123456.00 USDC has more digits than the chain keeps. Round it to four digits, e.g. 123400.00.",
+      ],
     ],
     [
       "a merge key",

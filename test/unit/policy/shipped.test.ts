@@ -38,7 +38,7 @@ describe("the policies that ship", () => {
     // name, per call, window in hours, in it, per day, lifetime (all in USDC), gas in gwei
     ["treasury", 500, 24, 1500, 1500, 20_000, 200_000_000n],
     ["subscription", 25, 28 * 24, 30, 30, 360, 10_000_000n],
-    ["dca-trader", 50, 24, 1500, 1500, 1500, 300_000_000n],
+    ["dca-trader", 1500, 24, 1500, 1500, 1500, 300_000_000n],
     ["purse-top-up", 5, 12, 10, 20, 300, 10_000_000n],
   ])("%s can lose this much", (name, perCall, hours, inWindow, perDay, lifetime, gas) => {
     const worst = worstCase(compiled(name));

@@ -50,7 +50,7 @@ describe("worstCase", () => {
   it("lets all that was approved over the lifetime go in one instant", () => {
     const [usdc] = worstOf().assets;
     expect(usdc).toMatchObject({
-      perCall: 55_000_000n,
+      perCall: 1_500_000_000n,
       window: { length: 86_400, amount: 1_500_000_000n },
       perDay: 1_500_000_000n,
       lifetime: 1_500_000_000n,
@@ -94,11 +94,12 @@ describe("worstCase", () => {
       "1500.00 USDC and 2 ETH may lie in purse at once, where nothing limits it; it is lost with the agent's key.",
     ]);
     expect(notes).toEqual([
-      "Grants that are live at the same time add up: a policy that was neither revoked nor replaced adds its own figures.",
+      "Grants that are live at the same time add up: a policy that was neither revoked nor replaced adds its own figures. A revoked one has spent what it spent: a new policy, or the same with another salt, begins at zero.",
       "An allowance outlives the policy: a spender may take what was approved after revocation, freeze and expiry, until the owner sets the allowance to zero.",
-      "Of exactInputSingle of router nothing is counted: what it does with an older allowance, a deposit or a position that the account has there is not in these figures.",
-      "Of deposit of vault only assets of ETH and the coin sent along is counted: what it does with an older allowance, a deposit or a position that the account has there is not in these figures.",
-      "Operations that 0x8888888888888888888888888888888888888888 sponsors cost the account no gas.",
+      "Parameters have the names that this document gives them: compare its declarations with the contracts' own.",
+      "Of exactInputSingle of router nothing is counted: what it does with an older allowance, a deposit, a position, or, if it is a token, with the whole balance that the account has there is not in these figures.",
+      "Of deposit of vault only assets of ETH and the coin sent along is counted: what it does with an older allowance, a deposit, a position, or, if it is a token, with the whole balance that the account has there is not in these figures.",
+      "Operations that 0x8888888888888888888888888888888888888888 sponsors cost the account no gas. Whatever token allowance it has is not in these figures: it may take all of that with any operation, and no limit, budget or fee cap holds it.",
       "The caps over all agents of the account are not taken off these figures: the owner may lift them.",
     ]);
   });
