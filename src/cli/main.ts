@@ -8,6 +8,7 @@ import { chainCommand } from "./chain.ts";
 import { keystoreCommand } from "./keystore.ts";
 import { policyCommand } from "./policy.ts";
 import { runAgentCommand } from "./run.ts";
+import { verifyCommand } from "./verify.ts";
 
 const main = defineCommand({
   meta: {
@@ -19,6 +20,7 @@ const main = defineCommand({
   subCommands: {
     run: runAgentCommand,
     policy: policyCommand,
+    verify: verifyCommand,
     chain: chainCommand,
     keystore: keystoreCommand,
   },

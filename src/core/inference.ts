@@ -137,6 +137,8 @@ export type ReExecution =
         readonly actual: number | null;
       };
       readonly why: string;
+      /** The program or mode here is another one than the record names, so equal bytes were not to be expected. */
+      readonly otherProgram: boolean;
     };
 
 /**

@@ -34,6 +34,7 @@ export function compareRuns(
       verdict: "MISMATCH",
       tokens,
       firstDivergence: end,
+      otherProgram: differences.length > 0,
       why: `stop: recorded "${recorded.stopReason}", actual "${actual.stopReason}"`,
     });
   // The text is what gets parsed into an action; a record whose text is not its tokens is a forgery.
@@ -42,6 +43,7 @@ export function compareRuns(
       verdict: "MISMATCH",
       tokens,
       firstDivergence: end,
+      otherProgram: differences.length > 0,
       why: "text: the recorded text is not what the recorded tokens spell",
     });
   // The same program gives the same bits. Another one may give nearly the same, which is for `reCheck` to say.
@@ -50,6 +52,7 @@ export function compareRuns(
       verdict: "MISMATCH",
       tokens,
       firstDivergence: end,
+      otherProgram: false,
       why: "fingerprints: the tokens are the same, and what was thought on the way is not",
     });
   return Object.freeze({ verdict: "EXACT", tokens });
@@ -71,6 +74,7 @@ export function mismatch(
       recorded: recorded[index] ?? null,
       actual: actual[index] ?? null,
     }),
+    otherProgram: differences.length > 0,
     why: [why, ...differences].join("; "),
   });
 }

@@ -3,6 +3,7 @@ import type {
   EngineSettings,
   FingerprintRow,
   Fingerprints,
+  Inference,
   ModelIdentity,
   Prompt,
   RuntimeIdentity,
@@ -88,6 +89,22 @@ export const fingerprintsSchema = z.strictObject({
   every: positive,
   rows: z.array(rowSchema).max(MAX_TOKENS),
 }) satisfies z.ZodType<Fingerprints>;
+
+/** A whole record, as it comes back from a file. */
+export const inferenceSchema = z.strictObject({
+  mode: z.enum(["canonical", "fast", "scripted"]),
+  model: modelSchema,
+  runtime: runtimeSchema,
+  settings: settingsSchema,
+  sampling: samplingSchema,
+  prompt: promptSchema,
+  promptTokens: tokens,
+  outputTokens: tokens,
+  text,
+  stopReason: z.enum(["end", "maxTokens", "grammar"]),
+  fingerprints: fingerprintsSchema,
+  timing: z.strictObject({ prefillMs: natural, generationMs: natural }),
+}) satisfies z.ZodType<Inference>;
 
 const openSchema = z.strictObject({
   type: z.literal("open"),

@@ -80,6 +80,7 @@ export function scriptedEngine(
         verdict: "MISMATCH",
         tokens,
         firstDivergence: { index: 0, recorded: recorded.outputTokens[0] ?? null, actual: null },
+        otherProgram: false,
         why: "the script writes something else",
       });
     },

@@ -22,6 +22,7 @@ test.each([
     verdict: "MISMATCH",
     tokens: 3,
     firstDivergence,
+    otherProgram: true,
     why: `tokens: output token ${firstDivergence.index} differs; backend cpu then, cuda now`,
   });
 });

@@ -1,0 +1,152 @@
+import { existsSync, statSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { BaseError } from "../core/errors.ts";
+import type { Inference, ReCheck, ReExecution, Tolerance } from "../core/inference.ts";
+import { hashFile } from "../inference/hashFile.ts";
+import { uncalibrated } from "../inference/compareOpinion.ts";
+import { openEngine } from "../inference/openEngine.ts";
+import { inferenceSchema } from "../inference/messages.ts";
+import { outputOf } from "../journal/decisions.ts";
+import { openJournal } from "../journal/openJournal.ts";
+import type { Thought } from "./steps/parse.ts";
+
+/** There is no inference to check, or no model to check it with. */
+export class InferenceRecordError extends BaseError {
+  override readonly name = "InferenceRecordError";
+}
+
+/** What came of running an inference again, and, where bytes need not be equal, of looking at it in one pass. */
+export type InferenceCheck = {
+  readonly verdict: "EXACT" | "CONSISTENT" | "MISMATCH";
+  readonly tokens: number;
+  readonly firstDivergence?: {
+    readonly index: number;
+    readonly recorded: number | null;
+    readonly actual: number | null;
+  };
+  readonly why?: string;
+  readonly reExecution: ReExecution;
+  /** Null where the run itself settled it. */
+  readonly reCheck: ReCheck | null;
+};
+
+/**
+ * An inference record out of a JSON file.
+ *
+ * @throws InferenceRecordError
+ */
+export async function readInference(file: string): Promise<Inference> {
+  let detail: string;
+  try {
+    const parsed = inferenceSchema.safeParse(JSON.parse(await readFile(file, "utf8")));
+    if (parsed.success) return parsed.data;
+    detail = parsed.error.issues
+      .slice(0, 5)
+      .map(({ message, path }) => `${path.join(".")}: ${message}`)
+      .join("; ");
+  } catch (error) {
+    detail = error instanceof Error ? error.message : String(error);
+  }
+  throw new InferenceRecordError(`${file} is no inference record.`, {
+    remedy: "Give the JSON that `bursar verify --state … --decision N --save FILE` writes.",
+    facts: { detail },
+  });
+}
+
+/**
+ * The inference of one decision of a journal, by the decision's number.
+ *
+ * @throws InferenceRecordError
+ */
+export function inferenceIn(path: string, sequence: number): Inference {
+  const file = existsSync(path) && statSync(path).isDirectory() ? join(path, "journal.db") : path;
+  if (!existsSync(file))
+    throw new InferenceRecordError("There is no journal.", {
+      remedy: "Name the agent's state folder, or the journal.db in it; stop the agent first.",
+      facts: { journal: file },
+    });
+  const journal = openJournal(file);
+  try {
+    const row = journal.get("select id from decision where position = ? and done = 1", sequence);
+    const thought = row && (outputOf(journal, String(row["id"]), "infer") as unknown as Thought | undefined);
+    if (thought && "inference" in thought) return thought.inference;
+    throw new InferenceRecordError(
+      row ? `Decision ${sequence} was made without the model.` : `There is no finished decision ${sequence}.`,
+      { remedy: "Name another one: they count from 1.", facts: { journal: file } },
+    );
+  } finally {
+    journal.close();
+  }
+}
+
+/** The clerk that comes with the package. */
+const bundled = fileURLToPath(new URL("../../models/clerk/clerk-q8_0.gguf", import.meta.url));
+
+/**
+ * Runs a record again, and, when its tokens differ and the program here is another one than it was made with, asks whether the
+ * model finds them right (`reCheck`). The same program gives the same bytes, so there is nothing to tolerate there.
+ *
+ * @throws InferenceRecordError, and what `openEngine` throws
+ */
+export async function verifyInference(
+  inference: Inference,
+  options: {
+    readonly model?: string | undefined;
+    readonly tolerance?: Tolerance | undefined;
+    readonly signal?: AbortSignal;
+  } = {},
+): Promise<InferenceCheck> {
+  if (inference.mode === "scripted")
+    throw new InferenceRecordError("A script was at work there, not a model: nothing can be run again.", {
+      remedy: "Check an inference of a model.",
+    });
+  const modelPath = options.model ?? (await bundledIf(inference.model.sha256));
+  const engine = await openEngine({
+    modelPath,
+    sha256: inference.model.sha256,
+    mode: inference.mode,
+    contextSize: inference.settings.contextSize,
+    threads: inference.settings.threads,
+    ...(options.signal ? { signal: options.signal } : {}),
+  });
+  const signal = options.signal ? { signal: options.signal } : {};
+  try {
+    const reExecution = await engine.reExecute(inference, signal);
+    const { tokens } = reExecution;
+    if (reExecution.verdict === "EXACT") return { verdict: "EXACT", tokens, reExecution, reCheck: null };
+    const settled = !reExecution.otherProgram;
+    const reCheck = settled
+      ? null
+      : await engine.reCheck(inference, options.tolerance ?? uncalibrated, signal);
+    const { firstDivergence, verdict, why } = reCheck ?? reExecution;
+    return {
+      verdict,
+      tokens,
+      ...(firstDivergence && verdict === "MISMATCH"
+        ? {
+            firstDivergence: {
+              index: firstDivergence.index,
+              recorded: firstDivergence.recorded,
+              actual: firstDivergence.actual,
+            },
+          }
+        : {}),
+      ...(why === undefined ? {} : { why }),
+      reExecution,
+      reCheck,
+    };
+  } finally {
+    await engine.close();
+  }
+}
+
+async function bundledIf(sha256: string): Promise<string> {
+  if (existsSync(bundled) && (await hashFile(bundled)) === sha256) return bundled;
+  throw new InferenceRecordError("The record was made with a model that is not the bundled one.", {
+    remedy: "Give its file: --model FILE.",
+    facts: { sha256 },
+  });
+}
