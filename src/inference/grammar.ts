@@ -1,4 +1,6 @@
+import * as z from "zod";
 import { InvalidRequestError } from "./errors.ts";
+import { schemaGrammar } from "./schemaGrammar.ts";
 
 export type ActionGrammarOptions = {
   /** Whom the agent may name. With none, the only answer is to hold. */
@@ -33,26 +35,20 @@ export function actionGrammar(options: ActionGrammarOptions): string {
   if (reasons.length === 0) throw new InvalidRequestError("without a hold reason the model could not refuse");
   const amounts = options.message && names("amount", options.message.amounts);
   const references = options.message && names("reference", options.message.references);
+  const hold = z.strictObject({ action: z.literal("hold"), reason: z.enum(reasons) });
   // A message without a number has no amount to pay.
-  const transfers = payees.length > 0 && tokens.length > 0 && amounts?.length !== 0;
-  const lines = [
-    transfers ? "root ::= transfer | hold" : "root ::= hold",
-    ...(transfers
-      ? [
-          // Digits as in the MODEL_CARD: amounts are decimal strings, at most 18 decimals as ether has.
-          String.raw`transfer ::= "{\"action\":\"transfer\",\"to\":\"" payee "\",\"amount\":\"" amount "\",\"token\":\"" token "\",\"reference\":\"" reference "\"}"`,
-          `payee ::= ${alternatives(payees)}`,
-          `token ::= ${alternatives(tokens)}`,
-          amounts ? `amount ::= ${alternatives(amounts)}` : `amount ::= [0-9]{1,12} ("." [0-9]{1,18})?`,
-          references
-            ? `reference ::= ${alternatives(["", ...references])}`
-            : String.raw`reference ::= [\x20-\x21\x23-\x5B\x5D-\x7E]{0,32}`,
-        ]
-      : []),
-    String.raw`hold ::= "{\"action\":\"hold\",\"reason\":\"" reason "\"}"`,
-    `reason ::= ${alternatives(reasons)}`,
-  ];
-  return `${lines.join("\n")}\n`;
+  if (payees.length === 0 || tokens.length === 0 || amounts?.length === 0) return schemaGrammar(hold);
+  const transfer = z.strictObject({
+    action: z.literal("transfer"),
+    to: z.enum(payees),
+    // Digits as in the MODEL_CARD: amounts are decimal strings, at most 18 decimals as ether has.
+    amount: amounts ? z.enum(amounts) : z.string().regex(/^[0-9]{1,12}(\.[0-9]{1,18})?$/),
+    token: z.enum(tokens),
+    reference: references
+      ? z.enum(["", ...references])
+      : z.string().regex(/^[\x20-\x21\x23-\x5B\x5D-\x7E]{0,32}$/),
+  });
+  return schemaGrammar(z.union([transfer, hold]));
 }
 
 function names(kind: string, list: readonly string[]): readonly string[] {
@@ -65,8 +61,4 @@ function names(kind: string, list: readonly string[]): readonly string[] {
         { name },
       );
   return [...new Set(list)];
-}
-
-function alternatives(list: readonly string[]): string {
-  return list.map((name) => `"${name}"`).join(" | ");
 }

@@ -150,7 +150,8 @@ describe("inferring", () => {
   });
 
   test("the grammar forbids what is not in it: with other payees the model cannot name this one", async () => {
-    const grammar = clerkGrammar.replace('"acme" | ', "");
+    const grammar = clerkGrammar.replace(String.raw`"\"acme\"" | `, "");
+    expect(grammar).not.toBe(clerkGrammar);
     const { text } = await engine.infer(clerkPrompt(MESSAGES[0], grammar), GREEDY);
     expect(JSON.parse(text)).not.toMatchObject({ to: "acme" });
   });
