@@ -76,13 +76,15 @@ function chainReasons(input: JudgeInput): ChainReasons {
   const { limit } = payment;
   const request = requestOf(input);
   if (isRefusal(request)) return { denials: [reasonOf(request, input)], questions: [] };
-  const amountUnits = request.amountUnits;
+  const { amountUnits } = request;
+  // What the calls spend is what people are told about, too.
+  const subject = { ...input, payment: { ...payment, amountUnits } };
   const denials: Reason[] = [];
   const questions: Reason[] = [];
   for (const refused of meterOperation(request, stateOf(input, usage)))
     if (refused.error === "OverPerCall" && isApprovable(request))
       questions.push(approvalReason(amountUnits, limit));
-    else denials.push(reasonOf(refused, input));
+    else denials.push(reasonOf(refused, subject));
   if (request.feeWei > input.gasFundsWei) denials.push(unfundedReason(request.feeWei, input.gasFundsWei));
   if (amountUnits > input.balanceUnits) denials.push(balanceReason(amountUnits, input.balanceUnits, limit));
   return { denials, questions };
