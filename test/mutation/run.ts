@@ -14,6 +14,7 @@ const help = `Mutates files of src/policy and runs test/unit/policy against each
 
   --files A,B    these files of src/policy (law.ts,meter.ts); all of them
   --workers N    test runners at once (1)
+  --quick        without what only runs while a test file is loaded: such a mutant takes all tests
   --json         the counts and the survivors as JSON
 `;
 
@@ -25,6 +26,7 @@ const { values } = parseArgs({
   options: {
     files: { type: "string" },
     workers: { type: "string", default: "1" },
+    quick: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
   },
@@ -53,6 +55,7 @@ async function mutate(): Promise<void> {
     files.map((name) => `src/policy/${name}`).join(","),
     "--concurrency",
     values.workers,
+    ...(values.quick ? ["--ignoreStatic"] : []),
   ]);
   if (status !== 0) {
     process.stderr.write("Stryker did not finish: see above.\n");

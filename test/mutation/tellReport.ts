@@ -9,6 +9,7 @@ export type MutationReport = {
           readonly mutatorName: string;
           readonly replacement?: string;
           readonly status: string;
+          readonly statusReason?: string;
           readonly location: { readonly start: Position; readonly end: Position };
         }[];
       }
@@ -19,14 +20,15 @@ export type MutationReport = {
 /** Counted from one. */
 type Position = { readonly line: number; readonly column: number };
 
-/** What came of one file. `ignored` are texts for people. */
+/** What came of one file. Not among its mutants: texts for people, and with --quick what only runs while a test file is loaded. */
 export type FileCount = {
   readonly file: string;
   readonly mutants: number;
   readonly killed: number;
   readonly survived: number;
   readonly uncovered: number;
-  readonly ignored: number;
+  readonly texts: number;
+  readonly atLoad: number;
 };
 
 /** A change that no test minded, or that no test ran. */
@@ -41,6 +43,9 @@ export type Survivor = {
 
 export type Told = { readonly files: readonly FileCount[]; readonly survivors: readonly Survivor[] };
 
+/** As words.mjs gives it. */
+const textReason = "A text for people";
+
 export function tellReport({ files }: MutationReport): Told {
   const names = Object.keys(files).toSorted();
   return {
@@ -48,15 +53,17 @@ export function tellReport({ files }: MutationReport): Told {
       const { mutants } = files[name]!;
       const count = (...statuses: readonly string[]) =>
         mutants.filter(({ status }) => statuses.includes(status)).length;
-      const ignored = count("Ignored");
+      const ignored = mutants.filter(({ status }) => status === "Ignored");
+      const texts = ignored.filter(({ statusReason }) => statusReason === textReason).length;
       return {
         file: name,
-        mutants: mutants.length - ignored,
+        mutants: mutants.length - ignored.length,
         // One that never ends, or does not even load, is noticed as well.
         killed: count("Killed", "Timeout", "RuntimeError", "CompileError"),
         survived: count("Survived"),
         uncovered: count("NoCoverage"),
-        ignored,
+        texts,
+        atLoad: ignored.length - texts,
       };
     }),
     survivors: names.flatMap((name) => {
@@ -76,37 +83,26 @@ export function tellReport({ files }: MutationReport): Told {
   };
 }
 
+const columns = ["mutants", "killed", "survived", "uncovered", "texts", "atLoad"] as const;
+
 export function inWords({ files, survivors }: Told): string {
-  const sum = (key: "mutants" | "killed" | "survived" | "uncovered" | "ignored") =>
-    files.reduce((total, file) => total + file[key], 0);
-  const total = {
-    file: "all",
-    mutants: sum("mutants"),
-    killed: sum("killed"),
-    survived: sum("survived"),
-    uncovered: sum("uncovered"),
-    ignored: sum("ignored"),
-  };
-  const row = (count: FileCount) =>
-    [
-      count.file.padEnd(30),
-      ...[count.mutants, count.killed, count.survived, count.uncovered, count.ignored].map((cell) =>
-        `${cell}`.padStart(10),
-      ),
-    ].join("");
-  const head = `${"".padEnd(30)}${["mutants", "killed", "survived", "uncovered", "texts"].map((word) => word.padStart(10)).join("")}`;
+  const row = (name: string, cells: readonly (string | number)[]) =>
+    name.padEnd(30) + cells.map((cell) => `${cell}`.padStart(10)).join("");
+  const sums = columns.map((column) => files.reduce((total, file) => total + file[column], 0));
   const lines = survivors.map(
     ({ file, line, before, after, covered }) =>
       `${file}:${line}  ${before}  →  ${after}${covered ? "" : "  (no test runs it)"}`,
   );
   return [
-    "",
-    head,
-    ...files.map(row),
-    ...(files.length > 1 ? [row(total)] : []),
-    "",
-    ...lines,
-    ...(lines.length > 0 ? [""] : []),
+    row("", columns),
+    ...files.map((file) =>
+      row(
+        file.file,
+        columns.map((column) => file[column]),
+      ),
+    ),
+    ...(files.length > 1 ? [row("all", sums)] : []),
+    ...(lines.length > 0 ? ["", ...lines] : []),
     "",
   ].join("\n");
 }
