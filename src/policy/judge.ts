@@ -153,7 +153,7 @@ function advisoryDenials(input: JudgeInput): readonly Reason[] {
       refuse("payee-not-in-message", `The message does not speak of ${payment.payee.name}.`);
     if (!occursAsAmount(circumstances.source, payment.amountUnits, payment.limit.token.decimals))
       refuse("amount-not-in-message", "The amount does not occur in the message.");
-    if (payment.reference !== "" && !circumstances.source.includes(payment.reference))
+    if (!circumstances.source.includes(payment.reference))
       refuse(
         "reference-not-in-message",
         `The reference "${payment.reference}" does not occur in the message.`,

@@ -8,6 +8,8 @@ import { transferData } from "./operations.ts";
 
 const payee: Address = "0x1111111111111111111111111111111111111111";
 const token: Address = "0x2222222222222222222222222222222222222222";
+/** In mixed case, as people write it. */
+const mixed: Address = "0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48";
 const zero = "0x0000000000000000000000000000000000000000";
 const denied = { error: "CallNotAllowed", args: [] };
 const undecodable = { error: "ERC7579DecodingError", args: [] };
@@ -26,8 +28,8 @@ const changed = (data: Hex, byte: number, value = "01"): Hex =>
 describe("encodeExecution", () => {
   it("writes what viem writes", () => {
     const data = "0xABcdef" as const;
-    const one = { to: payee, valueWei: 7n, data };
-    const packed = `${payee.slice(2)}${word(7)}abcdef`;
+    const one = { to: mixed, valueWei: 7n, data };
+    const packed = `${mixed.slice(2).toLowerCase()}${word(7)}abcdef`;
     expect(encodeExecution({ batch: false, calls: [one] })).toBe(execute(single, `0x${packed}`));
     const components = [{ type: "address" }, { type: "uint256" }, { type: "bytes" }] as const;
     const calls: readonly Call[] = [
@@ -63,7 +65,12 @@ describe("a single call", () => {
     ["a byte more", `${good}00`],
     ["a byte less", good.slice(0, -2) as Hex],
     ["a head only", good.slice(0, 2 + 99 * 2) as Hex],
+    ["a selector only", "0xe9ae5c53"],
     ["nothing", "0x"],
+    [
+      "a length beyond all numbers",
+      execute(single, packed("abcdef")).replace(word(55), word(1n << 255n)) as Hex,
+    ],
     ["no room for an address and a value", execute(single, `0x${"11".repeat(51)}`)],
   ])("with %s is refused", (_, data) => expect(readExecution(data)).toEqual(denied));
   it("may have anything in its padding", () => {
