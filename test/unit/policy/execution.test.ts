@@ -148,6 +148,8 @@ describe("readPayment", () => {
     ["coin and a byte less", native.slice(0, -2) as Hex],
     ["coin and a word more", `${native}${"00".repeat(32)}`],
     ["coin and the length of a token's", execute(single, `0x${payee.slice(2)}${word(0)}${"00".repeat(100)}`)],
+    ["a selector only", "0xe9ae5c53"],
+    ["a head without a length", good.slice(0, 2 + 68 * 2) as Hex],
     ["nothing", "0x"],
   ])("refuses %s", (_, data) => expect(readPayment(data)).toEqual(denied));
 });

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { changeCap } from "../../../src/policy/cap.ts";
 import { approvalTypes } from "../../../src/policy/grant.ts";
 import { law, lawReasons, signatureKind, type LawOperation } from "../../../src/policy/law.ts";
-import { approvalHash, perCallOf } from "../../../src/policy/meter.ts";
+import { approvalHash, perCallOf, revoked } from "../../../src/policy/meter.ts";
 import { payeeTree } from "../../../src/policy/payeeTree.ts";
 import type { LawState } from "../../../src/policy/request.ts";
 import { decodeCounters, encodeCounters, type Counters } from "../../../src/policy/usage.ts";
@@ -85,6 +85,15 @@ describe("a grant", () => {
     expect(reasons(ruled({ operations: 1n << 24n }))).toEqual([]);
     const long = { ...ruled({}), ownerSignatureLength: 65n };
     expect(reasons(long, { status: "unknown" })).toEqual([["MalformedSignature", 65n]]);
+  });
+
+  it("may have the shortest buckets that hold a claim", () => {
+    expect(answer({ ...ruled({}), named: named({ bucket: 300n }) }, { newestBucket: 0 })).toEqual(["allow"]);
+  });
+
+  it("that is revoked keeps what was counted, and can never be granted again", () => {
+    const word = revoked(encodeCounters({ ...fresh, gas: 5 }));
+    expect(decodeCounters(word)).toEqual({ ...fresh, gas: 5, status: "revoked" });
   });
 
   it("of short buckets is not reckoned with: it can't be live", () => {

@@ -2,7 +2,7 @@ import { keccak256, zeroAddress, type Address, type Hex } from "viem";
 import { describe, expect, it } from "vitest";
 
 import { packTerms, unitsOf, type Grant } from "../../../src/policy/grant.ts";
-import { law, readOperation, signatureKind, type LawOperation } from "../../../src/policy/law.ts";
+import { law, lawReasons, readOperation, signatureKind, type LawOperation } from "../../../src/policy/law.ts";
 import { payeeTree } from "../../../src/policy/payeeTree.ts";
 import { isRefusal } from "../../../src/policy/refusal.ts";
 import type { Request } from "../../../src/policy/request.ts";
@@ -67,6 +67,19 @@ describe("a short signature", () => {
     expect(lengthened(inside, 215n)).toEqual(["AlreadyGranted", limit.policyId]);
     expect(lengthened(inside, 183n)).toEqual(["MalformedSignature", 183n]);
     expect(lengthened(inside, 247n)).toEqual(["AlreadyGranted", limit.policyId]);
+  });
+
+  it("that is too short is malformed before anything else is read", () => {
+    const claim = { validAfter: now - 1n, validUntil: now + 300n };
+    expect(lengthened({ ...base, claim }, 150n)).toEqual(["MalformedSignature", 150n]);
+    expect(lengthened({ ...base, claim }, 151n)[0]).toBe("ClaimTooLong");
+    expect(lengthened(ruled({}), 150n)).toEqual(["MalformedSignature", 150n]);
+  });
+
+  it("over calls that can't be read is refused for that one reason", () => {
+    const unread = { ...base, callData: "0x1234" as Hex, prefundWei: grant.feeCap + 1n };
+    expect(law(unread, stateOf())).toEqual({ kind: "refuse", error: "CallNotAllowed", args: [] });
+    expect(lawReasons(unread, stateOf())).toEqual([{ error: "CallNotAllowed", args: [] }]);
   });
 
   it("of a kind that there is not is malformed, after what can't be read", () => {
