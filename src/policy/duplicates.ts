@@ -70,11 +70,8 @@ function sharesReference(payment: Bill, bill: Bill): boolean {
   };
   if (speaksOf(payment.reference, [bill.reference, ...bill.references])) return true;
   if (speaksOf(bill.reference, [payment.reference, ...payment.references])) return true;
-  if (
-    payment.reference !== "" &&
-    normaliseReference(payment.reference) === normaliseReference(bill.reference)
-  )
-    return true;
+  const own = normaliseReference(payment.reference);
+  if (own !== "" && own === normaliseReference(bill.reference)) return true;
   return digits(payment.reference).length >= 3 && digits(payment.reference) === digits(bill.reference);
 }
 

@@ -28,7 +28,6 @@ export function readExecution(callData: Hex): Execution | Refusal {
   const length = wordAt(hex, 68);
   if (
     (mode !== singleMode && mode !== batchMode) ||
-    length > BigInt(bytes) ||
     bytes !== headLength + Math.ceil(Number(length) / 32) * 32 ||
     (mode === singleMode && length < 52n)
   )
@@ -83,14 +82,13 @@ function readBatch(content: string): Execution | Refusal {
   const arrayAt = wordAt(content, 0);
   if (arrayAt > bytes - 32n) return undecodable;
   const count = wordAt(content, Number(arrayAt));
-  if (count >= 1n << 64n || bytes - arrayAt - 32n < count * 32n) return undecodable;
+  if (bytes - arrayAt - 32n < count * 32n) return undecodable;
 
   const calls: Call[] = [];
   let at = 64 + Number(count) * 32;
   for (let index = 0n; index < count; index++) {
     if ((at + 128) * 2 > content.length) return refusal("CallNotAllowed");
     const length = wordAt(content, at + 96);
-    if (length > bytes) return refusal("CallNotAllowed");
     const data = content.slice((at + 128) * 2, (at + 128 + Number(length)) * 2);
     const to: Address = `0x${content.slice((at + 12) * 2, (at + 32) * 2)}`;
     calls.push({ to, valueWei: wordAt(content, at + 32), data: `0x${data}` });

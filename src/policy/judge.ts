@@ -76,13 +76,15 @@ function chainReasons(input: JudgeInput): ChainReasons {
   const { limit } = payment;
   const request = requestOf(input);
   if (isRefusal(request)) return { denials: [reasonOf(request, input)], questions: [] };
-  const amountUnits = request.amountUnits;
+  const { amountUnits } = request;
+  // What the calls spend is what people are told about, too.
+  const subject = { ...input, payment: { ...payment, amountUnits } };
   const denials: Reason[] = [];
   const questions: Reason[] = [];
   for (const refused of meterOperation(request, stateOf(input, usage)))
     if (refused.error === "OverPerCall" && isApprovable(request))
       questions.push(approvalReason(amountUnits, limit));
-    else denials.push(reasonOf(refused, input));
+    else denials.push(reasonOf(refused, subject));
   if (request.feeWei > input.gasFundsWei) denials.push(unfundedReason(request.feeWei, input.gasFundsWei));
   if (amountUnits > input.balanceUnits) denials.push(balanceReason(amountUnits, input.balanceUnits, limit));
   return { denials, questions };
@@ -159,7 +161,7 @@ function advisoryDenials(input: JudgeInput): readonly Reason[] {
       refuse("payee-not-in-message", `The message does not speak of ${payment.payee.name}.`);
     if (!occursAsAmount(circumstances.source, payment.amountUnits, payment.limit.token.decimals))
       refuse("amount-not-in-message", "The amount does not occur in the message.");
-    if (payment.reference !== "" && !circumstances.source.includes(payment.reference))
+    if (!circumstances.source.includes(payment.reference))
       refuse(
         "reference-not-in-message",
         `The reference "${payment.reference}" does not occur in the message.`,

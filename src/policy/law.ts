@@ -1,4 +1,4 @@
-import { keccak256, zeroAddress, type Address, type Hex } from "viem";
+import { keccak256, type Address, type Hex } from "viem";
 
 import { isPlain, packTerms, plainExtras, policyIdOf } from "./grant.ts";
 import { longestClaim, meterOperation, type Words } from "./meter.ts";
@@ -170,6 +170,6 @@ function isCanonical({ grant, units }: NamedGrant): boolean {
 }
 
 const addressOf = (nonceKey: bigint): Address =>
-  nonceKey === 0n ? zeroAddress : `0x${BigInt.asUintN(160, nonceKey).toString(16).padStart(40, "0")}`;
+  `0x${BigInt.asUintN(160, nonceKey).toString(16).padStart(40, "0")}`;
 
 const lower = (address: Address): Address => address.toLowerCase() as Address;

@@ -101,8 +101,7 @@ function measureCall(
   }
   const spent = measureRuledCall(grant.extras.rules, call, proof, account);
   if (typeof spent !== "bigint") return spent;
-  const amount = call.valueWei + spent;
-  return amount > maxUint ? overflow : { amount, touched: [to] };
+  return { amount: call.valueWei + spent, touched: [to] };
 }
 
 function provePayee(payees: Hex, proof: CallProof, measure: Measure): Measure | Refusal {
@@ -126,7 +125,7 @@ function measureTokenCall(functions: bigint, data: Hex, account: Address): Measu
   const selector = selectorOf(data);
   const known = tokenFunctions[selector];
   if (!known || (functions & known.bit) !== known.bit) return refusal("FunctionNotAllowed", selector);
-  const hex = data.slice(2).toLowerCase();
+  const hex = data.slice(2);
   if (hex.length !== known.length * 2) return refusal("CallNotAllowed");
   const argument = (index: number) => wordAt(hex, 4 + 32 * index);
   if (known.owner !== null) {
@@ -157,7 +156,7 @@ function measureRuledCall(
     rule.selector !== selector
   )
     return refusal("RuleNotAllowed", lower(to), selector);
-  const hex = data.slice(2).toLowerCase();
+  const hex = data.slice(2);
   const words = BigInt(Math.floor((hex.length / 2 - 4) / 32));
   const argument = (index: bigint) => (index < words ? wordAt(hex, 4 + 32 * Number(index)) : undefined);
   const refuse = (index: bigint) => refusal("ArgumentNotAllowed", index, bytes32(argument(index) ?? 0n));

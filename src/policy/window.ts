@@ -40,7 +40,7 @@ export function windowAt(word: bigint, claim: Claim, bucket: bigint): Window {
   }
   const tooOld = start + 1n < newest ? { actual: start, allowed: newest - 1n } : null;
   const needed = newest - start + bucketsPerWindow + 1n;
-  const spent = sumOfLanes(needed < lanes ? field(ring, 0n, needed * laneBits) : ring);
+  const spent = sumOfLanes(field(ring, 0n, needed * laneBits));
   return { newest, ring, spent, lane: (newest - charged) * laneBits, tooOld };
 }
 

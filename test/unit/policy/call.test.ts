@@ -45,6 +45,34 @@ describe("parseSignature", () => {
     ]);
   });
 
+  it("finds the places behind and inside of arrays and tuples", () => {
+    const places = (signature: string) =>
+      parseSignature(signature).parameters.map(({ path, word }) => `${path} ${word}`);
+    expect(places("f((uint256 a, uint256 b)[2] x, uint256 y)")).toEqual([
+      "x.0.a 0",
+      "x.0.b 1",
+      "x.1.a 2",
+      "x.1.b 3",
+      "y 4",
+    ]);
+    expect(places("f(bytes[2] x, uint256[][2] y, uint256 z)")).toEqual(["x null", "y null", "z 2"]);
+    // What follows a string inside of a dynamic tuple has no fixed place either, and nor has an array there.
+    expect(places("f((string s, uint256 x, uint256[2] q) d, uint256 y)")).toEqual([
+      "d.s null",
+      "d.x null",
+      "d.q null",
+      "y 1",
+    ]);
+    expect(places("f(uint256[1024] a, bool b)").slice(-2)).toEqual(["a.1023 1023", "b 1024"]);
+  });
+
+  it("takes blanks around it, and knows what can be paid", () => {
+    expect(parseSignature("  f(uint256 a) ")).toEqual(parseSignature("function f(uint256 a)"));
+    expect(parseSignature("\n function f(uint256 a) ").name).toBe("f");
+    expect(parseSignature("f(uint256 a)").payable).toBe(false);
+    expect(parseSignature("f(uint256 a) view").payable).toBe(false);
+  });
+
   it("knows the selectors that everybody knows, and unnamed parameters by their place", () => {
     expect(parseSignature("transfer(address,uint256)")).toMatchObject({
       selector: "0xa9059cbb",

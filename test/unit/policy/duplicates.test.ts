@@ -57,6 +57,13 @@ describe("findEarlier", () => {
     expect(findEarlier(bill, [paid])?.words).toBe("acme INV-1042 was paid before: 42.50 USDC for bill.eml.");
   });
 
+  it("takes a reference without separators for the same as one with them, on either side", () => {
+    const [whole, parted] = [{ reference: "A112" }, { reference: "A1/12" }];
+    expect(kindOf(whole, [{ ...paid, ...parted }])).toBe("same");
+    expect(kindOf(parted, [{ ...paid, ...whole }])).toBe("same");
+    expect(kindOf({ reference: "A1 -- 12" }, [{ ...paid, ...parted }])).toBe("same");
+  });
+
   it.each<readonly [string, Partial<typeof bill>, readonly EarlierPayment[]]>([
     ["whose digits agree", { reference: "1042" }, [paid]],
     ["whose letters differ only", { reference: "RE-1042" }, [paid]],
@@ -87,6 +94,27 @@ describe("findEarlier", () => {
       { reference: "A11/2", references: ["A11/2"], amountUnits: "1" },
       [{ ...paid, reference: "A1/12", references: ["A1/12"] }],
     ],
+    [
+      "of few letters whose separators stand elsewhere",
+      { reference: "A1/2", references: ["A1/2"], amountUnits: "1" },
+      [{ ...paid, reference: "A/12", references: ["A/12"] }],
+    ],
+    [
+      "whose three digits agree, in other letters",
+      { reference: "RE-104", references: ["RE-104"], amountUnits: "1" },
+      [{ ...paid, reference: "INV-104", references: ["INV-104"] }],
+    ],
+    [
+      "whose four letters stand in the paid one's message",
+      { reference: "AC-55", references: ["AC-55"], amountUnits: "1" },
+      [{ ...paid, references: ["INV-1042", "AC-55"] }],
+    ],
+    ["without a letter or a digit in its reference", { reference: "#", references: [] }, [paid]],
+    [
+      "of the same amount a second before the month is over",
+      { reference: "B-7", references: ["B-7"], at: paid.at + 25 * day - 1 },
+      [paid],
+    ],
     ["without a reference, like one without a reference", { reference: " - " }, [{ ...paid, reference: "" }]],
   ])("leaves a bill %s to a person", (_, part, earlier) => {
     expect(kindOf(part, earlier)).toBe("similar");
@@ -101,6 +129,21 @@ describe("findEarlier", () => {
       "with two digits in common",
       { reference: "A-42", references: ["A-42"] },
       [{ ...paid, reference: "B-42", references: ["B-42"] }],
+    ],
+    [
+      "of the same amount 25 days later",
+      { reference: "B-7", references: ["B-7"], at: paid.at + 25 * day },
+      [paid],
+    ],
+    [
+      "of another amount, when neither has a letter or a digit in its reference",
+      { reference: "#", references: [], amountUnits: "1" },
+      [{ ...paid, reference: "-", references: [] }],
+    ],
+    [
+      "whose three letters stand in the paid one's message",
+      { reference: "A-5", references: ["A-5"], amountUnits: "1" },
+      [{ ...paid, references: ["INV-1042", "A-55"] }],
     ],
     ["when nothing was paid", {}, []],
   ])("lets a bill pass %s", (_, part, earlier) => {

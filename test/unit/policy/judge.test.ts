@@ -5,13 +5,7 @@ import { changeCap } from "../../../src/policy/cap.ts";
 import { limitFor } from "../../../src/policy/compile.ts";
 import { judge, occursAsAmount, type JudgeInput } from "../../../src/policy/judge.ts";
 import { isReason, resolveTransfer, type Payment } from "../../../src/policy/resolve.ts";
-import {
-  decodeCounters,
-  encodeCounters,
-  spentInWindow,
-  windowReaches,
-  type Counters,
-} from "../../../src/policy/usage.ts";
+import { encodeCounters, type Counters } from "../../../src/policy/usage.ts";
 import { compiled } from "./documents.ts";
 
 const policy = compiled();
@@ -205,6 +199,34 @@ describe("judge", () => {
     ).toEqual(["allow"]);
   });
 
+  it("denies nothing to a sender who is who he says, however strict the policy, and needs none", () => {
+    const strict = { ...policy, unauthenticatedMail: "deny" } as const;
+    expect(codes({ policy: strict })).toEqual(["allow"]);
+    expect(codes({ policy: strict, ...circumstances({ sender: null }) })).toEqual(["allow"]);
+    expect(codes(circumstances({ sender: null, source: "INV-1: 42.50" }))).toEqual([
+      "deny",
+      "payee-not-in-message",
+    ]);
+  });
+
+  it("says in words why it asks about a sender", () => {
+    const asked = (to: string, domain: string | null) =>
+      judge({
+        ...base,
+        payment: paymentOf({ to }),
+        ...circumstances({ sender: { ...sender, domain } }),
+      }).reasons.map(({ enforcedBy, words }) => `${enforcedBy}: ${words}`);
+    expect(asked("acme", "other.example")).toEqual([
+      "advisory: The mail comes from other.example, which is not a domain acme writes from.",
+    ]);
+    expect(asked("acme", null)).toEqual([
+      "advisory: The mail comes from an unknown domain, which is not a domain acme writes from.",
+    ]);
+    expect(asked("northwind", "other.example")).toEqual([
+      "advisory: The policy names no domain that northwind writes from, so nobody can vouch for the bill.",
+    ]);
+  });
+
   it("takes a bill without a reference", () => {
     expect(codes({ payment: paymentOf({ reference: "" }), ...circumstances({ source: "42.50" }) })).toEqual([
       "allow",
@@ -308,56 +330,21 @@ describe("occursAsAmount", () => {
     expect(occursAsAmount(text, 1_500_000n, 6)).toBe(found);
   });
 
+  it.each<readonly [string, bigint, boolean]>([
+    ["5 USDC", 5_000_000n, true],
+    ["1.05", 1_050_000n, true],
+    ["1.50000000", 1_500_000n, true],
+    ["1.234567", 1_234_567n, true],
+    ["1.2345678", 12_345_678n, false],
+  ])("in %j, of %s base units: %s", (text, units, found) => {
+    expect(occursAsAmount(text, units, 6)).toBe(found);
+  });
+
   it("reads a long mail of digits in a moment", () => {
     const started = performance.now();
     expect(occursAsAmount("1,".repeat(20_000), 5n, 6)).toBe(false);
     expect(occursAsAmount(`${"1".repeat(20_000)}x`, 5n, 6)).toBe(false);
     expect(occursAsAmount("123 ".repeat(10_000), 5n, 6)).toBe(false);
     expect(performance.now() - started).toBeLessThan(2000);
-  });
-});
-
-describe("the counters' word", () => {
-  it("is read field by field, as the contract packs it", () => {
-    const word =
-      (1n << 248n) |
-      (0x1234n << 232n) |
-      (0x89abcdefn << 200n) |
-      (0xabcdefn << 176n) |
-      (0x123456n << 152n) |
-      (0xfedcban << 128n) |
-      0x0008_0007_0006_0005_0004_0003_0002_0001n;
-    expect(decodeCounters(word)).toEqual({
-      ring: [1, 2, 3, 4, 5, 6, 7, 8],
-      newestBucket: 0xfedcba,
-      lifetime: 0x123456,
-      gas: 0xabcdef,
-      treeSize: 0x89abcdef,
-      epoch: 0x1234,
-      status: "granted",
-    });
-    expect([0n, 1n, 2n].map((status) => decodeCounters(status << 248n).status)).toEqual([
-      "unknown",
-      "granted",
-      "revoked",
-    ]);
-  });
-
-  it("counts the lanes from six buckets before the claim's first on", () => {
-    const full = { ...fresh, ring: [1, 2, 4, 8, 16, 32, 64, 128] };
-    const at = (buckets: bigint) => ({
-      validAfter: now + buckets * bucket,
-      validUntil: now + buckets * bucket + 300n,
-    });
-    const units = 10_000n;
-    expect(
-      [-1n, 0n, 1n, 5n, 6n, 7n].map((buckets) => spentInWindow(limit, full, at(buckets)) / units),
-    ).toEqual([255n, 127n, 63n, 3n, 1n, 0n]);
-    expect([-2n, -1n, 0n, 7n].map((buckets) => windowReaches(limit, full, at(buckets)))).toEqual([
-      false,
-      true,
-      true,
-      true,
-    ]);
   });
 });

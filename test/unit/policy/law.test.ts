@@ -1,86 +1,16 @@
 import fc from "fast-check";
-import { encodeFunctionData, erc20Abi, keccak256, type Address, type Hex } from "viem";
+import { keccak256, type Address, type Hex } from "viem";
 import { describe, expect, it } from "vitest";
 
 import { changeCap, decodeCap } from "../../../src/policy/cap.ts";
 import { carryCounters } from "../../../src/policy/carry.ts";
-import { limitFor } from "../../../src/policy/compile.ts";
 import { encodeExecution, readExecution } from "../../../src/policy/execution.ts";
-import { policyIdOf, type Extras } from "../../../src/policy/grant.ts";
-import { law, lawReasons, signatureKind, type LawOperation } from "../../../src/policy/law.ts";
+import { law, lawReasons } from "../../../src/policy/law.ts";
 import { approvalHash } from "../../../src/policy/meter.ts";
-import { payeeProof, payeeTree } from "../../../src/policy/payeeTree.ts";
-import type { LawState } from "../../../src/policy/request.ts";
-import { decodeCounters, encodeCounters, type Counters } from "../../../src/policy/usage.ts";
+import { payeeTree } from "../../../src/policy/payeeTree.ts";
+import { decodeCounters, encodeCounters } from "../../../src/policy/usage.ts";
 import { windowAt } from "../../../src/policy/window.ts";
-import { compiled } from "./documents.ts";
-
-const policy = compiled();
-const limit = limitFor(policy, "USDC")!;
-const { grant } = limit;
-/** 42.50, 250 and 5000 USDC in units of 10^4: 4,250 25,000 500,000. Buckets of four hours. */
-const bucket = 14_400n;
-const now = 125_000n * bucket;
-const account: Address = "0x00000000000000000000000000000000000000aa";
-const acme = policy.payees[0]!.address;
-
-const fresh: Counters = {
-  ring: [0, 0, 0, 0, 0, 0, 0, 0],
-  newestBucket: 125_000,
-  lifetime: 0,
-  gas: 0,
-  treeSize: 1,
-  epoch: 3,
-  status: "granted",
-};
-const stateOf = (part: Partial<Counters> = {}, rest: Partial<LawState> = {}): LawState => ({
-  account,
-  ownParts: [],
-  epoch: 3n,
-  frozen: false,
-  heartbeat: 0n,
-  counters: () => encodeCounters({ ...fresh, ...part }),
-  operations: () => 0n,
-  cap: () => 0n,
-  approval: () => "none",
-  noted: () => null,
-  ...rest,
-});
-const transfer = (to: Address, amount: bigint): Hex =>
-  encodeExecution({
-    batch: false,
-    calls: [
-      {
-        to: grant.asset,
-        valueWei: 0n,
-        data: encodeFunctionData({ abi: erc20Abi, functionName: "transfer", args: [to, amount] }),
-      },
-    ],
-  });
-const base: LawOperation = {
-  kind: signatureKind.steady,
-  named: limit,
-  claim: { validAfter: now, validUntil: now + 300n },
-  treeSize: 2n,
-  prefundWei: 0n,
-  paymaster: null,
-  nonceKey: BigInt(grant.agent),
-  callData: transfer(acme, 42_500_000n),
-  payeePath: payeeProof(policy.payeeTree, acme)!,
-  proofs: [],
-  approval: null,
-  ownerSignatureLength: 0n,
-};
-const extended = (part: Partial<Extras>) => {
-  const changed = { ...grant, extras: { ...grant.extras, ...part } };
-  return { ...limit, grant: changed, policyId: policyIdOf(changed) };
-};
-const ruled = (part: Partial<Extras>): LawOperation => ({
-  ...base,
-  kind: signatureKind.ruled,
-  named: extended(part),
-  proofs: [{ path: base.payeePath, rule: null }],
-});
+import { acme, base, bucket, fresh, grant, limit, now, ruled, stateOf, transfer } from "./operations.ts";
 
 describe("law", () => {
   it("charges lifetime, gas, tree and the bucket of the claim's end, and nothing else", () => {

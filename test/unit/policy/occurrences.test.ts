@@ -33,6 +33,8 @@ test("offers the amounts that stand beside a currency the agent pays in, if ther
 
 test("offers no foreign money", () => {
   expect(candidateAmounts("Bitte 320,00 € bis 14. Mai, netto 268.90 EUR")).toEqual([]);
+  for (const money of ["euro", "pound", "franc", "euros", "pounds", "francs"])
+    expect(candidateAmounts(`Please pay 320 ${money}`)).toEqual([]);
   expect(candidateAmounts("320 EUR, that is $347.10")).toEqual(["347.10"]);
 });
 
@@ -40,6 +42,36 @@ test("takes no year, date, day, price or small count for a reference", () => {
   expect(referencesIn("On 2026-02-14 or 14/02/2026, the 3rd, in 2026: 129.00, 12 pieces, USD 4711")).toEqual([
     "4711",
   ]);
+});
+
+test("offers a page of candidates of a kind, and no more", () => {
+  const many = Array.from({ length: 40 }, (_, index) => `R-${100 + index}`);
+  expect(referencesIn(many.join(", "))).toEqual(many.slice(0, 32));
+  expect(referencesIn("AB 1234 CD-5678", 1)).toHaveLength(1);
+  expect(candidateAmounts(many.join(", "))).toHaveLength(32);
+});
+
+test("takes no long word for a reference, with its prefix or without", () => {
+  const word = (length: number) => `X${"1".repeat(length - 1)}`;
+  expect(referencesIn(`${word(32)} ${word(33)}`)).toEqual([word(32)]);
+  expect(referencesIn(`AB ${word(29)}, CD ${word(30)}`)).toEqual([word(29), `AB ${word(29)}`, word(30)]);
+});
+
+test("takes what ends a sentence for no part of a reference, and no currency for a prefix", () => {
+  expect(referencesIn("See INV-77.-. and EUR 4712, USDC 4713; AUSD 4714, a9 14/02")).toEqual([
+    "INV-77",
+    "4712",
+    "4713",
+    "4714",
+    "AUSD 4714",
+    "a9",
+  ]);
+});
+
+test("reads thousands however often they are parted, and no number inside of another", () => {
+  expect(amountsIn("1,204,500.50 and 7.,'")).toEqual(["1204500.50", "7"]);
+  expect(amountsIn("1.2.3 and 12,34.5")).toEqual([]);
+  expect(amountsIn("5\u00a0\u00a06")).toEqual(["5", "6"]);
 });
 
 test("finds references exactly as they stand", () => {

@@ -107,6 +107,7 @@ describe("the tree of rules", () => {
       ),
     ).toEqual([b, c]);
     expect(ruleProof(tree, { ...rule, spends: 9n })).toBeUndefined();
+    expect(() => ruleTree([])).toThrow("A tree needs at least one leaf.");
   });
 });
 

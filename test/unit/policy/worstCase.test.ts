@@ -55,13 +55,18 @@ describe("worstCase", () => {
       perDay: 1_500_000_000n,
       lifetime: 1_500_000_000n,
     });
-    expect(usdc!.why).toHaveLength(2);
+    expect(usdc!.why).toEqual([
+      "Without an approver's co-signature an operation pays at most 50.00 USDC.",
+      "At most 60.00 USDC is spent or approved in any 24 hours, but what was approved over the whole lifetime may be taken in one instant.",
+    ]);
     const [counted] = worstOf(noAllowances).assets;
     expect(counted).toMatchObject({
       perCall: 55_000_000n,
       window: { amount: 60_000_000n },
       perDay: 60_000_000n,
     });
+    for (const lasting of ["approve", "increaseAllowance", "permit"])
+      expect(worstOf(["[approve, permit]", `[${lasting}]`]).assets[0]!.window.amount).toBe(1_500_000_000n);
     // transferFrom moves at once what it counts, so it leaves no allowance behind.
     expect(worstOf(["[approve, permit]", "[transferFrom]"]).assets[0]!.window.amount).toBe(60_000_000n);
   });
@@ -73,7 +78,11 @@ describe("worstCase", () => {
       window: { amount: 55_000_000n },
       lifetime: 220_000_000n,
     });
-    expect(few.why).toHaveLength(3);
+    expect(few.why).toEqual([
+      "Without an approver's co-signature an operation pays at most 50.00 USDC.",
+      "The number of operations (4) holds the lifetime below 1500.00 USDC.",
+      "The number of operations (1) holds the window below 60.00 USDC.",
+    ]);
   });
 
   it("adds the gas of every limit, and gas to payments in the coin", () => {
