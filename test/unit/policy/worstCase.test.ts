@@ -57,7 +57,7 @@ describe("worstCase", () => {
     });
     expect(usdc!.why).toEqual([
       "Without an approver's co-signature an operation pays at most 50.00 USDC.",
-      "At most 60.00 USDC is spent or approved in any 24 hours, but what was approved over the whole lifetime may be taken in one instant.",
+      "At most 55.00 USDC is spent or approved in one operation and 60.00 USDC in any 24 hours, but what was approved over the whole lifetime may be taken in one instant.",
     ]);
     const [counted] = worstOf(noAllowances).assets;
     expect(counted).toMatchObject({
