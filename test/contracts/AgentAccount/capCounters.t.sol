@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {Grant} from "../../../contracts/interfaces/ISpendPolicy.sol";
+import {AccountTest, Draft} from "../base/AccountTest.sol";
+
+contract CapCountersTest is AccountTest {
+    /// The lane of now holds what was spent in the cap's own units, rounded up; the word is zero without a cap.
+    function test_capCounters_countTheNewestBucket(uint256 amount) public {
+        install(standardGrant());
+        Draft memory d = draft(standardGrant());
+        send(d);
+        assertEq(account.capCounters(address(token)), 0);
+        // 10 ether in 16 bits: units of 10^15.
+        vm.prank(owner);
+        account.setCap(address(token), 10 ether, BUCKET);
+        d = draft(standardGrant());
+        d.amount = bound(amount, 1, 5 ether);
+        send(d);
+        uint256 units = (d.amount + 1e15 - 1) / 1e15;
+        assertEq(uint128(account.capCounters(address(token))), units);
+        assertEq(account.capCounters(address(0)), 0);
+    }
+}
