@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 
 import { changeCap, decodeCap } from "../../../src/policy/cap.ts";
 import { carryCounters, carryRing, withoutSize } from "../../../src/policy/carry.ts";
+import { isRefusal } from "../../../src/policy/refusal.ts";
 import { charge, decodeCounters, encodeCounters } from "../../../src/policy/usage.ts";
 import { bucket, fresh, limit, now } from "./operations.ts";
 
@@ -59,6 +60,7 @@ describe("a cap over all agents", () => {
     expect(decodeCap(cap(0n, 300n) as bigint)).toEqual({ perWindow: 0n, bucket: 300n, unit: 1n });
     expect(cap(0n, 0n, 5n)).toBe(0n);
     expect(cap(1n, 0n)).toEqual({ error: "CapNotRepresentable", args: [1n, 0n] });
+    expect([cap(1n, 0n), cap(0n, 300n)].map(isRefusal)).toEqual([true, false]);
   });
 
   it("fits 16 bits, 63 powers of ten and 24 bits of seconds", () => {
