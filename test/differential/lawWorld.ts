@@ -4,7 +4,7 @@ import { changeCap } from "../../src/policy/cap.ts";
 import { grantTypes } from "../../src/policy/grant.ts";
 import { law, type LawAnswer, type LawOperation } from "../../src/policy/law.ts";
 import { approvalHash, revoked } from "../../src/policy/meter.ts";
-import { grantPolicy, replacePolicy } from "../../src/policy/ownerChange.ts";
+import { grantPolicy, replacePolicy } from "./ownerChange.ts";
 import { isRefusal, refusal, type Refusal } from "../../src/policy/refusal.ts";
 import type { LawState, NamedGrant } from "../../src/policy/request.ts";
 import { encodeValidate } from "./encodeOperation.ts";

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {Grant} from "../../../contracts/interfaces/ISpendPolicy.sol";
 import {AccountTest, Draft} from "../base/AccountTest.sol";
 
 contract CapCountersTest is AccountTest {

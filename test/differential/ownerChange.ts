@@ -1,10 +1,10 @@
 import type { Hex } from "viem";
 
-import { carryCounters, withoutSize, type Scale } from "./carry.ts";
-import { extrasFit, unitsOf, type Grant } from "./grant.ts";
-import { gasUnitOf, granted, installRefusals, revoked, statusOf, unitOf } from "./meter.ts";
-import { refusal, type Refusal } from "./refusal.ts";
-import type { LawState } from "./request.ts";
+import { carryCounters, withoutSize, type Scale } from "../../src/policy/carry.ts";
+import { extrasFit, unitsOf, type Grant } from "../../src/policy/grant.ts";
+import { gasUnitOf, granted, installRefusals, revoked, statusOf, unitOf } from "../../src/policy/meter.ts";
+import { refusal, type Refusal } from "../../src/policy/refusal.ts";
+import type { LawState } from "../../src/policy/request.ts";
 
 type GrantWithId = { readonly grant: Grant; readonly policyId: Hex };
 

@@ -1,10 +1,20 @@
 import type { Hex } from "viem";
 import { describe, expect, it } from "vitest";
 
-import type { Grant } from "../../../src/policy/grant.ts";
-import { grantPolicy, replacePolicy } from "../../../src/policy/ownerChange.ts";
-import { decodeCounters, encodeCounters, type Counters } from "../../../src/policy/usage.ts";
-import { bucket, extended, fresh, grant, limit, named, now, stateOf, stranger } from "./operations.ts";
+import type { Grant } from "../../src/policy/grant.ts";
+import { grantPolicy, replacePolicy } from "./ownerChange.ts";
+import { decodeCounters, encodeCounters, type Counters } from "../../src/policy/usage.ts";
+import {
+  bucket,
+  extended,
+  fresh,
+  grant,
+  limit,
+  named,
+  now,
+  stateOf,
+  stranger,
+} from "../unit/policy/operations.ts";
 
 const counters = (word: unknown) => decodeCounters(word as bigint);
 
