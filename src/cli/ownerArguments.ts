@@ -55,14 +55,16 @@ export async function openDesk(args: OwnerArguments, chainId: number | undefined
   ]);
   const config: Config | undefined = args.config === undefined ? undefined : await readConfig(args.config);
   const account = args.account === undefined ? config?.account : addressOf(args.account, "--account");
-  const rpc = args.rpc ?? config?.chain.rpc;
+  const rpc = args.rpc === undefined ? config?.chain.rpc : urlOf(args.rpc, "--rpc");
   const chain = chainId ?? (args.chain === undefined ? config?.chain.chainId : Number(args.chain));
   if (account === undefined) throw missing("the account", "--account 0x…");
   if (rpc === undefined) throw missing("the chain's RPC", "--rpc URL");
   if (chain === undefined || !Number.isInteger(chain)) throw missing("the chain's id", "--chain");
   const keystore = args["owner-keystore"];
   const bundler =
-    args.bundler === undefined ? config?.bundler : ({ kind: "rpc", url: args.bundler } as const);
+    args.bundler === undefined
+      ? config?.bundler
+      : ({ kind: "rpc", url: urlOf(args.bundler, "--bundler") } as const);
   return openOwnerDesk({
     rpc,
     chainId: chain,
@@ -80,6 +82,13 @@ export function addressOf(text: string, argument: string): Address {
   if (isAddress(text)) return getAddress(text);
   throw new BaseError(`"${text}" of ${argument} is not an address.`, {
     remedy: "Write 0x and 40 hex digits, with a right checksum if it has capitals.",
+  });
+}
+
+export function urlOf(text: string, argument: string): string {
+  if (/^https?:$/.test(URL.parse(text)?.protocol ?? "")) return text;
+  throw new BaseError(`"${text}" of ${argument} is not a URL.`, {
+    remedy: "Write it whole, with http:// or https:// in front.",
   });
 }
 

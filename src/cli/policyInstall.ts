@@ -11,7 +11,11 @@ export const installCommand = defineCommand({
       "Says what a policy allows and the most that can be lost, then grants it with one signature. Example: bursar policy install policies/treasury.yaml --agent 0x… --config bursar.json --owner-keystore owner.json",
   },
   args: {
-    file: { type: "positional", description: "The policy, YAML or JSON.", required: true },
+    file: {
+      type: "positional",
+      description: "The policy, YAML or JSON; - reads the standard input.",
+      required: true,
+    },
     agent: { type: "string", description: "The agent's address.", required: true, valueHint: "0x…" },
     replace: {
       type: "string",

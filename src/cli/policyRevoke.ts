@@ -12,7 +12,12 @@ export const revokeCommand = defineCommand({
       "Ends policies for good, used or not. Example: bursar policy revoke policies/treasury.yaml --agent 0x… --config bursar.json --owner-keystore owner.json",
   },
   args: {
-    what: { type: "positional", description: "Policy ids or files.", required: false },
+    what: {
+      type: "positional",
+      description: "Policy ids or files.",
+      required: false,
+      valueHint: "id|file …",
+    },
     agent: {
       type: "string",
       description: "Whose policy a file is; without it, that of every agent that has it in force.",
