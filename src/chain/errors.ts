@@ -1,5 +1,6 @@
-import type { Address, Hex } from "viem";
+import { formatGwei, type Address, type Hex } from "viem";
 
+import { etherUp } from "../core/amount.ts";
 import { BaseError } from "../core/errors.ts";
 
 /** The RPC does not answer, or answers with a failure of its own. */
@@ -52,6 +53,32 @@ export class BundlerError extends BaseError {
       facts: { detail: firstLine(cause) },
       cause,
       retry: "safe",
+    });
+  }
+}
+
+/** What the owner's key is about to sign could cost more gas than the owner agreed to, or than there is a reason for. */
+export class FeeTooHighError extends BaseError {
+  override readonly name = "FeeTooHighError";
+  constructor(
+    words: string,
+    facts: {
+      readonly mostWei: bigint;
+      readonly maxFeeWei: bigint;
+      readonly maxFeePerGasWei: bigint;
+      readonly gas: string;
+      readonly bundler?: string;
+    },
+  ) {
+    super(words, {
+      remedy: `${facts.bundler === undefined ? "Wait for lower prices." : "Nothing was signed. Use another bundler, or send plain transactions of the owner's key, which pay none, with --as transactions."} If the price is right, allow it with --max-fee "${etherUp(facts.mostWei)} ETH".`,
+      facts: {
+        bundler: facts.bundler,
+        "could cost": `${etherUp(facts.mostWei)} ETH`,
+        "most allowed": `${etherUp(facts.maxFeeWei)} ETH`,
+        gas: facts.gas,
+        price: `${formatGwei(facts.maxFeePerGasWei)} gwei`,
+      },
     });
   }
 }

@@ -1,6 +1,7 @@
 import { encode7579Calls } from "permissionless/utils";
 import {
   concatHex,
+  encodeErrorResult,
   hexToBigInt,
   keccak256,
   numberToHex,
@@ -15,9 +16,12 @@ import type { Call, Operation } from "../core/operation.ts";
 import type { CompiledLimit } from "../policy/compile.ts";
 import { accountDomain, isPlain, operationTypes, ruledOperationTypes } from "../policy/grant.ts";
 import type { CallProof } from "../policy/proveCalls.ts";
+import { agentAccountAbi } from "./abi/agentAccount.ts";
 import type { Bundler } from "./bundler/bundler.ts";
 import { compactSignature } from "./compactSignature.ts";
+import { decodeRefusal } from "./decodeRefusal.ts";
 import { entryPointAddress, toUserOpJson, userOpHashOf, type PlainUserOp } from "./entryPoint.ts";
+import { ChainRefusalError } from "./errors.ts";
 import { encodeRuledSignature, encodeTail, noApproval, type Approval } from "./ruledSignature.ts";
 
 /** What the agent commits to beside the userOpHash: when the operation may run, and the tree that ends with its decision. */
@@ -207,6 +211,7 @@ export async function signOperation(input: SignOperationInput): Promise<Operatio
   };
   const gas = await bundler.estimateGas(draft);
   const userOp = { ...draft, ...gas };
+  if (!input.sponsor) refuseFee(userOp, limit.grant.feeCap);
   const userOpHash = userOpHashOf(chainId, userOp);
   const signature = await signCommitment({
     chainId,
@@ -227,4 +232,16 @@ export async function signOperation(input: SignOperationInput): Promise<Operatio
     treeSize: commitment.treeSize,
     treeRoot: commitment.treeRoot,
   });
+}
+
+/** What the chain would refuse (`OverFeeCap`), before it is signed: the figures are the bundler's, who earns by them. */
+function refuseFee(userOp: PlainUserOp, feeCap: bigint): void {
+  const gas = userOp.callGasLimit + userOp.verificationGasLimit + userOp.preVerificationGas;
+  const fee = gas * userOp.maxFeePerGas;
+  if (fee > feeCap)
+    throw new ChainRefusalError(
+      decodeRefusal(
+        encodeErrorResult({ abi: agentAccountAbi, errorName: "OverFeeCap", args: [fee, feeCap] }),
+      ),
+    );
 }

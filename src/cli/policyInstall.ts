@@ -2,7 +2,16 @@ import { defineCommand } from "citty";
 
 import type { InstallPlan } from "../runtime/installPolicy.ts";
 import type { OwnerDesk } from "../runtime/ownerDesk.ts";
-import { addressOf, agreed, openDesk, ownerArguments, tell, walletCalls, wayOf } from "./ownerArguments.ts";
+import {
+  addressOf,
+  asking,
+  maxFeeOf,
+  openDesk,
+  ownerArguments,
+  tell,
+  walletCalls,
+  wayOf,
+} from "./ownerArguments.ts";
 
 export const installCommand = defineCommand({
   meta: {
@@ -94,12 +103,14 @@ export const installCommand = defineCommand({
       const calls = walletCalls(actions);
       return args.json ? writeJson({ ...said, calls }) : writeJson(calls);
     }
-    if (!(await agreed("Install it?", args))) return finish({ installed: false }, "Nothing was done.");
+    const { agree, fee } = asking("Install it?", args);
+    const options = { agree, maxFeeWei: maxFeeOf(args), onProgress: tell };
     // The owner's signature is in the call, so any key may send it.
     const transactions = args["by-signature"]
-      ? await sendByKey(desk, actions, tell)
-      : await actAsOwner(desk, plan.ownership.owner, actions, wayOf(args, desk), tell);
-    finish({ installed: true, transactions }, `Installed: ${transactions.join(", ")}`);
+      ? await sendByKey(desk, actions, options)
+      : await actAsOwner(desk, plan.ownership.owner, actions, wayOf(args, desk), options);
+    if (transactions === null) return finish({ installed: false, mostFee: fee.most }, "Nothing was done.");
+    finish({ installed: true, transactions, mostFee: fee.most }, `Installed: ${transactions.join(", ")}`);
   },
 });
 

@@ -3,7 +3,16 @@ import { isHash, type Hex } from "viem";
 
 import { BaseError } from "../core/errors.ts";
 import type { CompiledPolicy } from "../policy/compile.ts";
-import { addressOf, agreed, openDesk, ownerArguments, tell, walletCalls, wayOf } from "./ownerArguments.ts";
+import {
+  addressOf,
+  asking,
+  maxFeeOf,
+  openDesk,
+  ownerArguments,
+  tell,
+  walletCalls,
+  wayOf,
+} from "./ownerArguments.ts";
 
 export const revokeCommand = defineCommand({
   meta: {
@@ -85,9 +94,17 @@ export const revokeCommand = defineCommand({
       const calls = walletCalls(plan.actions);
       return args.json ? writeJson({ ...said, calls }) : writeJson(calls);
     }
-    if (!(await agreed(`${plan.actions.map(({ words }) => words).join("; ")}. Do it?`, args)))
-      return finish({ transactions: [], revoked: false }, "Nothing was done.");
-    const transactions = await actAsOwner(desk, plan.ownership.owner, plan.actions, wayOf(args, desk), tell);
-    finish({ transactions }, `Done: ${transactions.join(", ")}`);
+    const { agree, fee } = asking(`${plan.actions.map(({ words }) => words).join("; ")}. Do it?`, args);
+    const options = { agree, maxFeeWei: maxFeeOf(args), onProgress: tell };
+    const transactions = await actAsOwner(
+      desk,
+      plan.ownership.owner,
+      plan.actions,
+      wayOf(args, desk),
+      options,
+    );
+    if (transactions === null)
+      return finish({ transactions: [], revoked: false, mostFee: fee.most }, "Nothing was done.");
+    finish({ transactions, mostFee: fee.most }, `Done: ${transactions.join(", ")}`);
   },
 });
