@@ -1,5 +1,6 @@
 import { defineCommand } from "citty";
 
+import { BaseError } from "../core/errors.ts";
 import type { InstallPlan } from "../runtime/installPolicy.ts";
 import type { OwnerDesk } from "../runtime/ownerDesk.ts";
 import {
@@ -58,6 +59,10 @@ export const installCommand = defineCommand({
       import("../runtime/clock.ts"),
       import("../runtime/ownerSignatures.ts"),
     ]);
+    if (args["sign-only"] && (args["by-signature"] !== undefined || args.calldata))
+      throw new BaseError("--sign-only makes signatures; --by-signature and --calldata make calls.", {
+        remedy: "Sign first, then bring what was signed.",
+      });
     const agent = addressOf(args.agent, "--agent");
     const { document } = await readPolicyFile(args.file);
     const replaces = args.replace === undefined ? undefined : (await readPolicyFile(args.replace)).document;
@@ -70,7 +75,9 @@ export const installCommand = defineCommand({
       now: Math.floor(now() / 1000),
     });
     const said = await describe(plan, desk);
-    if (!args.json) process.stdout.write(`${inWords(said)}\n`);
+    // What is data for another program comes alone on stdout.
+    const prose = args["sign-only"] || args.calldata ? process.stderr : process.stdout;
+    if (!args.json) prose.write(`${inWords(said)}\n`);
     const finish = (result: Readonly<Record<string, unknown>>, words: string) =>
       args.json ? writeJson({ ...said, ...result }) : process.stdout.write(`${words}\n`);
 
@@ -82,8 +89,6 @@ export const installCommand = defineCommand({
         typedData: install.installTypedData(plan, desk.chain.chainId, desk.account, one),
         signature: signatures[index] ?? null,
       }));
-      // It is data for another program, so it is JSON in any case.
-      const besides = plan.actions.slice(plan.installs.length);
       return writeJson({
         ...(args.json ? said : {}),
         account: desk.account,
@@ -91,26 +96,38 @@ export const installCommand = defineCommand({
         epoch: plan.ownership.epoch,
         owner: plan.ownership.owner,
         installs,
-        notBySignature: besides.map(({ words }) => words),
+        notBySignature: install.notBySignature(plan).map(({ words }) => words),
       });
     }
-    const actions = args["by-signature"]
+    const bySignature = args["by-signature"] !== undefined;
+    const actions = bySignature
       ? install.bringSignatures(desk, plan, await readOwnerSignatures(args["by-signature"]))
       : plan.actions;
-    if (actions.length === 0)
-      return finish({ installed: true, transactions: [] }, "Nothing to do: it is in force already.");
+    const left = bySignature ? install.notBySignature(plan).map(({ words }) => words) : [];
+    const still = `Not in force: what only the owner can do. ${left.join("; ")}. Run it with --owner-keystore, or with --calldata for the owner's wallet.`;
+    const settle = (result: Readonly<Record<string, unknown>>, words: string) => {
+      if (left.length > 0) process.exitCode = 1;
+      finish({ installed: left.length === 0, ...result, left }, left.length === 0 ? words : still);
+    };
+    const nothing = "Nothing to do: it is in force already.";
     if (args.calldata) {
       const calls = walletCalls(actions);
-      return args.json ? writeJson({ ...said, calls }) : writeJson(calls);
+      if (left.length > 0) tell(still);
+      else if (calls.length === 0) tell(nothing);
+      return args.json ? writeJson({ ...said, calls, left }) : writeJson(calls);
     }
+    if (actions.length === 0) return settle({ transactions: [] }, nothing);
+    if (left.length > 0)
+      tell(`The grants will be in force without what only the owner can do: ${left.join("; ")}.`);
     const { agree, fee } = asking("Install it?", args);
     const options = { agree, maxFeeWei: maxFeeOf(args), onProgress: tell };
     // The owner's signature is in the call, so any key may send it.
-    const transactions = args["by-signature"]
+    const transactions = bySignature
       ? await sendByKey(desk, actions, options)
       : await actAsOwner(desk, plan.ownership.owner, actions, wayOf(args, desk), options);
     if (transactions === null) return finish({ installed: false, mostFee: fee.most }, "Nothing was done.");
-    finish({ installed: true, transactions, mostFee: fee.most }, `Installed: ${transactions.join(", ")}`);
+    if (left.length > 0) tell(`Granted: ${transactions.join(", ")}`);
+    settle({ transactions, mostFee: fee.most }, `Installed: ${transactions.join(", ")}`);
   },
 });
 

@@ -64,7 +64,7 @@ export const revokeCommand = defineCommand({
     const policies: CompiledPolicy[] = [];
     for (const { document } of files) {
       const found = await idsToRevoke(desk, (one) => compilePolicy(document, one), agent);
-      if (found.ids.length === 0) tell(`${document.policy} is in force for no agent of the account.`);
+      if (found.ids.length === 0 && !args.all) throw notInForce(document.policy);
       ids.push(...found.ids);
       policies.push(...found.policies);
     }
@@ -83,17 +83,18 @@ export const revokeCommand = defineCommand({
     };
     const finish = (result: Readonly<Record<string, unknown>>, words: string) =>
       args.json ? writeJson({ ...said, ...result }) : process.stdout.write(`${words}\n`);
+    const say = args.calldata ? process.stderr : process.stdout;
     if (!args.json)
-      process.stdout.write(
+      say.write(
         [...plan.done, ...plan.warnings.map((words) => `Warning: ${words}`)]
           .map((line) => `${line}\n`)
           .join(""),
       );
-    if (plan.actions.length === 0) return finish({ transactions: [] }, "Nothing to do.");
     if (args.calldata) {
       const calls = walletCalls(plan.actions);
       return args.json ? writeJson({ ...said, calls }) : writeJson(calls);
     }
+    if (plan.actions.length === 0) return finish({ transactions: [] }, "Nothing to do.");
     const { agree, fee } = asking(`${plan.actions.map(({ words }) => words).join("; ")}. Do it?`, args);
     const options = { agree, maxFeeWei: maxFeeOf(args), onProgress: tell };
     const transactions = await actAsOwner(
@@ -108,3 +109,10 @@ export const revokeCommand = defineCommand({
     finish({ transactions, mostFee: fee.most }, `Done: ${transactions.join(", ")}`);
   },
 });
+
+/** What was only signed has no agent on the chain to be found by, and works once it is brought. */
+const notInForce = (policy: string) =>
+  new BaseError(`${policy} is in force for no agent of the account, so it is not known what to revoke.`, {
+    remedy:
+      "Name whose it is with --agent: its grants are revoked used or not, also those that were only signed. Or revoke everything with --all; --freeze alone stops every agent at once.",
+  });

@@ -4,10 +4,11 @@ import type { PrivateKeyAccount } from "viem/accounts";
 import type { Bundler } from "../chain/bundler/bundler.ts";
 import { ownBundler } from "../chain/bundler/ownBundler.ts";
 import { rpcBundler } from "../chain/bundler/rpcBundler.ts";
-import { connectChain, requireCode, type Chain, type Eip1193, type Finality } from "../chain/connectChain.ts";
+import { connectChain, type Chain, type Eip1193, type Finality } from "../chain/connectChain.ts";
 import { sendTransaction } from "../chain/deploy.ts";
 import { openKeystore } from "../chain/keystore.ts";
 import { FeeTooHighError } from "../chain/errors.ts";
+import { requireAgentAccount } from "../chain/requireAgentAccount.ts";
 import { prepareAsOwner, sendAsOwner } from "../chain/sendAsOwner.ts";
 import { BaseError } from "../core/errors.ts";
 import type { Call } from "../core/operation.ts";
@@ -47,7 +48,7 @@ const deepestReorg = { depth: 64 } as const;
 export async function openOwnerDesk(options: OwnerDeskOptions): Promise<OwnerDesk> {
   const { account, chainId, rpc } = options;
   const chain = await connectChain({ rpc, chainId, finality: options.finality ?? deepestReorg });
-  await requireCode(chain, "account", account);
+  await requireAgentAccount(chain, account);
   const open = async (file: KeystoreFile) =>
     openKeystore(file.keystore, await passwordFor(file, options.askPassword));
   const { bundler, ownerKeystore } = options;

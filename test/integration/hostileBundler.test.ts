@@ -1,4 +1,3 @@
-import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,12 +10,11 @@ import { rpcBundler } from "../../src/chain/bundler/rpcBundler.ts";
 import { entryPointAbi } from "../../src/chain/abi/entryPoint.ts";
 import { connectChain, type Chain } from "../../src/chain/connectChain.ts";
 import { entryPointAddress } from "../../src/chain/entryPoint.ts";
-import { createKeystore } from "../../src/chain/keystore.ts";
-import { randomSecret } from "../../src/runtime/clock.ts";
 import { serveChain, type ServedChain } from "../../src/testing/serveChain.ts";
 import { startHostileBundler, type HostileBundler } from "../doubles/hostileBundler.ts";
 import { decideAll, openHouse } from "./house.ts";
 import { billMail, writeInbox } from "./mails.ts";
+import { bursarIn, deskIn } from "./ownersDesk.ts";
 import { keyOf, makeWorld, type World } from "./world.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "bursar-hostile-"));
@@ -40,29 +38,18 @@ afterAll(async () => {
 const fund = (address: string, ether: string) =>
   served.chain.request({ method: "hardhat_setBalance", params: [address, toHex(parseEther(ether))] });
 
-/** The command in a process of its own, with the owner's key and the hostile bundler. */
+/** The command with the owner's key and the hostile bundler. */
 function bursar(world: World, ...words: readonly string[]) {
-  const main = join(import.meta.dirname, "../../src/cli/main.ts");
   const key = ["--owner-keystore", `${world.name}.json`, "--owner-password-file", "password"];
   const where = ["--account", world.account, "--rpc", served.url, "--bundler", bundler.url];
-  const line = [main, "policy", ...words, ...where, ...key];
-  return new Promise<{ readonly status: number; readonly stdout: string; readonly stderr: string }>((done) =>
-    execFile(
-      process.execPath,
-      ["--disable-warning=ExperimentalWarning", "--conditions=source", ...line],
-      { cwd: folder },
-      (error, stdout, stderr) => done({ status: error ? 1 : 0, stdout, stderr }),
-    ),
-  );
+  return bursarIn(folder, "policy", ...words, ...where, ...key);
 }
 
 async function makeOwner(name: string): Promise<World> {
   const world = await makeWorld(served.chain, name, { grant: false });
   await fund(world.account, "20");
-  writeFileSync(join(folder, "password"), "of this test only\n");
+  await deskIn(folder, served.url, world);
   writeFileSync(join(folder, `${name}.yaml`), world.policyText);
-  const key = keyOf(name, "owner");
-  await createKeystore(join(folder, `${name}.json`), "of this test only", key, randomSecret, "light");
   return world;
 }
 
