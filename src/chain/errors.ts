@@ -47,9 +47,14 @@ export class KeystoreError extends BaseError {
 /** The bundler did not take an operation, for a reason that is not a refusal by the chain. */
 export class BundlerError extends BaseError {
   override readonly name = "BundlerError";
-  constructor(bundler: string, what: string, cause: unknown) {
+  constructor(
+    bundler: string,
+    what: string,
+    cause: unknown,
+    remedy = "Nothing is lost: the signed operation is in the journal and the same bytes are sent again.",
+  ) {
     super(`The bundler ${bundler} ${what}.`, {
-      remedy: "Nothing is lost: the signed operation is in the journal and the same bytes are sent again.",
+      remedy,
       facts: { detail: firstLine(cause) },
       cause,
       retry: "safe",

@@ -148,5 +148,6 @@ export async function sendAsOwner(
     bundler.name,
     "did not include the owner's operation within two minutes",
     userOpHash,
+    "It may still be included. Run the command again: it looks at the chain first, and what it signs has the same nonce, so that only one of the two can be included.",
   );
 }

@@ -63,6 +63,7 @@ export const installCommand = defineCommand({
       throw new BaseError("--sign-only makes signatures; --by-signature and --calldata make calls.", {
         remedy: "Sign first, then bring what was signed.",
       });
+    const maxFeeWei = maxFeeOf(args);
     const agent = addressOf(args.agent, "--agent");
     const { document } = await readPolicyFile(args.file);
     const replaces = args.replace === undefined ? undefined : (await readPolicyFile(args.replace)).document;
@@ -120,7 +121,7 @@ export const installCommand = defineCommand({
     if (left.length > 0)
       tell(`The grants will be in force without what only the owner can do: ${left.join("; ")}.`);
     const { agree, fee } = asking("Install it?", args);
-    const options = { agree, maxFeeWei: maxFeeOf(args), onProgress: tell };
+    const options = { agree, maxFeeWei, onProgress: tell };
     // The owner's signature is in the call, so any key may send it.
     const transactions = bySignature
       ? await sendByKey(desk, actions, options)

@@ -52,6 +52,7 @@ export const revokeCommand = defineCommand({
         import("../runtime/revokePolicy.ts"),
         import("../runtime/ownerDesk.ts"),
       ]);
+    const maxFeeWei = maxFeeOf(args);
     const ids = args._.filter((word): word is Hex => isHash(word));
     const files = await Promise.all(args._.filter((word) => !isHash(word)).map(readPolicyFile));
     if (ids.length + files.length === 0 && !args.all && !args.freeze)
@@ -96,7 +97,7 @@ export const revokeCommand = defineCommand({
     }
     if (plan.actions.length === 0) return finish({ transactions: [] }, "Nothing to do.");
     const { agree, fee } = asking(`${plan.actions.map(({ words }) => words).join("; ")}. Do it?`, args);
-    const options = { agree, maxFeeWei: maxFeeOf(args), onProgress: tell };
+    const options = { agree, maxFeeWei, onProgress: tell };
     const transactions = await actAsOwner(
       desk,
       plan.ownership.owner,
