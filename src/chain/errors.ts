@@ -88,6 +88,23 @@ export class FeeTooHighError extends BaseError {
   }
 }
 
+/** Gas is too dear for the policy just now, or the bundler asks for too much of it. It says nothing about the payment. */
+export class FeeCapError extends BaseError {
+  override readonly name = "FeeCapError";
+  constructor(fee: { readonly mostWei: bigint; readonly feeCapWei: bigint; readonly gas: bigint }) {
+    super("The operation could cost more gas than the policy allows one operation.", {
+      remedy:
+        "Nothing was signed, and the decision waits for a lower price. If it stays like this, use another bundler, or install a policy with a higher gas.perOperation.",
+      facts: {
+        "could cost": `${etherUp(fee.mostWei)} ETH`,
+        "fee cap": `${etherUp(fee.feeCapWei)} ETH`,
+        gas: fee.gas,
+      },
+      retry: "safe",
+    });
+  }
+}
+
 /** The chain (or a simulation on it) refused an operation; the reason is decoded from its own revert data. */
 export class ChainRefusalError extends BaseError {
   override readonly name = "ChainRefusalError";

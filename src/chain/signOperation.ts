@@ -1,7 +1,6 @@
 import { encode7579Calls } from "permissionless/utils";
 import {
   concatHex,
-  encodeErrorResult,
   hexToBigInt,
   keccak256,
   numberToHex,
@@ -16,12 +15,10 @@ import type { Call, Operation } from "../core/operation.ts";
 import type { CompiledLimit } from "../policy/compile.ts";
 import { accountDomain, isPlain, operationTypes, ruledOperationTypes } from "../policy/grant.ts";
 import type { CallProof } from "../policy/proveCalls.ts";
-import { agentAccountAbi } from "./abi/agentAccount.ts";
 import type { Bundler } from "./bundler/bundler.ts";
 import { compactSignature } from "./compactSignature.ts";
-import { decodeRefusal } from "./decodeRefusal.ts";
 import { entryPointAddress, toUserOpJson, userOpHashOf, type PlainUserOp } from "./entryPoint.ts";
-import { ChainRefusalError } from "./errors.ts";
+import { FeeCapError } from "./errors.ts";
 import { encodeRuledSignature, encodeTail, noApproval, type Approval } from "./ruledSignature.ts";
 
 /** What the agent commits to beside the userOpHash: when the operation may run, and the tree that ends with its decision. */
@@ -234,14 +231,9 @@ export async function signOperation(input: SignOperationInput): Promise<Operatio
   });
 }
 
-/** What the chain would refuse (`OverFeeCap`), before it is signed: the figures are the bundler's, who earns by them. */
-function refuseFee(userOp: PlainUserOp, feeCap: bigint): void {
+/** The chain would refuse it (`OverFeeCap`): not signed, for the figures are the bundler's, who earns by them. */
+function refuseFee(userOp: PlainUserOp, feeCapWei: bigint): void {
   const gas = userOp.callGasLimit + userOp.verificationGasLimit + userOp.preVerificationGas;
-  const fee = gas * userOp.maxFeePerGas;
-  if (fee > feeCap)
-    throw new ChainRefusalError(
-      decodeRefusal(
-        encodeErrorResult({ abi: agentAccountAbi, errorName: "OverFeeCap", args: [fee, feeCap] }),
-      ),
-    );
+  const mostWei = gas * userOp.maxFeePerGas;
+  if (mostWei > feeCapWei) throw new FeeCapError({ mostWei, feeCapWei, gas });
 }
