@@ -77,6 +77,8 @@ export async function sendTransaction(
     readonly data?: Hex;
     readonly valueWei?: bigint;
     readonly gas?: bigint;
+    /** Told what it may cost before it is signed; throws when that is too much. */
+    readonly onFee?: (mostWei: bigint, maxFeePerGasWei: bigint) => void;
   },
 ): Promise<Hex> {
   const { client } = chain;
@@ -93,6 +95,7 @@ export async function sendTransaction(
         transaction.gas ?? client.estimateGas({ account: sender.address, ...request }),
       ]),
     );
+    transaction.onFee?.(gas * fees.maxFeePerGas, fees.maxFeePerGas);
     const raw = await sender.signTransaction({
       type: "eip1559",
       chainId: chain.chainId,

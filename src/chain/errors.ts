@@ -1,5 +1,6 @@
-import type { Address, Hex } from "viem";
+import { formatGwei, type Address, type Hex } from "viem";
 
+import { etherUp } from "../core/amount.ts";
 import { BaseError } from "../core/errors.ts";
 
 /** The RPC does not answer, or answers with a failure of its own. */
@@ -46,11 +47,59 @@ export class KeystoreError extends BaseError {
 /** The bundler did not take an operation, for a reason that is not a refusal by the chain. */
 export class BundlerError extends BaseError {
   override readonly name = "BundlerError";
-  constructor(bundler: string, what: string, cause: unknown) {
+  constructor(
+    bundler: string,
+    what: string,
+    cause: unknown,
+    remedy = "Nothing is lost: the signed operation is in the journal and the same bytes are sent again.",
+  ) {
     super(`The bundler ${bundler} ${what}.`, {
-      remedy: "Nothing is lost: the signed operation is in the journal and the same bytes are sent again.",
+      remedy,
       facts: { detail: firstLine(cause) },
       cause,
+      retry: "safe",
+    });
+  }
+}
+
+/** What the owner's key is about to sign could cost more gas than the owner agreed to, or than there is a reason for. */
+export class FeeTooHighError extends BaseError {
+  override readonly name = "FeeTooHighError";
+  constructor(
+    words: string,
+    facts: {
+      readonly mostWei: bigint;
+      readonly maxFeeWei: bigint;
+      readonly maxFeePerGasWei: bigint;
+      readonly gas: string;
+      readonly bundler?: string;
+    },
+  ) {
+    super(words, {
+      remedy: `${facts.bundler === undefined ? "Wait for lower prices." : "Nothing was signed. Use another bundler, or send plain transactions of the owner's key, which pay none, with --as transactions."} If the price is right, allow it with --max-fee "${etherUp(facts.mostWei)} ETH".`,
+      facts: {
+        bundler: facts.bundler,
+        "could cost": `${etherUp(facts.mostWei)} ETH`,
+        "most allowed": `${etherUp(facts.maxFeeWei)} ETH`,
+        gas: facts.gas,
+        price: `${formatGwei(facts.maxFeePerGasWei)} gwei`,
+      },
+    });
+  }
+}
+
+/** Gas is too dear for the policy just now, or the bundler asks for too much of it. It says nothing about the payment. */
+export class FeeCapError extends BaseError {
+  override readonly name = "FeeCapError";
+  constructor(fee: { readonly mostWei: bigint; readonly feeCapWei: bigint; readonly gas: bigint }) {
+    super("The operation could cost more gas than the policy allows one operation.", {
+      remedy:
+        "Nothing was signed, and the decision waits for a lower price. If it stays like this, use another bundler, or install a policy with a higher gas.perOperation.",
+      facts: {
+        "could cost": `${etherUp(fee.mostWei)} ETH`,
+        "fee cap": `${etherUp(fee.feeCapWei)} ETH`,
+        gas: fee.gas,
+      },
       retry: "safe",
     });
   }

@@ -18,6 +18,7 @@ import type { CallProof } from "../policy/proveCalls.ts";
 import type { Bundler } from "./bundler/bundler.ts";
 import { compactSignature } from "./compactSignature.ts";
 import { entryPointAddress, toUserOpJson, userOpHashOf, type PlainUserOp } from "./entryPoint.ts";
+import { FeeCapError } from "./errors.ts";
 import { encodeRuledSignature, encodeTail, noApproval, type Approval } from "./ruledSignature.ts";
 
 /** What the agent commits to beside the userOpHash: when the operation may run, and the tree that ends with its decision. */
@@ -207,6 +208,7 @@ export async function signOperation(input: SignOperationInput): Promise<Operatio
   };
   const gas = await bundler.estimateGas(draft);
   const userOp = { ...draft, ...gas };
+  if (!input.sponsor) refuseFee(userOp, limit.grant.feeCap);
   const userOpHash = userOpHashOf(chainId, userOp);
   const signature = await signCommitment({
     chainId,
@@ -227,4 +229,11 @@ export async function signOperation(input: SignOperationInput): Promise<Operatio
     treeSize: commitment.treeSize,
     treeRoot: commitment.treeRoot,
   });
+}
+
+/** The chain would refuse it (`OverFeeCap`): not signed, for the figures are the bundler's, who earns by them. */
+function refuseFee(userOp: PlainUserOp, feeCapWei: bigint): void {
+  const gas = userOp.callGasLimit + userOp.verificationGasLimit + userOp.preVerificationGas;
+  const mostWei = gas * userOp.maxFeePerGas;
+  if (mostWei > feeCapWei) throw new FeeCapError({ mostWei, feeCapWei, gas });
 }

@@ -1,13 +1,14 @@
 #!/usr/bin/env node
 import { stripVTControlCharacters } from "node:util";
 
-import { defineCommand, renderUsage, runCommand, type CommandDef } from "citty";
+import { defineCommand, renderUsage, runCommand } from "citty";
 
 import { BaseError } from "../core/errors.ts";
 import { chainCommand } from "./chain.ts";
 import { keystoreCommand } from "./keystore.ts";
 import { policyCommand } from "./policy.ts";
 import { runAgentCommand } from "./run.ts";
+import { findCommand, refuseUnknown, type FoundCommand } from "./strictArguments.ts";
 import { verifyCommand } from "./verify.ts";
 
 const main = defineCommand({
@@ -26,31 +27,23 @@ const main = defineCommand({
   },
 });
 
-/** The command that the words lead to, for its usage text. */
-async function commandAt(words: readonly string[]): Promise<readonly [CommandDef, CommandDef | undefined]> {
-  let parent: CommandDef | undefined;
-  let command: CommandDef = main;
-  for (const word of words) {
-    const subCommands = (await resolveValue(command.subCommands)) ?? {};
-    const next = (await resolveValue(subCommands[word])) as CommandDef | undefined;
-    if (!next) break;
-    [parent, command] = [command, next];
-  }
-  return [command, parent];
-}
-
-async function resolveValue<T>(value: T | (() => T) | Promise<T> | (() => Promise<T>)): Promise<T> {
-  return typeof value === "function" ? await (value as () => T | Promise<T>)() : await value;
-}
-
 const words = process.argv.slice(2);
+let found: FoundCommand | undefined;
 try {
   if (words.includes("--help") || words.includes("-h") || words.length === 0) {
-    const usage = await renderUsage(...(await commandAt(words.filter((word) => !word.startsWith("-")))));
+    const { command, parent } = await findCommand(
+      main,
+      words.filter((word) => !word.startsWith("-")),
+    );
+    const usage = await renderUsage(command, parent);
     process.stdout.write(`${process.stdout.isTTY ? usage : stripVTControlCharacters(usage)}\n`);
   } else if (words[0] === "--version" || words[0] === "-v") {
     process.stdout.write("0.1.0\n");
-  } else await runCommand(main, { rawArgs: [...words] });
+  } else {
+    found = await findCommand(main, words);
+    await refuseUnknown(found, words);
+    await runCommand(main, { rawArgs: [...words] });
+  }
 } catch (error) {
   process.exitCode = 1;
   const json = words.includes("--json");
@@ -61,6 +54,8 @@ try {
       );
     else process.stderr.write(`${error.message}\n`);
   } else if (error instanceof Error && error.name === "CLIError") {
-    process.stderr.write(`${stripVTControlCharacters(error.message)}\nTry: bursar --help\n`);
+    process.stderr.write(
+      `${stripVTControlCharacters(error.message)}\nTry: ${found?.path ?? "bursar"} --help\n`,
+    );
   } else throw error;
 }

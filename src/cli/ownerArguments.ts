@@ -1,7 +1,8 @@
 import { createInterface } from "node:readline/promises";
 
-import { getAddress, isAddress, type Address } from "viem";
+import { getAddress, isAddress, parseEther, type Address } from "viem";
 
+import { etherUp } from "../core/amount.ts";
 import { BaseError } from "../core/errors.ts";
 import type { Config } from "../runtime/config.ts";
 import type { OwnerDesk, OwnerWay } from "../runtime/ownerDesk.ts";
@@ -24,6 +25,12 @@ export const ownerArguments = {
     valueHint: "operation|transactions",
   },
   bundler: { type: "string", description: "URL of a bundler.", valueHint: "url" },
+  "max-fee": {
+    type: "string",
+    description:
+      'Most that gas may cost in all, e.g. "0.05 ETH"; without it 0.02 ETH for an operation, and no more for the bundler than its bundle can cost.',
+    valueHint: "amount",
+  },
   calldata: {
     type: "boolean",
     description: "Only print the calls, for any wallet: [{ to, data, value }].",
@@ -42,6 +49,7 @@ export type OwnerArguments = {
   readonly "owner-password-file"?: string | undefined;
   readonly as?: string | undefined;
   readonly bundler?: string | undefined;
+  readonly "max-fee"?: string | undefined;
   readonly calldata?: boolean | undefined;
   readonly yes?: boolean | undefined;
   readonly json?: boolean | undefined;
@@ -55,14 +63,16 @@ export async function openDesk(args: OwnerArguments, chainId: number | undefined
   ]);
   const config: Config | undefined = args.config === undefined ? undefined : await readConfig(args.config);
   const account = args.account === undefined ? config?.account : addressOf(args.account, "--account");
-  const rpc = args.rpc ?? config?.chain.rpc;
+  const rpc = args.rpc === undefined ? config?.chain.rpc : urlOf(args.rpc, "--rpc");
   const chain = chainId ?? (args.chain === undefined ? config?.chain.chainId : Number(args.chain));
   if (account === undefined) throw missing("the account", "--account 0x…");
   if (rpc === undefined) throw missing("the chain's RPC", "--rpc URL");
   if (chain === undefined || !Number.isInteger(chain)) throw missing("the chain's id", "--chain");
   const keystore = args["owner-keystore"];
   const bundler =
-    args.bundler === undefined ? config?.bundler : ({ kind: "rpc", url: args.bundler } as const);
+    args.bundler === undefined
+      ? config?.bundler
+      : ({ kind: "rpc", url: urlOf(args.bundler, "--bundler") } as const);
   return openOwnerDesk({
     rpc,
     chainId: chain,
@@ -83,6 +93,13 @@ export function addressOf(text: string, argument: string): Address {
   });
 }
 
+export function urlOf(text: string, argument: string): string {
+  if (/^https?:$/.test(URL.parse(text)?.protocol ?? "")) return text;
+  throw new BaseError(`"${text}" of ${argument} is not a URL.`, {
+    remedy: "Write it whole, with http:// or https:// in front.",
+  });
+}
+
 const missing = (what: string, how: string) =>
   new BaseError(`It is not said what ${what} is.`, { remedy: `Say it with ${how}, or name a --config.` });
 
@@ -94,8 +111,31 @@ export function wayOf({ as: way }: OwnerArguments, desk: OwnerDesk): OwnerWay {
   });
 }
 
+/** The ceiling that the owner names; undefined: the built-in one. */
+export function maxFeeOf({ "max-fee": text }: OwnerArguments): bigint | undefined {
+  if (text === undefined) return undefined;
+  const [, amount] = /^(\d+(?:\.\d{1,18})?) ETH$/.exec(text) ?? [];
+  if (amount !== undefined) return parseEther(amount);
+  throw new BaseError(`"${text}" of --max-fee is not an amount of the native coin.`, {
+    remedy: 'Write the number with its unit, in quotes: --max-fee "0.05 ETH".',
+  });
+}
+
+/** Asks once it is known what it may cost. What was said is kept for the result. */
+export function asking(question: string, args: OwnerArguments) {
+  const fee: { most: string | null } = { most: null };
+  const agree = (mostFeeWei: bigint | null): Promise<boolean> => {
+    if (mostFeeWei !== null) {
+      fee.most = `${etherUp(mostFeeWei)} ETH`;
+      tell(`Gas costs the account at most ${fee.most}, whatever the bundler does.`);
+    }
+    return agreed(question, args);
+  };
+  return { agree, fee };
+}
+
 /** One question on the terminal; without one, nothing is done that was not agreed to. */
-export async function agreed(question: string, args: OwnerArguments): Promise<boolean> {
+async function agreed(question: string, args: OwnerArguments): Promise<boolean> {
   if (args.yes) return true;
   if (!process.stdin.isTTY)
     throw new BaseError("Nobody is there to say yes.", {

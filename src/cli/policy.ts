@@ -3,7 +3,11 @@ import { defineCommand, type CommandDef } from "citty";
 import type { Finding } from "../policy/finding.ts";
 import type { Place } from "../policy/locate.ts";
 
-const file = { type: "positional", description: "The policy, YAML or JSON.", required: true } as const;
+const file = {
+  type: "positional",
+  description: "The policy, YAML or JSON; - reads the standard input.",
+  required: true,
+} as const;
 const json = { type: "boolean", description: "One JSON document on stdout.", default: false } as const;
 const agent = {
   type: "string",

@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { text as readInput } from "node:stream/consumers";
 
 import { getAddress, isAddress, zeroAddress, type Address } from "viem";
 
@@ -9,11 +10,11 @@ import type { PolicyDocument } from "../policy/schema.ts";
 
 export type PolicyFile = { readonly text: string; readonly document: PolicyDocument };
 
-/** A policy document from a file. */
+/** A policy document from a file, or from the standard input where the file is `-`. */
 export async function readPolicyFile(file: string): Promise<PolicyFile> {
   let text: string;
   try {
-    text = await readFile(file, "utf8");
+    text = file === "-" ? await readInput(process.stdin) : await readFile(file, "utf8");
   } catch (error) {
     throw new BaseError(`The policy ${file} can't be read.`, {
       remedy: "Check the path.",
@@ -21,7 +22,7 @@ export async function readPolicyFile(file: string): Promise<PolicyFile> {
       cause: error,
     });
   }
-  return { text, document: parsePolicy(text, file) };
+  return { text, document: parsePolicy(text, file === "-" ? "standard input" : file) };
 }
 
 /** The agent's address of `--agent`; undefined when it is not given. */

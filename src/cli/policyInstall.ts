@@ -1,8 +1,18 @@
 import { defineCommand } from "citty";
 
+import { BaseError } from "../core/errors.ts";
 import type { InstallPlan } from "../runtime/installPolicy.ts";
 import type { OwnerDesk } from "../runtime/ownerDesk.ts";
-import { addressOf, agreed, openDesk, ownerArguments, tell, walletCalls, wayOf } from "./ownerArguments.ts";
+import {
+  addressOf,
+  asking,
+  maxFeeOf,
+  openDesk,
+  ownerArguments,
+  tell,
+  walletCalls,
+  wayOf,
+} from "./ownerArguments.ts";
 
 export const installCommand = defineCommand({
   meta: {
@@ -11,7 +21,11 @@ export const installCommand = defineCommand({
       "Says what a policy allows and the most that can be lost, then grants it with one signature. Example: bursar policy install policies/treasury.yaml --agent 0x… --config bursar.json --owner-keystore owner.json",
   },
   args: {
-    file: { type: "positional", description: "The policy, YAML or JSON.", required: true },
+    file: {
+      type: "positional",
+      description: "The policy, YAML or JSON; - reads the standard input.",
+      required: true,
+    },
     agent: { type: "string", description: "The agent's address.", required: true, valueHint: "0x…" },
     replace: {
       type: "string",
@@ -45,6 +59,11 @@ export const installCommand = defineCommand({
       import("../runtime/clock.ts"),
       import("../runtime/ownerSignatures.ts"),
     ]);
+    if (args["sign-only"] && (args["by-signature"] !== undefined || args.calldata))
+      throw new BaseError("--sign-only makes signatures; --by-signature and --calldata make calls.", {
+        remedy: "Sign first, then bring what was signed.",
+      });
+    const maxFeeWei = maxFeeOf(args);
     const agent = addressOf(args.agent, "--agent");
     const { document } = await readPolicyFile(args.file);
     const replaces = args.replace === undefined ? undefined : (await readPolicyFile(args.replace)).document;
@@ -57,7 +76,9 @@ export const installCommand = defineCommand({
       now: Math.floor(now() / 1000),
     });
     const said = await describe(plan, desk);
-    if (!args.json) process.stdout.write(`${inWords(said)}\n`);
+    // What is data for another program comes alone on stdout.
+    const prose = args["sign-only"] || args.calldata ? process.stderr : process.stdout;
+    if (!args.json) prose.write(`${inWords(said)}\n`);
     const finish = (result: Readonly<Record<string, unknown>>, words: string) =>
       args.json ? writeJson({ ...said, ...result }) : process.stdout.write(`${words}\n`);
 
@@ -69,8 +90,6 @@ export const installCommand = defineCommand({
         typedData: install.installTypedData(plan, desk.chain.chainId, desk.account, one),
         signature: signatures[index] ?? null,
       }));
-      // It is data for another program, so it is JSON in any case.
-      const besides = plan.actions.slice(plan.installs.length);
       return writeJson({
         ...(args.json ? said : {}),
         account: desk.account,
@@ -78,24 +97,38 @@ export const installCommand = defineCommand({
         epoch: plan.ownership.epoch,
         owner: plan.ownership.owner,
         installs,
-        notBySignature: besides.map(({ words }) => words),
+        notBySignature: install.notBySignature(plan).map(({ words }) => words),
       });
     }
-    const actions = args["by-signature"]
+    const bySignature = args["by-signature"] !== undefined;
+    const actions = bySignature
       ? install.bringSignatures(desk, plan, await readOwnerSignatures(args["by-signature"]))
       : plan.actions;
-    if (actions.length === 0)
-      return finish({ installed: true, transactions: [] }, "Nothing to do: it is in force already.");
+    const left = bySignature ? install.notBySignature(plan).map(({ words }) => words) : [];
+    const still = `Not in force: what only the owner can do. ${left.join("; ")}. Run it with --owner-keystore, or with --calldata for the owner's wallet.`;
+    const settle = (result: Readonly<Record<string, unknown>>, words: string) => {
+      if (left.length > 0) process.exitCode = 1;
+      finish({ installed: left.length === 0, ...result, left }, left.length === 0 ? words : still);
+    };
+    const nothing = "Nothing to do: it is in force already.";
     if (args.calldata) {
       const calls = walletCalls(actions);
-      return args.json ? writeJson({ ...said, calls }) : writeJson(calls);
+      if (left.length > 0) tell(still);
+      else if (calls.length === 0) tell(nothing);
+      return args.json ? writeJson({ ...said, calls, left }) : writeJson(calls);
     }
-    if (!(await agreed("Install it?", args))) return finish({ installed: false }, "Nothing was done.");
+    if (actions.length === 0) return settle({ transactions: [] }, nothing);
+    if (left.length > 0)
+      tell(`The grants will be in force without what only the owner can do: ${left.join("; ")}.`);
+    const { agree, fee } = asking("Install it?", args);
+    const options = { agree, maxFeeWei, onProgress: tell };
     // The owner's signature is in the call, so any key may send it.
-    const transactions = args["by-signature"]
-      ? await sendByKey(desk, actions, tell)
-      : await actAsOwner(desk, plan.ownership.owner, actions, wayOf(args, desk), tell);
-    finish({ installed: true, transactions }, `Installed: ${transactions.join(", ")}`);
+    const transactions = bySignature
+      ? await sendByKey(desk, actions, options)
+      : await actAsOwner(desk, plan.ownership.owner, actions, wayOf(args, desk), options);
+    if (transactions === null) return finish({ installed: false, mostFee: fee.most }, "Nothing was done.");
+    if (left.length > 0) tell(`Granted: ${transactions.join(", ")}`);
+    settle({ transactions, mostFee: fee.most }, `Installed: ${transactions.join(", ")}`);
   },
 });
 

@@ -3,7 +3,16 @@ import { isHash, type Hex } from "viem";
 
 import { BaseError } from "../core/errors.ts";
 import type { CompiledPolicy } from "../policy/compile.ts";
-import { addressOf, agreed, openDesk, ownerArguments, tell, walletCalls, wayOf } from "./ownerArguments.ts";
+import {
+  addressOf,
+  asking,
+  maxFeeOf,
+  openDesk,
+  ownerArguments,
+  tell,
+  walletCalls,
+  wayOf,
+} from "./ownerArguments.ts";
 
 export const revokeCommand = defineCommand({
   meta: {
@@ -12,7 +21,12 @@ export const revokeCommand = defineCommand({
       "Ends policies for good, used or not. Example: bursar policy revoke policies/treasury.yaml --agent 0x… --config bursar.json --owner-keystore owner.json",
   },
   args: {
-    what: { type: "positional", description: "Policy ids or files.", required: false },
+    what: {
+      type: "positional",
+      description: "Policy ids or files.",
+      required: false,
+      valueHint: "id|file …",
+    },
     agent: {
       type: "string",
       description: "Whose policy a file is; without it, that of every agent that has it in force.",
@@ -38,6 +52,7 @@ export const revokeCommand = defineCommand({
         import("../runtime/revokePolicy.ts"),
         import("../runtime/ownerDesk.ts"),
       ]);
+    const maxFeeWei = maxFeeOf(args);
     const ids = args._.filter((word): word is Hex => isHash(word));
     const files = await Promise.all(args._.filter((word) => !isHash(word)).map(readPolicyFile));
     if (ids.length + files.length === 0 && !args.all && !args.freeze)
@@ -50,7 +65,7 @@ export const revokeCommand = defineCommand({
     const policies: CompiledPolicy[] = [];
     for (const { document } of files) {
       const found = await idsToRevoke(desk, (one) => compilePolicy(document, one), agent);
-      if (found.ids.length === 0) tell(`${document.policy} is in force for no agent of the account.`);
+      if (found.ids.length === 0 && !args.all) throw notInForce(document.policy);
       ids.push(...found.ids);
       policies.push(...found.policies);
     }
@@ -69,20 +84,36 @@ export const revokeCommand = defineCommand({
     };
     const finish = (result: Readonly<Record<string, unknown>>, words: string) =>
       args.json ? writeJson({ ...said, ...result }) : process.stdout.write(`${words}\n`);
+    const say = args.calldata ? process.stderr : process.stdout;
     if (!args.json)
-      process.stdout.write(
+      say.write(
         [...plan.done, ...plan.warnings.map((words) => `Warning: ${words}`)]
           .map((line) => `${line}\n`)
           .join(""),
       );
-    if (plan.actions.length === 0) return finish({ transactions: [] }, "Nothing to do.");
     if (args.calldata) {
       const calls = walletCalls(plan.actions);
       return args.json ? writeJson({ ...said, calls }) : writeJson(calls);
     }
-    if (!(await agreed(`${plan.actions.map(({ words }) => words).join("; ")}. Do it?`, args)))
-      return finish({ transactions: [], revoked: false }, "Nothing was done.");
-    const transactions = await actAsOwner(desk, plan.ownership.owner, plan.actions, wayOf(args, desk), tell);
-    finish({ transactions }, `Done: ${transactions.join(", ")}`);
+    if (plan.actions.length === 0) return finish({ transactions: [] }, "Nothing to do.");
+    const { agree, fee } = asking(`${plan.actions.map(({ words }) => words).join("; ")}. Do it?`, args);
+    const options = { agree, maxFeeWei, onProgress: tell };
+    const transactions = await actAsOwner(
+      desk,
+      plan.ownership.owner,
+      plan.actions,
+      wayOf(args, desk),
+      options,
+    );
+    if (transactions === null)
+      return finish({ transactions: [], revoked: false, mostFee: fee.most }, "Nothing was done.");
+    finish({ transactions, mostFee: fee.most }, `Done: ${transactions.join(", ")}`);
   },
 });
+
+/** What was only signed has no agent on the chain to be found by, and works once it is brought. */
+const notInForce = (policy: string) =>
+  new BaseError(`${policy} is in force for no agent of the account, so it is not known what to revoke.`, {
+    remedy:
+      "Name whose it is with --agent: its grants are revoked used or not, also those that were only signed. Or revoke everything with --all; --freeze alone stops every agent at once.",
+  });

@@ -4,7 +4,7 @@ import { zeroAddress } from "viem";
 import { BaseError } from "../core/errors.ts";
 import type { ReplayAction } from "../policy/replay.ts";
 import type { OperationSimulation } from "../runtime/simulate.ts";
-import { addressOf, tell } from "./ownerArguments.ts";
+import { addressOf, tell, urlOf } from "./ownerArguments.ts";
 
 const file = (description: string) => ({ type: "string", description, valueHint: "file" }) as const;
 
@@ -15,7 +15,11 @@ export const simulateCommand = defineCommand({
       "Says what a policy would have refused of a history, or what an operation would do now and what the policy counts of it; exit status 1 if something is refused or not counted. Example: bursar policy simulate policies/treasury.yaml --journal state",
   },
   args: {
-    file: { type: "positional", description: "The policy, YAML or JSON.", required: true },
+    file: {
+      type: "positional",
+      description: "The policy, YAML or JSON; - reads the standard input.",
+      required: true,
+    },
     journal: file("State folder or journal of an agent: replays each payment that it judged."),
     actions: file("JSON: [{ at, to, token, amount }] or [{ at, calls: [{ to, data, value }] }]."),
     operation: file("JSON: a user operation, or [{ to, data, value }]: runs it on the newest state."),
@@ -45,10 +49,11 @@ export const simulateCommand = defineCommand({
         throw new BaseError("An operation runs on an account's state.", {
           remedy: "Add --account 0x… and --rpc URL.",
         });
+      const rpc = urlOf(args.rpc, "--rpc");
       const calls = await simulate.readCalls(args.operation);
       tell("running it on the newest state");
       const agent = args.agent === undefined ? undefined : addressOf(args.agent, "--agent");
-      const result = await simulate.simulateOperation({ rpc: args.rpc, account, document, calls, agent });
+      const result = await simulate.simulateOperation({ rpc, account, document, calls, agent });
       if (result.refusals.length + result.flags.length > 0 || result.failure !== null) process.exitCode = 1;
       if (args.json) return writeJson({ policy: document.policy, account, ...result });
       return void process.stdout.write(`${operationInWords(result)}\n`);
@@ -59,7 +64,7 @@ export const simulateCommand = defineCommand({
     ]);
     const actions: readonly (ReplayAction & { readonly outcome?: string })[] =
       args.journal === undefined
-        ? await simulate.readActions(args.actions!)
+        ? withPlainAmounts(await simulate.readActions(args.actions!))
         : simulate.readJournalActions(args.journal);
     const policy = compilePolicy(document, zeroAddress);
     if (account === undefined && actions.some((action) => "calls" in action))
@@ -91,6 +96,16 @@ export const simulateCommand = defineCommand({
     );
   },
 });
+
+/** An amount that can't be read would count as a refusal, and hide that nothing was replayed. */
+function withPlainAmounts(actions: readonly ReplayAction[]): readonly ReplayAction[] {
+  for (const [index, action] of actions.entries())
+    if ("amount" in action && !/^\d+(\.\d+)?$/.test(action.amount))
+      throw new BaseError(`The amount "${action.amount}" of action ${index + 1} is not a plain number.`, {
+        remedy: 'Write it in units of the token, without sign, exponent and symbol: "12.50".',
+      });
+  return actions;
+}
 
 const fromWhere = {
   "in force": ", beside what was spent before",

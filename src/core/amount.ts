@@ -32,3 +32,9 @@ export function formatUnitsExact(units: bigint, decimals: number, minFraction = 
     .padEnd(Math.min(minFraction, decimals), "0");
   return `${units < 0n ? "-" : ""}${whole}${fraction ? `.${fraction}` : ""}`;
 }
+
+/** Wei as ether with six decimals at most, rounded up: for what something may cost. */
+export function etherUp(wei: bigint): string {
+  const micro = (wei + 10n ** 12n - 1n) / 10n ** 12n;
+  return formatUnitsExact(micro, 6);
+}

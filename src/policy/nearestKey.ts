@@ -1,5 +1,6 @@
 import type * as z from "zod";
 
+import { nearestWord } from "../core/nearestWord.ts";
 import { policySchema } from "./schema.ts";
 
 /** The parts of a schema's definition that lead to what is inside of it. */
@@ -24,19 +25,5 @@ function keysAt(path: readonly PropertyKey[]): readonly string[] {
 
 /** The key that may have been meant by one that the schema does not know at `path`. */
 export function nearestKey(path: readonly PropertyKey[], written: string): string | undefined {
-  return keysAt(path).find(
-    (known) => known.toLowerCase() === written.toLowerCase() || distance(known, written) <= 2,
-  );
-}
-
-/** Levenshtein distance: short words only. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++)
-      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
-    row = next;
-  }
-  return row[b.length]!;
+  return nearestWord(keysAt(path), written);
 }

@@ -1,4 +1,11 @@
-import { isAddressEqual, parseErc6492Signature, isErc6492Signature, type Address, type Hex } from "viem";
+import {
+  isAddressEqual,
+  isErc6492Signature,
+  parseErc6492Signature,
+  zeroAddress,
+  type Address,
+  type Hex,
+} from "viem";
 
 import { readDecimals } from "../chain/readDecimals.ts";
 import { readGrants, type LiveGrant } from "../chain/readGrants.ts";
@@ -22,12 +29,17 @@ export class NotInstallableError extends BaseError {
 /** A grant that is still to be made, as the owner signs it. */
 export type Install = { readonly asset: string; readonly policyId: Hex; readonly grant: Grant };
 
+/** One thing to be done, and what it is: only grants can be signed for somebody else to bring. */
+export type InstallAction = OwnerAction & {
+  readonly kind: "guardian" | "cap" | "heartbeat" | "revoke" | "replace" | "grant";
+};
+
 /** What installing would do, before anything is done. */
 export type InstallPlan = {
   readonly policy: CompiledPolicy;
   readonly ownership: Ownership;
-  /** In the order in which they are done; none: everything is in force already. */
-  readonly actions: readonly OwnerAction[];
+  /** In the order in which they are done, what widens last; none: everything is in force already. */
+  readonly actions: readonly InstallAction[];
   /** The grants among the actions; `replaces` has none of them, for only the owner itself can replace. */
   readonly installs: readonly Install[];
   /** What is in force already. */
@@ -63,6 +75,9 @@ export async function planInstall(desk: OwnerDesk, request: InstallRequest): Pro
       calls.map(({ rule, to }) => ({ name: to, address: rule.target })),
     ),
     ...policy.payees.filter(({ contract }) => contract),
+    ...policy.limits
+      .filter(({ grant }) => grant.extras.paymaster !== zeroAddress)
+      .map(({ grant }) => ({ name: "paymaster", address: grant.extras.paymaster })),
   ].filter(({ address }, index, all) => all.findIndex((one) => one.address === address) === index);
   const allowances = policy.tokens.flatMap((token) =>
     spenders.map((spender) => ({
@@ -77,6 +92,7 @@ export async function planInstall(desk: OwnerDesk, request: InstallRequest): Pro
     caps: policy.accountCaps.map(({ token }) => token.address),
     allowances,
   });
+  refuseAgent(account, agent, ownership);
   const grants = planGrants(account, policy, old, ownership);
   const settings = planSettings(account, policy, ownership);
   const own = new Set([...policy.limits, ...(old?.limits ?? [])].map(({ policyId }) => policyId));
@@ -85,7 +101,8 @@ export async function planInstall(desk: OwnerDesk, request: InstallRequest): Pro
   return {
     policy,
     ownership,
-    actions: [...grants.actions, ...settings.actions, ...beat],
+    // A grant that is in force before its cap is not capped, if what comes after it fails.
+    actions: [...settings.actions, ...beat, ...grants.actions],
     installs: grants.installs,
     done: [...grants.done, ...settings.done],
     others: others.map(({ grant, policyId }) => ({
@@ -93,6 +110,7 @@ export async function planInstall(desk: OwnerDesk, request: InstallRequest): Pro
       words: grantInWords({ grant, policyId }, policy),
     })),
     warnings: [
+      ...ownRoles(policy),
       ...(ownership.frozen ? ["The account is frozen: no agent may act until the owner unfreezes it."] : []),
       ...allowances.flatMap(({ words: { spender, token } }, index) => {
         const units = ownership.allowances[index]!;
@@ -124,6 +142,26 @@ function refuseLintErrors({ agent, document, now }: InstallRequest): void {
     );
 }
 
+/** A key that may do everything, or that stands for the account, is no agent's. */
+function refuseAgent(account: Address, agent: Address, { owner }: Ownership): void {
+  const whose = isAddressEqual(agent, owner)
+    ? "is the account's owner"
+    : isAddressEqual(agent, account)
+      ? "is the account itself"
+      : undefined;
+  if (whose !== undefined)
+    throw new NotInstallableError(`The agent ${agent} ${whose}: no policy would bound it.`, {
+      remedy: "Make the agent a key of its own: bursar keystore new agent.json; then name its address.",
+      facts: { agent },
+    });
+}
+
+/** What the agent's key is beside the agent's. An approver it can't be: `lint` says error. */
+const ownRoles = ({ agent, guardians }: CompiledPolicy): readonly string[] =>
+  guardians
+    .filter(({ address }) => isAddressEqual(address, agent))
+    .map(({ name }) => `The agent is the guardian ${name}: whoever has its key can freeze the account.`);
+
 const isLive = (counters: Counters | undefined, { epoch }: Ownership): boolean =>
   counters?.status === "granted" && counters.epoch === epoch;
 
@@ -133,11 +171,11 @@ function planGrants(
   old: CompiledPolicy | undefined,
   ownership: Ownership,
 ): {
-  readonly actions: readonly OwnerAction[];
+  readonly actions: readonly InstallAction[];
   readonly installs: readonly Install[];
   readonly done: readonly string[];
 } {
-  const actions: OwnerAction[] = [];
+  const actions: InstallAction[] = [];
   const installs: Install[] = [];
   const done: string[] = [];
   const stateOf = (index: number) => ownership.counters[index];
@@ -161,20 +199,26 @@ function planGrants(
           { remedy: "Write another `salt` in the new policy.", facts: { policyId } },
         );
       actions.push({
+        kind: "replace",
         words: `replace the ${token.symbol} limit; what was spent so far counts on`,
         call: ownerCall(account, "replace", [previous.limit.grant, grant]),
       });
       continue;
     }
     installs.push({ asset: token.symbol, policyId, grant });
-    actions.push({ words: `grant the ${token.symbol} limit`, call: ownerCall(account, "grant", [grant]) });
+    actions.push({
+      kind: "grant",
+      words: `grant the ${token.symbol} limit`,
+      call: ownerCall(account, "grant", [grant]),
+    });
   }
   for (const { counters, limit } of before)
     if (
       isLive(counters, ownership) &&
       !policy.limits.some(({ grant }) => isAddressEqual(grant.asset, limit.grant.asset))
     )
-      actions.push({
+      actions.unshift({
+        kind: "revoke",
         words: `revoke the ${limit.token.symbol} limit, which the new policy does not have`,
         call: ownerCall(account, "revoke", [limit.policyId]),
       });
@@ -195,12 +239,13 @@ const burned = ({ policyId, token }: CompiledLimit) =>
   });
 
 function planSettings(account: Address, policy: CompiledPolicy, ownership: Ownership) {
-  const actions: OwnerAction[] = [];
+  const actions: InstallAction[] = [];
   const done: string[] = [];
   for (const [index, { address, name }] of policy.guardians.entries())
     if (ownership.guardians[index]) done.push(`${name} is a guardian.`);
     else
       actions.push({
+        kind: "guardian",
         words: `make ${name} (${address}) a guardian`,
         call: ownerCall(account, "setGuardian", [address, true]),
       });
@@ -211,6 +256,7 @@ function planSettings(account: Address, policy: CompiledPolicy, ownership: Owner
       done.push(`All agents together are capped at ${words}.`);
     else
       actions.push({
+        kind: "cap",
         words: `cap all agents of the account together at ${words}`,
         call: ownerCall(account, "setCap", [token.address, perWindow, bucket]),
       });
@@ -224,11 +270,12 @@ function planHeartbeat(
   policy: CompiledPolicy,
   { blockTimestamp, lastHeartbeat }: Ownership,
   granting: boolean,
-): readonly OwnerAction[] {
+): readonly InstallAction[] {
   const { heartbeat } = policy.limits[0]!.grant.extras;
   if (heartbeat === 0n || (!granting && lastHeartbeat + heartbeat > blockTimestamp)) return [];
   return [
     {
+      kind: "heartbeat",
       words: `give a sign of life, good for ${lengthInWords(heartbeat)}`,
       call: ownerCall(account, "heartbeat"),
     },
@@ -263,17 +310,30 @@ export function signInstalls(desk: OwnerDesk, plan: InstallPlan): Promise<readon
   );
 }
 
+/** What a signature can't do: settings of the account, and whatever takes the place of something. It is the owner's to do. */
+export const notBySignature = ({ actions }: InstallPlan): readonly InstallAction[] =>
+  actions.filter(({ kind }) => kind !== "grant");
+
 /**
  * The same grants, brought by anybody with the owner's signatures. A signature that is wrapped for a contract that is not
  * deployed yet (ERC-6492) is unwrapped here: the account itself never calls an address that a stranger names.
  *
- * @throws NotInstallableError when the owner contract is not deployed, or a signature is missing
+ * @throws NotInstallableError when the owner contract is not deployed, a signature is missing, or a policy is replaced
  */
 export function bringSignatures(
   { account }: OwnerDesk,
   plan: InstallPlan,
   signatures: Readonly<Record<Hex, Hex>>,
 ): readonly OwnerAction[] {
+  const replacing = plan.actions.filter(({ kind }) => kind === "replace" || kind === "revoke");
+  if (replacing.length > 0)
+    throw new NotInstallableError(
+      "Signatures can't replace a policy: they would grant beside what there is.",
+      {
+        remedy: "Let the owner do it: with --owner-keystore, or with --calldata for its wallet.",
+        facts: { replacing: replacing.map(({ words }) => words).join("; ") },
+      },
+    );
   return plan.installs.map(({ asset, grant, policyId }) => {
     const given = signatures[policyId];
     if (!given)

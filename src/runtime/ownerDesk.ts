@@ -4,10 +4,12 @@ import type { PrivateKeyAccount } from "viem/accounts";
 import type { Bundler } from "../chain/bundler/bundler.ts";
 import { ownBundler } from "../chain/bundler/ownBundler.ts";
 import { rpcBundler } from "../chain/bundler/rpcBundler.ts";
-import { connectChain, requireCode, type Chain, type Eip1193, type Finality } from "../chain/connectChain.ts";
+import { connectChain, type Chain, type Eip1193, type Finality } from "../chain/connectChain.ts";
 import { sendTransaction } from "../chain/deploy.ts";
 import { openKeystore } from "../chain/keystore.ts";
-import { sendAsOwner } from "../chain/sendAsOwner.ts";
+import { FeeTooHighError } from "../chain/errors.ts";
+import { requireAgentAccount } from "../chain/requireAgentAccount.ts";
+import { prepareAsOwner, sendAsOwner } from "../chain/sendAsOwner.ts";
 import { BaseError } from "../core/errors.ts";
 import type { Call } from "../core/operation.ts";
 import { sleep } from "./clock.ts";
@@ -46,7 +48,7 @@ const deepestReorg = { depth: 64 } as const;
 export async function openOwnerDesk(options: OwnerDeskOptions): Promise<OwnerDesk> {
   const { account, chainId, rpc } = options;
   const chain = await connectChain({ rpc, chainId, finality: options.finality ?? deepestReorg });
-  await requireCode(chain, "account", account);
+  await requireAgentAccount(chain, account);
   const open = async (file: KeystoreFile) =>
     openKeystore(file.keystore, await passwordFor(file, options.askPassword));
   const { bundler, ownerKeystore } = options;
@@ -81,41 +83,68 @@ export function requireOwnerKey({ key }: OwnerDesk, owner: Address): PrivateKeyA
 /** `operation`: one user operation with everything, paid by the account. `transactions`: one each, paid by the owner's key. */
 export type OwnerWay = "operation" | "transactions";
 
-/** Does it all, by the owner's key, and says in which transactions. */
+export type ActOptions = {
+  readonly onProgress?: (words: string) => void;
+  /** The owner's own ceiling of what the gas of it all may cost. */
+  readonly maxFeeWei?: bigint | undefined;
+  /** Asked before anything is signed. `mostFeeWei`: what gas the account may pay for it; null where the key pays. */
+  readonly agree?: (mostFeeWei: bigint | null) => Promise<boolean>;
+};
+
+/**
+ * Does it all, by the owner's key, and says in which transactions; null when it was not agreed to.
+ *
+ * @throws FeeTooHighError · ChainRefusalError · OwnerKeyError
+ */
 export async function actAsOwner(
   desk: OwnerDesk,
   owner: Address,
   actions: readonly OwnerAction[],
   way: OwnerWay,
-  onProgress: (words: string) => void = () => undefined,
-): Promise<readonly Hex[]> {
+  options: ActOptions = {},
+): Promise<readonly Hex[] | null> {
   const key = requireOwnerKey(desk, owner);
   const { account, bundler, chain } = desk;
-  if (way === "transactions") return sendByKey(desk, actions, onProgress);
+  if (way === "transactions") return sendByKey(desk, actions, options);
   if (!bundler)
     throw new OwnerKeyError("There is no bundler to send the owner's operation through.", {
       remedy:
         "Name one with --config or --bundler, or send plain transactions of the owner's key with --as transactions.",
     });
-  onProgress(`${actions.length === 1 ? "1 action" : `${actions.length} actions`} in one operation`);
   const calls = actions.map(({ call }) => call);
-  return [await sendAsOwner(chain, bundler, key, account, calls, sleep)];
+  const prepared = await prepareAsOwner(chain, bundler, account, calls, options.maxFeeWei);
+  if (options.agree && !(await options.agree(prepared.mostFeeWei))) return null;
+  options.onProgress?.(`${actions.length === 1 ? "1 action" : `${actions.length} actions`} in one operation`);
+  return [await sendAsOwner(chain, bundler, key, prepared, sleep)];
 }
 
 /** One plain transaction each, by whatever key is at hand: for what anybody may bring, too. */
 export async function sendByKey(
   { chain, key }: OwnerDesk,
   actions: readonly OwnerAction[],
-  onProgress: (words: string) => void = () => undefined,
-): Promise<readonly Hex[]> {
+  options: ActOptions = {},
+): Promise<readonly Hex[] | null> {
   if (!key)
     throw new OwnerKeyError("There is no key to send the transactions with.", {
       remedy: "Name one with --owner-keystore, or print the calls for another wallet with --calldata.",
     });
+  if (options.agree && !(await options.agree(null))) return null;
+  const { maxFeeWei } = options;
+  let spentWei = 0n;
+  const onFee = (mostWei: bigint, maxFeePerGasWei: bigint): void => {
+    spentWei += mostWei;
+    if (maxFeeWei !== undefined && spentWei > maxFeeWei)
+      throw new FeeTooHighError("The transactions could cost more gas than is allowed.", {
+        mostWei: spentWei,
+        maxFeeWei,
+        maxFeePerGasWei,
+        gas: (spentWei / maxFeePerGasWei).toString(),
+      });
+  };
   const sent: Hex[] = [];
   for (const { call, words } of actions) {
-    onProgress(words);
-    sent.push(await sendTransaction(chain, key, { to: call.to, data: call.data }));
+    options.onProgress?.(words);
+    sent.push(await sendTransaction(chain, key, { to: call.to, data: call.data, onFee }));
   }
   return sent;
 }

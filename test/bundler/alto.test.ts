@@ -10,7 +10,9 @@ import { rpcBundler } from "../../src/chain/bundler/rpcBundler.ts";
 import { fromUserOpJson, toUserOpJson, userOpHashOf, type PlainUserOp } from "../../src/chain/entryPoint.ts";
 import type { ChainRefusalError, Refusal } from "../../src/chain/errors.ts";
 import { committedTrees, decisionLogOf } from "../../src/chain/findReceipt.ts";
+import { ownerCall } from "../../src/chain/ownerCall.ts";
 import { readAccount } from "../../src/chain/readAccount.ts";
+import { defaultMaxFeeWei, prepareAsOwner, sendAsOwner } from "../../src/chain/sendAsOwner.ts";
 import {
   encodeCall,
   encodeSignature,
@@ -22,6 +24,7 @@ import { readEntries } from "../../src/journal/entries.ts";
 import { operationOf } from "../../src/journal/operations.ts";
 import { payeeProof } from "../../src/policy/payeeTree.ts";
 import { decodeCounters } from "../../src/policy/usage.ts";
+import { sleep } from "../../src/runtime/clock.ts";
 import { verifyDecisions } from "../../src/runtime/verifyDecisions.ts";
 import { decideAll, openHouse } from "../integration/house.ts";
 import { billMail, writeInbox } from "../integration/mails.ts";
@@ -146,6 +149,18 @@ describe("through alto on hardhat node", () => {
     } finally {
       house.journal.close();
     }
+  });
+
+  test("an owner's operation fits the bounds that the owner's key has for bundlers", async () => {
+    const world = await makeWorld(node.url, "owner", { grant: false });
+    const { account, chain, owner, policy } = world;
+    const bundler = rpcBundler(chain, alto.url);
+    const calls = policy.limits.map(({ grant }) => ownerCall(account, "grant", [grant]));
+    const prepared = await prepareAsOwner(chain, bundler, account, calls, undefined);
+    expect(prepared.mostFeeWei).toBeLessThan(defaultMaxFeeWei);
+    await sendAsOwner(chain, bundler, owner, prepared, sleep);
+    const state = await readAccount(chain, account, policy);
+    expect(decodeCounters(state.limits[0]!.countersWord).status).toBe("granted");
   });
 
   test("gas is estimated over a stub signature as over the real one", async () => {

@@ -1,4 +1,3 @@
-import { execFile } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -15,18 +14,17 @@ import {
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import { agentAccountAbi } from "../../src/chain/abi/agentAccount.ts";
-import { createKeystore } from "../../src/chain/keystore.ts";
 import { sendTransaction } from "../../src/chain/deploy.ts";
 import { compilePolicy } from "../../src/policy/compile.ts";
 import { parsePolicy } from "../../src/policy/parse.ts";
-import { randomSecret } from "../../src/runtime/clock.ts";
 import { bringSignatures, planInstall, signInstalls } from "../../src/runtime/installPolicy.ts";
-import { actAsOwner, openOwnerDesk, sendByKey, type OwnerDesk } from "../../src/runtime/ownerDesk.ts";
+import { actAsOwner, sendByKey } from "../../src/runtime/ownerDesk.ts";
 import { planRevoke } from "../../src/runtime/revokePolicy.ts";
 import { localFaucet } from "../../src/testing/localChain.ts";
 import { serveChain, type ServedChain } from "../../src/testing/serveChain.ts";
+import { bursarIn, deskIn } from "./ownersDesk.ts";
 import { place } from "./smallContracts.ts";
-import { keyOf, makeWorld, tokenAddress, type World } from "./world.ts";
+import { makeWorld, tokenAddress, type World } from "./world.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "bursar-install-"));
 let served: ServedChain;
@@ -49,23 +47,8 @@ heartbeat: 30d
 const now = 1_800_000_000;
 const documentOf = (text: string) => parsePolicy(text, "policy.yaml");
 
-async function deskOf(world: World): Promise<OwnerDesk> {
-  const files = { keystore: join(folder, `${world.name}.json`), passwordFile: join(folder, "password") };
-  writeFileSync(files.passwordFile, "of this test only\n");
-  const { keystore, passwordFile } = files;
-  for (const [who, file] of [
-    ["owner", keystore],
-    ["purse", `${keystore}.purse`],
-  ] as const)
-    await createKeystore(file, "of this test only", keyOf(world.name, who), randomSecret, "light");
-  return openOwnerDesk({
-    rpc: served.url,
-    chainId: 31337,
-    account: world.account,
-    ownerKeystore: files,
-    bundler: { kind: "own", keystore: `${keystore}.purse`, passwordFile },
-  });
-}
+const deskOf = (world: World) => deskIn(folder, served.url, world);
+const bursar = (...words: readonly string[]) => bursarIn(folder, "policy", ...words);
 
 const usageOf = ({ account, chain: { client } }: World, policyId: Hex) =>
   client.readContract({ address: account, abi: agentAccountAbi, functionName: "usage", args: [policyId] });
@@ -77,10 +60,11 @@ describe("installing a policy", () => {
     const request = { document: documentOf(world.policyText + more), agent: world.agent.address, now };
     const plan = await planInstall(desk, request);
     expect(plan.actions.map(({ words }) => words)).toEqual([
-      "grant the USDC limit",
+      // What widens comes last: a grant is in force before its cap otherwise.
       `make night-desk (${guardian}) a guardian`,
       "cap all agents of the account together at 600.00 USDC in any 24 hours",
       "give a sign of life, good for 30 days",
+      "grant the USDC limit",
     ]);
     const sent = await actAsOwner(desk, plan.ownership.owner, plan.actions, "operation");
     expect(sent).toHaveLength(1);
@@ -156,12 +140,16 @@ describe("installing a policy", () => {
       "payees:",
       `payees:\n  router: { address: "${router}", contract: true }`,
     );
+    const request = { agent: world.agent.address, now };
     const { warnings } = await planInstall(desk, {
+      ...request,
       document: documentOf(text),
-      agent: world.agent.address,
-      now,
     });
     expect(warnings).toEqual([expect.stringContaining("router may take all USDC of the account already")]);
+    const sponsored = documentOf(`${world.policyText}paymaster: "${router}"\n`);
+    expect((await planInstall(desk, { ...request, document: sponsored })).warnings).toEqual([
+      expect.stringContaining("paymaster may take all USDC of the account already"),
+    ]);
   });
 
   test("by the owner's signatures, brought by anybody; wrapped ones wait for the owner's contract", async () => {
@@ -227,20 +215,6 @@ describe("revoking", () => {
     expect((await planRevoke(desk, request)).ownership.epoch).toBe(1);
   });
 });
-
-/** The command in a process of its own, asynchronously: the chain it talks to lives in this one. */
-function bursar(...words: readonly string[]) {
-  const main = join(import.meta.dirname, "../../src/cli/main.ts");
-  return new Promise<{ readonly status: number; readonly stdout: string; readonly stderr: string }>(
-    (resolve) =>
-      execFile(
-        process.execPath,
-        ["--disable-warning=ExperimentalWarning", "--conditions=source", main, "policy", ...words],
-        { cwd: folder },
-        (error, stdout, stderr) => resolve({ status: error ? 1 : 0, stdout, stderr }),
-      ),
-  );
-}
 
 test("the commands: nothing without a yes, calldata for wallets, signatures, JSON", async () => {
   const world = await makeWorld(served.chain, "commands", { grant: false });

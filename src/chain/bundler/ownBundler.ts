@@ -12,6 +12,8 @@ import {
   type PlainUserOp,
 } from "../entryPoint.ts";
 import { BundlerError, ChainRefusalError, RpcUnreachableError } from "../errors.ts";
+import { estimateCall } from "../estimateCall.ts";
+import { feesIn, readGasMarket, type GasMarket } from "../gasMarket.ts";
 import type { Bundler, GasLimits, GasPrice } from "./bundler.ts";
 import { checkValidation, validationFrame, type ValidationFrame } from "./erc7562.ts";
 
@@ -119,7 +121,7 @@ export function ownBundler(chain: Chain, options: OwnBundlerOptions): Bundler {
   async function submit(userOpHash: Hex, userOp: PlainUserOp): Promise<void> {
     const used = await transactionCount("latest");
     for (const [key, { nonce }] of waiting) if (nonce < used) waiting.delete(key);
-    const now = await market();
+    const now = await readGasMarket(chain);
     const mine = waiting.get(userOpHash);
     if (mine && !isOutbid(mine.fees, now) && (await broadcast(mine.raw)) === "taken") return;
     const [deadHash, dead] = mine ? [] : await deadBundle();
@@ -179,13 +181,7 @@ export function ownBundler(chain: Chain, options: OwnBundlerOptions): Bundler {
     return "taken";
   }
 
-  async function market(): Promise<Market> {
-    const block = await ask(chain, () => client.getBlock({ blockTag: "latest" }));
-    const tipWei = await ask(chain, () => client.estimateMaxPriorityFeePerGas());
-    return { baseFeeWei: block.baseFeePerGas ?? 0n, tipWei };
-  }
-
-  const gasPrice = async () => feesIn(await market());
+  const gasPrice = async () => feesIn(await readGasMarket(chain));
 
   return {
     name,
@@ -201,7 +197,7 @@ export function ownBundler(chain: Chain, options: OwnBundlerOptions): Bundler {
       };
       const frame = await simulate(sized);
       const callGas =
-        draft.callData === "0x" ? 0n : draft.factory ? firstCallGas : await estimateCall(chain, draft);
+        draft.callData === "0x" ? 0n : draft.factory ? firstCallGas : await estimateCall(chain, name, draft);
       return {
         // A tenth more: the final signature has other bytes, and a first use touches colder storage.
         verificationGasLimit:
@@ -240,17 +236,8 @@ type Bundle = {
   readonly fees: GasPrice;
 };
 
-/** What the chain asks for now. */
-type Market = { readonly baseFeeWei: bigint; readonly tipWei: bigint };
-
-/** Twice the base fee outlasts six full blocks of rising fees (EIP-1559). */
-const feesIn = ({ baseFeeWei, tipWei }: Market): GasPrice => ({
-  maxFeePerGasWei: baseFeeWei * 2n + tipWei,
-  maxPriorityFeePerGasWei: tipWei,
-});
-
 /** Below the base fee, or what is left above it is less than half of what others tip. */
-function isOutbid(fees: GasPrice, { baseFeeWei, tipWei }: Market): boolean {
+function isOutbid(fees: GasPrice, { baseFeeWei, tipWei }: GasMarket): boolean {
   const left = fees.maxFeePerGasWei - baseFeeWei;
   return (left < fees.maxPriorityFeePerGasWei ? left : fees.maxPriorityFeePerGasWei) * 2n < tipWei;
 }
@@ -278,21 +265,6 @@ function wordsOf(error: unknown): string {
   for (let cause = error, depth = 0; cause instanceof Error && depth < 16; cause = cause.cause, depth++)
     words.push(cause.message);
   return words.join("\n");
-}
-
-/** Gas of the account's call alone, as the EntryPoint makes it. */
-async function estimateCall(chain: Chain, userOp: PlainUserOp): Promise<bigint> {
-  try {
-    return await chain.client.estimateGas({
-      account: entryPointAddress,
-      to: userOp.sender,
-      data: userOp.callData,
-    });
-  } catch (error) {
-    const data = revertDataOf(error);
-    if (data) throw new ChainRefusalError(decodeRefusal(data));
-    throw new BundlerError(name, "could not estimate the call", error);
-  }
 }
 
 /** EIP-2028: 4 gas a zero byte, 16 any other. */

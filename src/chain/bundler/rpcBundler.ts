@@ -1,11 +1,12 @@
 import { createPimlicoClient } from "permissionless/clients/pimlico";
 import { http, type Hex } from "viem";
 
-import { ask, type Chain } from "../connectChain.ts";
+import type { Chain } from "../connectChain.ts";
 import { decodeRefusal, revertDataOf } from "../decodeRefusal.ts";
 import { entryPointAddress, toUserOpJson, type PlainUserOp } from "../entryPoint.ts";
 import { BundlerError, ChainRefusalError } from "../errors.ts";
-import type { Bundler, GasPrice } from "./bundler.ts";
+import { boundFees, feesIn, readGasMarket } from "../gasMarket.ts";
+import type { Bundler, GasLimits, GasPrice } from "./bundler.ts";
 
 /** A bundler behind JSON-RPC (ERC-4337 / ERC-7769), for example alto. */
 export function rpcBundler(chain: Chain, url: string): Bundler {
@@ -32,6 +33,13 @@ export function rpcBundler(chain: Chain, url: string): Bundler {
     );
   }
 
+  /** A hint-giver's number: nothing, a fraction or more than the operation has room for is none. */
+  function gasOf(limits: unknown, key: keyof GasLimits): bigint {
+    const value = (limits as Readonly<Record<string, unknown>> | null)?.[key];
+    if (typeof value === "string" && /^0x[0-9a-f]{1,30}$/i.test(value)) return BigInt(value);
+    throw new BundlerError(name, `gave no usable ${key}`, JSON.stringify(value));
+  }
+
   async function rpc<T>(what: string, method: string, params: readonly unknown[]): Promise<T> {
     try {
       return (await client.request({ method: method as never, params: params as never })) as T;
@@ -43,33 +51,33 @@ export function rpcBundler(chain: Chain, url: string): Bundler {
   return {
     name,
     async gasPrice(): Promise<GasPrice> {
+      const market = await readGasMarket(chain);
       try {
         const { fast } = await client.getUserOperationGasPrice();
-        return { maxFeePerGasWei: fast.maxFeePerGas, maxPriorityFeePerGasWei: fast.maxPriorityFeePerGas };
+        const { maxFeePerGas, maxPriorityFeePerGas } = fast;
+        return boundFees(
+          { maxFeePerGasWei: maxFeePerGas, maxPriorityFeePerGasWei: maxPriorityFeePerGas },
+          market,
+        );
       } catch {
-        // Not every bundler names its own floor: fall back on the chain's own suggestion.
-        const fees = await ask(chain, () => chain.client.estimateFeesPerGas());
-        return { maxFeePerGasWei: fees.maxFeePerGas, maxPriorityFeePerGasWei: fees.maxPriorityFeePerGas };
+        // Not every bundler names its own floor: what the chain itself suggests has to do.
+        return feesIn(market);
       }
     },
     async estimateGas(draft: PlainUserOp) {
-      const limits = await rpc<{ callGasLimit: Hex; verificationGasLimit: Hex; preVerificationGas: Hex }>(
-        "could not estimate the operation",
-        "eth_estimateUserOperationGas",
-        [
-          {
-            ...toUserOpJson(draft),
-            callGasLimit: "0x0",
-            verificationGasLimit: "0x0",
-            preVerificationGas: "0x0",
-          },
-          entryPointAddress,
-        ],
-      );
+      const limits = await rpc<unknown>("could not estimate the operation", "eth_estimateUserOperationGas", [
+        {
+          ...toUserOpJson(draft),
+          callGasLimit: "0x0",
+          verificationGasLimit: "0x0",
+          preVerificationGas: "0x0",
+        },
+        entryPointAddress,
+      ]);
       return {
-        callGasLimit: BigInt(limits.callGasLimit),
-        verificationGasLimit: BigInt(limits.verificationGasLimit),
-        preVerificationGas: BigInt(limits.preVerificationGas),
+        callGasLimit: gasOf(limits, "callGasLimit"),
+        verificationGasLimit: gasOf(limits, "verificationGasLimit"),
+        preVerificationGas: gasOf(limits, "preVerificationGas"),
       };
     },
     send: (userOp) =>

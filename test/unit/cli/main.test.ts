@@ -31,7 +31,23 @@ describe("bursar", () => {
   it("refuses a command it does not know, in one line and a hint", () => {
     const { status, stdout, stderr } = bursar("pay", "everything");
     expect([status, stdout]).toEqual([1, ""]);
-    expect(stderr).toMatch(/Unknown command.*\n.*bursar --help\n$/);
+    expect(stderr).toMatch(/^Unknown command: bursar pay\n.*`bursar --help` shows/);
+  });
+
+  it("names a command by all its words, and the usage that lists what is missing", () => {
+    expect(bursar("keystore", "new", "--help").stdout).toContain("USAGE bursar keystore new ");
+    expect(bursar("keystore").stderr).toBe(
+      "`bursar keystore` needs a command.\n`bursar keystore --help` shows what there is.\n",
+    );
+    expect(bursar("keystore", "new").stderr).toMatch(/Try: bursar keystore new --help\n$/);
+  });
+
+  it("refuses an option that it does not know, and does nothing", () => {
+    const { status, stdout, stderr } = bursar("keystore", "new", "key.json", "--pasword-file", "short");
+    expect([status, stdout]).toEqual([1, ""]);
+    expect(stderr).toBe(
+      "`bursar keystore new` has no option --pasword-file.\nDid you mean --password-file? `bursar keystore new --help` shows what there is.\n",
+    );
   });
 
   it("writes an error of its own as a sentence and a remedy, without a stack", () => {

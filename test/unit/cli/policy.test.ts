@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -28,11 +28,12 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-function policy(...words: readonly string[]) {
+const policy = (...words: readonly string[]) => policyOf("", ...words);
+function policyOf(input: string, ...words: readonly string[]) {
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
     ["--conditions=source", main, "policy", ...words],
-    { cwd: folder, encoding: "utf8", input: "" },
+    { cwd: folder, encoding: "utf8", input },
   );
   return { status, stdout, stderr };
 }
@@ -143,6 +144,29 @@ describe("bursar policy", () => {
       status: 1,
       value: { findings: [{ code: "expired", severity: "error", line: 8, column: 1, path: "expires" }] },
     });
+  });
+
+  it("reads the standard input where the file is -", () => {
+    expect(policyOf(readFileSync(treasury, "utf8"), "check", "-").stdout).toMatch(/^-: no mistakes/);
+    expect(policyOf("policy: x\n", "check", "-").stderr).toMatch(/^The policy standard input has 7 mistakes/);
+  });
+
+  it("says which argument is no URL, and which amount no number", () => {
+    const id = `0x${"a".repeat(64)}`;
+    expect(policy("revoke", id, "--account", agent, "--chain", "1", "--rpc", "nonsense").stderr).toContain(
+      '"nonsense" of --rpc is not a URL.',
+    );
+    for (const amount of ["-5", "1e3"]) {
+      writeFileSync(
+        join(folder, "actions.json"),
+        JSON.stringify([{ at: 1, to: "acme-hosting", token: "USDC", amount }]),
+      );
+      const { status, stderr } = policy("simulate", treasury, "--actions", "actions.json");
+      expect([status, stderr]).toEqual([
+        1,
+        expect.stringContaining(`The amount "${amount}" of action 1 is not a plain number.`),
+      ]);
+    }
   });
 
   it("says which file is missing", () => {
