@@ -6,6 +6,7 @@ import { defineCommand, renderUsage, runCommand, type CommandDef } from "citty";
 import { BaseError } from "../core/errors.ts";
 import { chainCommand } from "./chain.ts";
 import { keystoreCommand } from "./keystore.ts";
+import { modelCommand } from "./model.ts";
 import { policyCommand } from "./policy.ts";
 import { runAgentCommand } from "./run.ts";
 
@@ -19,6 +20,7 @@ const main = defineCommand({
   subCommands: {
     run: runAgentCommand,
     policy: policyCommand,
+    model: modelCommand,
     chain: chainCommand,
     keystore: keystoreCommand,
   },

@@ -95,11 +95,15 @@ export function wayOf({ as: way }: OwnerArguments, desk: OwnerDesk): OwnerWay {
 }
 
 /** One question on the terminal; without one, nothing is done that was not agreed to. */
-export async function agreed(question: string, args: OwnerArguments): Promise<boolean> {
+export async function agreed(
+  question: string,
+  args: Pick<OwnerArguments, "yes">,
+  otherwise = "Read what it would do, then add --yes; or print the calls with --calldata.",
+): Promise<boolean> {
   if (args.yes) return true;
   if (!process.stdin.isTTY)
     throw new BaseError("Nobody is there to say yes.", {
-      remedy: "Read what it would do, then add --yes; or print the calls with --calldata.",
+      remedy: otherwise,
     });
   const lines = createInterface({ input: process.stdin, output: process.stderr });
   try {
