@@ -144,10 +144,11 @@ function inWords({ manifest, already }: AddedModel): readonly string[] {
 function trustIn({ pinnedBy, cid }: ModelManifest): string {
   if (pinnedBy === "owner") return "The file is the one whose sha256 you gave.";
   if (pinnedBy === "publisher") return "The file is the one whose sha256 the publisher names.";
-  if (pinnedBy === "cid") return "The CID is the file's own hash: the gateway could not have changed it.";
+  if (pinnedBy === "cid")
+    return "The file is the one that the CID names, block for block: the gateway could not have changed it.";
   return cid === null
     ? "Nobody named its sha256: the one above is pinned from now on. Compare it with a source that you trust."
-    : "The CID names a tree of blocks, which is not computed here: that the file belongs to it is the gateway's word. Its sha256 is pinned from now on.";
+    : "The gateway does not show the blocks that the CID names: that the file is made of them is its word. The sha256 is pinned from now on.";
 }
 
 const listCommand = defineCommand({

@@ -66,6 +66,7 @@ export function progressOn(screen: Screen): Progress {
     show(progress) {
       if (progress.kind === "bytes") measure("fetching", progress.doneBytes, progress.totalBytes, true);
       else if (progress.kind === "copied") measure("copying", progress.doneBytes, progress.totalBytes, true);
+      else if (progress.kind === "proven") measure("proving", progress.doneBytes, progress.totalBytes, true);
       else if (progress.kind === "hashed") measure("hashing", progress.permille, 1000, false);
       else if (progress.kind === "resumed") say(`going on after ${bytes(progress.doneBytes)}`);
       else say("the server has another file now, or can't send a part: beginning anew");

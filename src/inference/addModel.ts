@@ -18,12 +18,13 @@ import {
   writeManifest,
   type ModelManifest,
 } from "./modelStore.ts";
+import { proveContent } from "./proveContent.ts";
 import { startPatience, type Limits } from "./patience.ts";
 import { ModelAddAbortedError, ModelStoreError, storeFailure } from "./storeErrors.ts";
 
 export type AddProgress =
   | DownloadProgress
-  | { readonly kind: "copied"; readonly doneBytes: number; readonly totalBytes: number }
+  | { readonly kind: "copied" | "proven"; readonly doneBytes: number; readonly totalBytes: number }
   | { readonly kind: "hashed"; readonly permille: number };
 
 export type AddOptions = {
@@ -144,11 +145,12 @@ async function bringIn(options: AddOptions, name: string, pinned: Hex | undefine
           remedy:
             "Nothing was kept. Check the source; if the hash was mistyped, correct it and run the command again.",
         });
+    const proven = source.kind === "ipfs" && words.length === 0 && (await isProven(options, source, arrived));
     const manifest: ModelManifest = Object.freeze({
       name,
       file: `${name}.gguf`,
       sha256,
-      pinnedBy: words[0]?.by ?? "first use",
+      pinnedBy: words[0]?.by ?? (proven ? "cid" : "first use"),
       sizeBytes: (await stat(arrived.path)).size,
       source: arrived.source,
       asked: sourceText(source),
@@ -205,6 +207,35 @@ async function fetchIn(
   }
 }
 
+/** Is it what the CID names, where that is no plain hash but a tree of blocks? A gateway may not show the tree. */
+async function isProven(
+  options: AddOptions,
+  { cid, path, gateway }: Extract<ModelSource, { kind: "ipfs" }>,
+  arrived: Arrived,
+): Promise<boolean> {
+  const patience = startPatience(options.limits, options.signal);
+  const totalBytes = (await stat(arrived.path)).size;
+  let doneBytes = 0;
+  try {
+    return await proveContent({
+      file: arrived.path,
+      cid,
+      path: path.split("/").filter(Boolean),
+      gateway,
+      signal: patience.signal,
+      onProven(bytes) {
+        patience.renew();
+        doneBytes += bytes;
+        options.onProgress?.({ kind: "proven", doneBytes, totalBytes });
+      },
+    });
+  } catch (error) {
+    throw patience.explain(error, { source: arrived.source });
+  } finally {
+    patience.end();
+  }
+}
+
 type Located = {
   readonly url: URL;
   readonly source: string;
@@ -222,7 +253,7 @@ async function locate(source: RemoteSource, signal: AbortSignal): Promise<Locate
       url: new URL(`${gateway.href.replace(/\/+$/, "")}/${below}`),
       source: sourceText(source),
       revision: null,
-      words: cid.fileSha256 === null || path !== "" ? [] : [{ by: "cid", sha256: cid.fileSha256 }],
+      words: cid.codec === "raw" && path === "" ? [{ by: "cid", sha256: cid.blockSha256 }] : [],
     };
   }
   const { url, file, publishedSha256 } = await findHubFile(source, signal);

@@ -1,4 +1,4 @@
-import { open } from "node:fs/promises";
+import { open, stat } from "node:fs/promises";
 import { ModelFileError } from "./errors.ts";
 import { tensorBytes } from "./tensorBytes.ts";
 
@@ -50,15 +50,15 @@ const ARRAY = 9;
  * @throws ModelFileError when it is no whole GGUF file
  */
 export async function readGgufHeader(path: string): Promise<GgufHeader> {
-  const handle = await open(path, "r").catch((error: NodeJS.ErrnoException) => {
-    throw new ModelFileError(
-      error.code === "ENOENT" ? "there is no such file" : "this process may not read it",
-      { file: path },
-    );
-  });
+  const refused = (why: string) => new ModelFileError(why, { file: path });
+  const unreadable = ({ code }: NodeJS.ErrnoException): never => {
+    throw refused(code === "ENOENT" ? "there is no such file" : "this process may not read it");
+  };
+  // Before it is opened: opening a pipe waits for somebody to write into it.
+  const stats = await stat(path).catch(unreadable);
+  if (!stats.isFile()) throw refused("it is no regular file");
+  const handle = await open(path, "r").catch(unreadable);
   try {
-    const stats = await handle.stat();
-    if (!stats.isFile()) throw new ModelFileError("it is no regular file", { file: path });
     for (let length = FIRST_READ; ; length *= 2) {
       const bytes = Buffer.alloc(Math.min(length, stats.size));
       let filled = 0;

@@ -22,7 +22,7 @@ export type Asked = { readonly path: string; readonly headers: IncomingMessage["
 export type ModelServer = {
   readonly url: string;
   readonly asked: Asked[];
-  /** Called with `undefined`, the path is gone. */
+  /** A path without a query answers every query. Called with `undefined`, the path is gone. */
   serve(path: string, served: Served | undefined): void;
   close(): Promise<void>;
 };
@@ -32,9 +32,10 @@ export async function startModelServer(): Promise<ModelServer> {
   const files = new Map<string, Served>();
   const asked: Asked[] = [];
   const server = createServer((request, response) => {
-    const { pathname } = new URL(request.url ?? "/", "http://127.0.0.1");
-    asked.push({ path: pathname, headers: request.headers });
-    answer(files.get(decodeURIComponent(pathname)), request, response);
+    const { pathname, search } = new URL(request.url ?? "/", "http://127.0.0.1");
+    const path = decodeURIComponent(pathname);
+    asked.push({ path, headers: request.headers });
+    answer(files.get(`${path}${search}`) ?? files.get(path), request, response);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {

@@ -24,22 +24,24 @@ afterAll(async () => {
 });
 beforeEach(() => rmSync(join(folder, "home"), { recursive: true, force: true }));
 
-function start(...words: readonly string[]) {
-  const child = spawn(
-    process.execPath,
-    ["--disable-warning=ExperimentalWarning", "--conditions=source", main, "model", ...words],
-    {
-      cwd: folder,
-      env: { ...process.env, BURSAR_HOME: "home", NODE_COMPILE_CACHE: join(folder, "compiled") },
-      stdio: ["ignore", "pipe", "pipe"],
-    },
-  );
+const env = () => ({ ...process.env, BURSAR_HOME: "home", NODE_COMPILE_CACHE: join(folder, "compiled") });
+const node = ["--disable-warning=ExperimentalWarning", "--conditions=source", main, "model"];
+
+function start(words: readonly string[], limitKiB?: number) {
+  const options = { cwd: folder, env: env(), stdio: ["ignore", "pipe", "pipe"] } as const;
+  const child =
+    limitKiB === undefined
+      ? spawn(process.execPath, [...node, ...words], { ...options, stdio: [...options.stdio] })
+      : spawn("bash", ["-c", `ulimit -f ${limitKiB}; exec "$0" "$@"`, process.execPath, ...node, ...words], {
+          ...options,
+          stdio: [...options.stdio],
+        });
   const ended = Promise.all([once(child, "close"), text(child.stdout), text(child.stderr)]).then(
     ([[status], stdout, stderr]) => ({ status: status as number | null, stdout, stderr }),
   );
   return { child, ended };
 }
-const model = (...words: readonly string[]) => start(...words).ended;
+const model = (...words: readonly string[]) => start(words).ended;
 const inStore = () => readdirSync(join(folder, "home", "models")).sort((a, b) => (a < b ? -1 : 1));
 
 describe("bursar model", () => {
@@ -156,7 +158,7 @@ describe("bursar model", () => {
 
   it("keeps what came when it is interrupted, and goes on with it", async () => {
     server.serve("/clerk.gguf", { body: gguf, stallAfter: 2_000_000 });
-    const { child, ended } = start("add", `${server.url}/clerk.gguf`);
+    const { child, ended } = start(["add", `${server.url}/clerk.gguf`]);
     await new Promise<void>((resolve) =>
       child.stderr.on("data", (chunk: Buffer) => /fetching [56]\d %/.test(chunk.toString()) && resolve()),
     );
@@ -174,5 +176,14 @@ describe("bursar model", () => {
     expect(again.stderr).toMatch(/^going on after \d\.\d MB\n/);
     expect(again.stdout).toMatch(/The file is the one whose sha256 you gave\./);
     expect(inStore()).toEqual(["clerk.gguf", "clerk.json"]);
+  });
+
+  it("says that the disk is full, and goes on when there is space again", async () => {
+    server.serve("/clerk.gguf", { body: gguf });
+    // No file may grow beyond a mebibyte, which is how a full disk looks.
+    const { status, stderr } = await start(["add", `${server.url}/clerk.gguf`], 1024).ended;
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/The disk is full\.\nFree some space\./);
+    expect((await model("add", `${server.url}/clerk.gguf`)).stderr).toMatch(/^going on after 1\.0 MB\n/);
   });
 });

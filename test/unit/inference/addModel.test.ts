@@ -296,35 +296,6 @@ describe("a hub", () => {
   });
 });
 
-describe("IPFS", () => {
-  it("proves a file that is one block by its CID, and trusts the gateway otherwise, and says so", async () => {
-    const raw = `b${base32(Buffer.concat([Buffer.from([1, 0x55, 0x12, 32]), Buffer.from(sha256.slice(2), "hex")]))}`;
-    const tree = `b${base32(Buffer.concat([Buffer.from([1, 0x70, 0x12, 32]), Buffer.alloc(32, 7)]))}`;
-    server.serve(`/ipfs/${raw}`, { body: gguf });
-    server.serve(`/ipfs/${tree}`, { body: gguf });
-    server.serve(`/ipfs/${tree}/models/clerk.gguf`, { body: gguf });
-    const gateway = server.url;
-    expect((await add(`ipfs:${raw}`, { gateway, name: "raw" })).manifest).toMatchObject({
-      pinnedBy: "cid",
-      cid: raw,
-    });
-    expect((await add(`ipfs://${tree}`, { gateway, name: "tree" })).manifest).toMatchObject({
-      pinnedBy: "first use",
-      cid: tree,
-    });
-    expect((await add(`ipfs:${tree}/models/clerk.gguf`, { gateway })).manifest).toMatchObject({
-      name: "clerk",
-      source: `ipfs:${tree}/models/clerk.gguf`,
-    });
-    server.serve(`/ipfs/${raw}`, { body: other });
-    expect(await failure(add(`ipfs:${raw}`, { gateway, name: "forged" }))).toMatchObject({
-      name: "ModelHashMismatchError",
-      facts: { "expected by": "cid" },
-    });
-    expect(inStore().filter((file) => file.startsWith("forged"))).toEqual([]);
-  });
-});
-
 describe("a path", () => {
   it("is copied, or linked", async () => {
     const copied = await add(clerk, { sha256, licence: "Apache-2.0", signature: "RWQ…" });
@@ -427,10 +398,3 @@ describe("the store", () => {
     });
   });
 });
-
-function base32(bytes: Buffer): string {
-  const bits = [...bytes].map((byte) => byte.toString(2).padStart(8, "0")).join("");
-  return (bits.match(/.{1,5}/g) ?? [])
-    .map((five) => "abcdefghijklmnopqrstuvwxyz234567"[Number.parseInt(five.padEnd(5, "0"), 2)])
-    .join("");
-}

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 
-import { parseCid } from "../../../src/inference/contentId.ts";
+import { parseCid, readCid } from "../../../src/inference/contentId.ts";
 import { nameOf, parseModelSource, sourceText } from "../../../src/inference/modelSource.ts";
 
 const gateway = "http://127.0.0.1:8080";
@@ -57,15 +57,24 @@ describe("parseModelSource", () => {
 });
 
 describe("parseCid", () => {
-  it("knows the hash of a raw block, and that of no tree", () => {
-    expect(parseCid(raw).fileSha256).toBe(
-      "0xe3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
-    );
-    expect(parseCid("zb2rhmy65F3REf8SZp7De11gxtECBGgUKaLdiDj7MCGCHxbDW").fileSha256).toBe(
-      "0xe3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
-    );
-    expect(parseCid(folder).fileSha256).toBeNull();
-    expect(parseCid("QmUNLLsPACCz1vLxQVkXqqLX5R1X345qqfHbsf67hvA3Nn").fileSha256).toBeNull();
+  const emptyFolder = "0x59948439065f29619ef41280cbb932be52c56d99c5966b65e0111239f098bbef";
+
+  it("knows block and hash in every way to write them", () => {
+    const emptyBlock = "0xe3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    expect(parseCid(raw)).toEqual({ text: raw, codec: "raw", blockSha256: emptyBlock });
+    expect(parseCid("zb2rhmy65F3REf8SZp7De11gxtECBGgUKaLdiDj7MCGCHxbDW")).toMatchObject({
+      codec: "raw",
+      blockSha256: emptyBlock,
+    });
+    expect(parseCid(folder)).toEqual({ text: folder, codec: "dag-pb", blockSha256: emptyFolder });
+    const old = "QmUNLLsPACCz1vLxQVkXqqLX5R1X345qqfHbsf67hvA3Nn";
+    expect(parseCid(old)).toEqual({ text: old, codec: "dag-pb", blockSha256: emptyFolder });
+  });
+
+  it("writes the binary form anew as version 1", () => {
+    const bytes = Buffer.from(`1220${emptyFolder.slice(2)}`, "hex");
+    expect(readCid(bytes)?.text).toBe(folder);
+    expect(readCid(bytes.subarray(1))).toBeUndefined();
   });
 
   it.each([
