@@ -6,6 +6,7 @@ import { defineCommand, renderUsage, runCommand } from "citty";
 import { BaseError } from "../core/errors.ts";
 import { chainCommand } from "./chain.ts";
 import { keystoreCommand } from "./keystore.ts";
+import { modelCommand } from "./model.ts";
 import { policyCommand } from "./policy.ts";
 import { runAgentCommand } from "./run.ts";
 import { findCommand, refuseUnknown, type FoundCommand } from "./strictArguments.ts";
@@ -22,6 +23,7 @@ const main = defineCommand({
     run: runAgentCommand,
     policy: policyCommand,
     verify: verifyCommand,
+    model: modelCommand,
     chain: chainCommand,
     keystore: keystoreCommand,
   },

@@ -135,11 +135,15 @@ export function asking(question: string, args: OwnerArguments) {
 }
 
 /** One question on the terminal; without one, nothing is done that was not agreed to. */
-async function agreed(question: string, args: OwnerArguments): Promise<boolean> {
+export async function agreed(
+  question: string,
+  args: Pick<OwnerArguments, "yes">,
+  otherwise = "Read what it would do, then add --yes; or print the calls with --calldata.",
+): Promise<boolean> {
   if (args.yes) return true;
   if (!process.stdin.isTTY)
     throw new BaseError("Nobody is there to say yes.", {
-      remedy: "Read what it would do, then add --yes; or print the calls with --calldata.",
+      remedy: otherwise,
     });
   const lines = createInterface({ input: process.stdin, output: process.stderr });
   try {

@@ -3,11 +3,17 @@ import { BaseError } from "../core/errors.ts";
 /** The file is not the one that was asked for. Nothing of it was loaded. */
 export class ModelHashMismatchError extends BaseError {
   override readonly name = "ModelHashMismatchError";
-  constructor(file: string, expected: string, actual: string) {
+  constructor(
+    file: string,
+    expected: string,
+    actual: string,
+    said?: { readonly by: string; readonly remedy: string },
+  ) {
     super("The model file is not the one that was asked for: its sha256 differs.", {
       remedy:
+        said?.remedy ??
         "Fetch the file again, or, when the change was intended, put the new sha256 into the agent's configuration.",
-      facts: { file, expected, actual },
+      facts: { file, expected, actual, "expected by": said?.by },
     });
   }
 }
@@ -15,12 +21,14 @@ export class ModelHashMismatchError extends BaseError {
 /** The file cannot be read, is no GGUF, or llama.cpp refuses it. */
 export class ModelFileError extends BaseError {
   override readonly name = "ModelFileError";
+  readonly why: string;
   constructor(why: string, facts: Readonly<Record<string, string>> = {}) {
     super(`The model file cannot be used: ${why}.`, {
       remedy:
         "Give the path of one whole GGUF file (not a split one) and compare its size and sha256 with its source.",
       facts,
     });
+    this.why = why;
   }
 }
 

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { canonicalize } from "../../src/core/canonical.ts";
 import type { Inference, InferenceEngine } from "../../src/core/inference.ts";
 import type { Json } from "../../src/core/json.ts";
+import { inspectModel } from "../../src/inference/inspectModel.ts";
 import { openEngine } from "../../src/inference/openEngine.ts";
 import {
   CLERK,
@@ -76,6 +77,10 @@ beforeAll(async () => {
 afterAll(async () => await engine?.close());
 
 describe("identity", () => {
+  test("is what `bursar model inspect` says, who runs nothing", async () => {
+    expect(await inspectModel(CLERK.modelPath)).toMatchObject(engine.model);
+  });
+
   test("names the model by its content", () => {
     expect(engine.model).toMatchObject({
       file: "clerk-q8_0.gguf",

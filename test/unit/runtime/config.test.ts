@@ -1,9 +1,10 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
-import { ConfigError, readConfig } from "../../../src/runtime/config.ts";
+import { BaseError } from "../../../src/core/errors.ts";
+import { readConfig } from "../../../src/runtime/config.ts";
 
 let folder: string;
 beforeAll(async () => {
@@ -33,7 +34,7 @@ const said = async (content: unknown): Promise<string> =>
   read(content).then(
     () => "read",
     (error: unknown) => {
-      if (!(error instanceof ConfigError)) throw error;
+      if (!(error instanceof BaseError)) throw error;
       return error.message.replaceAll(folder, "<folder>");
     },
   );
@@ -100,6 +101,50 @@ describe("readConfig", () => {
     expect(await said({ ...right, polcy: "x" })).toMatch(/polcy/);
     expect(await said({ ...right, bundler: { ...right.bundler, url: "http://x.example" } })).toMatch(/url/);
     expect(await said({ ...right, bundler: { kind: "alto" } })).toMatch(/bundler/);
+  });
+
+  it("takes a model of the store by its name, with the hash that is pinned there", async () => {
+    const manifest = {
+      name: "clerk",
+      file: "clerk.gguf",
+      sha256: `0x${"cd".repeat(32)}`,
+      pinnedBy: "owner",
+      sizeBytes: 4,
+      source: "a",
+      asked: "a",
+      revision: null,
+      licence: null,
+      cid: null,
+      signature: null,
+      added: "2026-01-02T00:00:00.000Z",
+    };
+    await mkdir(join(folder, "models"));
+    await writeFile(join(folder, "models", "clerk.json"), JSON.stringify(manifest));
+    const named = { name: "clerk", store: "models" };
+    expect(await said({ ...right, model: named })).toMatch(/^The file of the model "clerk" is missing/);
+    await writeFile(join(folder, "models", "clerk.gguf"), "GGUF");
+    expect((await read({ ...right, model: { ...named, threads: 2 } })).model).toEqual({
+      file: join(folder, "models", "clerk.gguf"),
+      sha256: manifest.sha256,
+      mode: "auto",
+      contextSize: 1024,
+      threads: 2,
+    });
+    expect(await said({ ...right, model: { ...named, sha256: right.model.sha256 } })).toMatch(
+      /^The model of that name is not the one that the configuration means\./,
+    );
+    expect(await said({ ...right, model: { ...named, name: "other" } })).toMatch(/There is no model "other"/);
+  });
+
+  it("takes a file with a hash, or a name, but not a bit of each", async () => {
+    expect(await said({ ...right, model: { file: "model.gguf" } })).toMatch(
+      /model\.sha256: +has to be given/,
+    );
+    expect(await said({ ...right, model: {} })).toMatch(/model\.file: +has to be given, or a name/);
+    expect(await said({ ...right, model: { ...right.model, name: "x" } })).toMatch(
+      /model\.file: +is not for/,
+    );
+    expect(await said({ ...right, model: { ...right.model, store: "x" } })).toMatch(/model\.store: +is only/);
   });
 
   it("says that a file is missing, and which", async () => {
