@@ -8,6 +8,7 @@ import {
 } from "viem";
 
 import { readDecimals } from "../chain/readDecimals.ts";
+import { otherSymbols } from "../chain/otherSymbols.ts";
 import { readGrants, type LiveGrant } from "../chain/readGrants.ts";
 import { readOwnership, type Ownership } from "../chain/readOwnership.ts";
 import { ownerCall } from "../chain/ownerCall.ts";
@@ -97,6 +98,7 @@ export async function planInstall(desk: OwnerDesk, request: InstallRequest): Pro
   const settings = planSettings(account, policy, ownership);
   const own = new Set([...policy.limits, ...(old?.limits ?? [])].map(({ policyId }) => policyId));
   const others = (await readGrants(chain, account, agent)).filter(({ policyId }) => !own.has(policyId));
+  const misnamed = await otherSymbols(chain, policy.tokens);
   const beat = planHeartbeat(account, policy, ownership, grants.actions.length > 0);
   return {
     policy,
@@ -111,6 +113,11 @@ export async function planInstall(desk: OwnerDesk, request: InstallRequest): Pro
     })),
     warnings: [
       ...ownRoles(policy),
+      ...misnamed.map(
+        ({ says, token }) =>
+          // The token's own words are the token's to choose: no more of them than a symbol has.
+          `The policy calls the token at ${token.address} ${token.symbol}; the token calls itself ${JSON.stringify(says.slice(0, 32))}.`,
+      ),
       ...(ownership.frozen ? ["The account is frozen: no agent may act until the owner unfreezes it."] : []),
       ...allowances.flatMap(({ words: { spender, token } }, index) => {
         const units = ownership.allowances[index]!;

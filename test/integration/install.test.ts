@@ -45,6 +45,8 @@ heartbeat: 30d
 `;
 
 const now = 1_800_000_000;
+/** The play token is no USDC, and says so. */
+const misnamed = `The policy calls the token at ${tokenAddress} USDC; the token calls itself "DEMO".`;
 const documentOf = (text: string) => parsePolicy(text, "policy.yaml");
 
 const deskOf = (world: World) => deskIn(folder, served.url, world);
@@ -145,11 +147,24 @@ describe("installing a policy", () => {
       ...request,
       document: documentOf(text),
     });
-    expect(warnings).toEqual([expect.stringContaining("router may take all USDC of the account already")]);
+    expect(warnings).toEqual([
+      misnamed,
+      expect.stringContaining("router may take all USDC of the account already"),
+    ]);
     const sponsored = documentOf(`${world.policyText}paymaster: "${router}"\n`);
     expect((await planInstall(desk, { ...request, document: sponsored })).warnings).toEqual([
+      misnamed,
       expect.stringContaining("paymaster may take all USDC of the account already"),
     ]);
+  });
+
+  test("warns of a token that calls itself something else", async () => {
+    const world = await makeWorld(served.chain, "misnamed", { grant: false });
+    const desk = await deskOf(world);
+    const warningsOf = async (text: string) =>
+      (await planInstall(desk, { document: documentOf(text), agent: world.agent.address, now })).warnings;
+    expect(await warningsOf(world.policyText)).toEqual([misnamed]);
+    expect(await warningsOf(world.policyText.replaceAll("USDC", "DEMO"))).toEqual([]);
   });
 
   test("by the owner's signatures, brought by anybody; wrapped ones wait for the owner's contract", async () => {
