@@ -18,7 +18,8 @@ export class TestCourt {
   readonly #tree = mkdtempSync(path.join(tmpdir(), "bursar-mutants-"));
   readonly #stages: readonly (readonly string[])[];
 
-  constructor() {
+  /** @param thorough The attacks too, which take longer than all other tests together. */
+  constructor(thorough: boolean) {
     for (const part of [
       "contracts",
       "test",
@@ -38,7 +39,7 @@ export class TestCourt {
       .filter((file) => !readFileSync(path.join(this.#tree, file), "utf8").includes("/contracts/libraries/"))
       .sort();
     const isSlow = (file: string): boolean => /\/(attack|matrix)\//.test(file);
-    this.#stages = [files.filter((file) => !isSlow(file)), files.filter(isSlow)];
+    this.#stages = [files.filter((file) => !isSlow(file)), ...(thorough ? [files.filter(isSlow)] : [])];
   }
 
   close(): void {

@@ -43,6 +43,7 @@ const help = `Changes the Solidity law in one place at a time and looks whether 
   --results FILE  keep each result there, and go on from what is there
   --quick         do not compile survivors as they are shipped, to see whether the bytecode differs at all
   --only NAME     "differential" or "tests": the other one is not asked
+  --thorough      with the attacks of test/contracts/attack
   --again         ask those that survived once more
   --json          all results as JSON
 `;
@@ -55,6 +56,7 @@ type Options = {
   readonly results: Results;
   readonly again: boolean;
   readonly quick: boolean;
+  readonly thorough: boolean;
   readonly only: string | undefined;
 };
 type Court = { open(code: Code): Promise<(id: number | null) => Promise<string | undefined>> };
@@ -67,6 +69,7 @@ function options(): Options & { readonly json: boolean } {
       seed: { type: "string", default: "1" },
       cases: { type: "string", default: "2000" },
       results: { type: "string" },
+      thorough: { type: "boolean", default: false },
       only: { type: "string" },
       quick: { type: "boolean", default: false },
       again: { type: "boolean", default: false },
@@ -94,6 +97,7 @@ function options(): Options & { readonly json: boolean } {
     results: new Results(values.results),
     again: values.again,
     quick: values.quick,
+    thorough: values.thorough,
     only: values.only,
     json: values.json,
   };
@@ -122,12 +126,13 @@ class Hearing {
   readonly #sources = readSources();
   readonly #syntax = syntaxOf(this.#sources);
   readonly #law: LawCourt;
-  readonly #tests = new TestCourt();
+  readonly #tests: TestCourt;
   readonly #shipped = new Map<Contract, string>();
   #log: Code | undefined;
 
   constructor(options: Options) {
     this.#options = options;
+    this.#tests = new TestCourt(options.thorough);
     this.#law = new LawCourt(options.seed, options.cases);
   }
 
