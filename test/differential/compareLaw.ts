@@ -40,16 +40,7 @@ export async function compareLaw(part: Part, chain: LawChain): Promise<Compariso
   for (let number = part.from; number < part.from + part.histories && disagreements.length === 0; number++) {
     const time = timeOf(number);
     await chain.setTime(time);
-    const place: Place = {
-      ownParts: [entryPointAddress, chain.decisionLog].map((address) => address.toLowerCase() as Address),
-      harness: chain.harness.toLowerCase() as Address,
-      time,
-    };
-    const history = randomHistory(
-      chanceOf(Math.imul(part.seed, 0x9e3779b1) + number),
-      place,
-      casesPerHistory,
-    );
+    const history = foreseenHistory(part.seed, number, chain, { time, operations: casesPerHistory });
     const told = await chain.run(history.map(({ step }) => step));
     for (const [index, foreseen] of history.entries()) {
       const answer = told[index]!;
@@ -67,6 +58,21 @@ export async function compareLaw(part: Part, chain: LawChain): Promise<Compariso
     }
   }
   return { cases, changes, answers, changeAnswers, disagreements };
+}
+
+/** One history, and what the twin says to each of its steps. */
+export function foreseenHistory(
+  seed: number,
+  number: number,
+  chain: Pick<LawChain, "harness" | "decisionLog">,
+  { time, operations }: { readonly time: bigint; readonly operations: number },
+): readonly Foreseen[] {
+  const place: Place = {
+    ownParts: [entryPointAddress, chain.decisionLog].map((address) => address.toLowerCase() as Address),
+    harness: chain.harness.toLowerCase() as Address,
+    time,
+  };
+  return randomHistory(chanceOf(Math.imul(seed, 0x9e3779b1) + number), place, operations);
 }
 
 /** Block time of the run that a history belongs to: it only rises, and follows from nothing but the number. */
@@ -107,7 +113,8 @@ const isWordless = ({ expected, operation }: Foreseen, { told, success }: StepAn
   operation?.kind === 4 &&
   operation.callData.startsWith("0xe9ae5c5301");
 
-function differenceOf(foreseen: Foreseen, answer: StepAnswer): string | undefined {
+/** What an answer has that the twin did not say. */
+export function differenceOf(foreseen: Foreseen, answer: StepAnswer): string | undefined {
   const { refusal, returned, words } = foreseen.expected;
   if (refusal) {
     const revert = revertOf(refusal);

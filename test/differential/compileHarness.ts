@@ -9,9 +9,12 @@ import type { Hex } from "viem";
 /** Creation code of the harness and of the decision log it needs. */
 export type HarnessCode = { readonly harness: Hex; readonly decisionLog: Hex };
 
+/** The npm compiler, which speaks JSON. */
+export const solc = createRequire(import.meta.url)("solc") as { compile(input: string): string };
+
 const root = path.join(import.meta.dirname, "../..");
-const harnessFile = "test/differential/contracts/LawHarness.sol";
-const logFile = "contracts/DecisionLog.sol";
+export const harnessFile = "test/differential/contracts/LawHarness.sol";
+export const logFile = "contracts/DecisionLog.sol";
 
 /** As in hardhat.config.ts: what is compared is what is shipped. */
 const settings = {
@@ -53,7 +56,6 @@ export function compileHarness(): HarnessCode {
 }
 
 function compile(input: string): HarnessCode {
-  const solc = createRequire(import.meta.url)("solc") as { compile(input: string): string };
   const output = JSON.parse(solc.compile(input)) as Output;
   const errors = (output.errors ?? []).filter(({ severity }) => severity === "error");
   if (errors.length > 0) throw new Error(errors.map((error) => error.formattedMessage).join("\n"));
@@ -63,7 +65,7 @@ function compile(input: string): HarnessCode {
 }
 
 /** The files and all they import, under the names that the compiler gives them. */
-function collectSources(files: readonly string[]): Readonly<Record<string, string>> {
+export function collectSources(files: readonly string[]): Readonly<Record<string, string>> {
   const sources: Record<string, string> = {};
   const waiting = [...files];
   for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {

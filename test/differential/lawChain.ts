@@ -3,7 +3,7 @@ import { concatHex, encodeAbiParameters, encodeFunctionData, toHex, type Address
 
 import { entryPointAddress } from "../../src/chain/entryPoint.ts";
 import { localFaucet } from "../../src/testing/localChain.ts";
-import { compileHarness } from "./compileHarness.ts";
+import { compileHarness, type HarnessCode } from "./compileHarness.ts";
 
 /** One call of the harness to itself, and the words of the account to be told afterwards. */
 export type Step = {
@@ -29,7 +29,11 @@ export type LawChain = {
   readonly decisionLog: Address;
   /** Time of the block that steps see, unix seconds. */
   setTime(time: bigint): Promise<void>;
-  run(steps: readonly Step[]): Promise<readonly StepAnswer[]>;
+  run(steps: readonly Step[], gas?: bigint): Promise<readonly StepAnswer[]>;
+  /** Code of the harness as it was deployed. */
+  code(): Promise<Hex>;
+  /** Puts other code in its place. */
+  setCode(code: Hex): Promise<void>;
 };
 
 const runAbi = [
@@ -42,8 +46,7 @@ const runAbi = [
   },
 ] as const;
 
-export async function openLawChain(): Promise<LawChain> {
-  const code = compileHarness();
+export async function openLawChain(code: HarnessCode = compileHarness()): Promise<LawChain> {
   const environment = await createHardhatRuntimeEnvironment({
     networks: {
       law: {
@@ -63,7 +66,7 @@ export async function openLawChain(): Promise<LawChain> {
   async function deploy(data: Hex): Promise<Address> {
     const hash = await provider.request({
       method: "eth_sendTransaction",
-      params: [{ from, data, gas: toHex(20_000_000n) }],
+      params: [{ from, data, gas: toHex(200_000_000n) }],
     });
     const receipt = (await provider.request({ method: "eth_getTransactionReceipt", params: [hash] })) as {
       status: Hex;
@@ -86,7 +89,7 @@ export async function openLawChain(): Promise<LawChain> {
       await provider.request({ method: "evm_setNextBlockTimestamp", params: [toHex(time)] });
       await provider.request({ method: "evm_mine" });
     },
-    async run(steps) {
+    async run(steps, gas = 900_000_000_000n) {
       const data = encodeFunctionData({
         abi: runAbi,
         functionName: "run",
@@ -94,9 +97,15 @@ export async function openLawChain(): Promise<LawChain> {
       });
       const returned = (await provider.request({
         method: "eth_call",
-        params: [{ from, to: harness, data, gas: toHex(900_000_000_000n) }, "latest"],
+        params: [{ from, to: harness, data, gas: toHex(gas) }, "latest"],
       })) as Hex;
       return unpackAnswers(returned);
+    },
+    async code() {
+      return (await provider.request({ method: "eth_getCode", params: [harness, "latest"] })) as Hex;
+    },
+    async setCode(changed) {
+      await provider.request({ method: "hardhat_setCode", params: [harness, changed] });
     },
   };
 }

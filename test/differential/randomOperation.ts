@@ -243,6 +243,9 @@ function randomAmount({ chance, known, world }: Setting, claim: Claim): bigint {
       ? chance.pick(within.length > 0 ? within : [0n])
       : chance.between(0n, chance.oneIn(2) ? perCall : perCall / 8n);
   if (chance.oneIn(150)) return maxUint;
+  // What an approver may lift the cap per call to: never over the window's.
+  if (extras.ceiling > perCall && chance.oneIn(8))
+    return least(chance.pick([extras.ceiling, perWindow]) + BigInt(chance.below(2)), maxUint);
   return amount < 0n ? 0n : amount > maxUint ? maxUint : amount;
 }
 

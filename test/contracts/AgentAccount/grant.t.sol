@@ -103,4 +103,17 @@ contract GrantTest is AccountTest {
             _refused(terms, reason);
         }
     }
+
+    /// The old epoch is gone, not mixed with the new one: granted in 1 and again in 2 it is live in 2, and not in 3.
+    function test_grant_againInALaterEpoch() public {
+        Grant memory terms = standardGrant();
+        for (uint256 epoch = 0; epoch < 4; ++epoch) {
+            bytes32 policyId = install(terms);
+            assertEq(account.usage(policyId).epoch, epoch);
+            send(draft(terms));
+            vm.prank(owner);
+            account.revokeAll();
+            refused(draft(terms), notGranted(terms));
+        }
+    }
 }

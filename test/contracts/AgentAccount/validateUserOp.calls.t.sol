@@ -86,6 +86,39 @@ contract ValidateUserOpCallsTest is AccountTest {
         }
     }
 
+    /// What is wrong is gathered before it is judged: two errors of the same bits must not cancel each other.
+    function test_validateUserOp_reverts_errorsThatCancel() public {
+        // The last bytes of mode, offset, length, value, zeros before the payee, zeros at the end.
+        uint256[6] memory fixed_ = [uint256(35), 67, 99, 151, 167, 227];
+        bytes memory strict = single(address(token), 0, _transfer());
+        for (uint256 i = 0; i < fixed_.length; ++i) {
+            bytes memory one = _flipped(strict, fixed_[i]);
+            for (uint256 j = 0; j < i; ++j) _denied(_flipped(one, fixed_[j]));
+            // 229 bytes are one bit off, too.
+            _denied(bytes.concat(one, hex"00"));
+        }
+    }
+
+    function test_validateUserOp_reverts_errorsThatCancelInNativeTransfer() public {
+        uint256[4] memory fixed_ = [uint256(35), 67, 99, 163];
+        bytes memory strict = single(payees[3], 1 ether, "");
+        for (uint256 i = 0; i < fixed_.length; ++i)
+            for (uint256 j = 0; j < i; ++j) _denied(_flipped(_flipped(strict, fixed_[i]), fixed_[j]));
+    }
+
+    /// Selector and mode are compared in words that overlap: a wrong selector, and a mode that repeats what is wrong.
+    function test_validateUserOp_reverts_selectorThatCancelsMode(bytes4 wrong) public {
+        vm.assume(wrong != 0);
+        bytes memory callData = single(address(token), 0, _transfer());
+        for (uint256 i = 0; i < 36; ++i) callData[i] = callData[i] ^ wrong[i % 4];
+        _denied(callData);
+    }
+
+    function _flipped(bytes memory strict, uint256 position) private pure returns (bytes memory loose) {
+        loose = bytes.concat(strict);
+        loose[position] = bytes1(uint8(loose[position]) ^ 1);
+    }
+
     function test_validateUserOp_reverts_shortCallData(uint256 length) public {
         bytes memory callData = single(address(token), 0, _transfer());
         length = bound(length, 1, callData.length - 1);

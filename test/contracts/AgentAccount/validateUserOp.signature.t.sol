@@ -65,6 +65,35 @@ contract ValidateUserOpSignatureTest is AccountTest {
         refused(op, abi.encodeWithSelector(ISpendPolicy.MalformedSignature.selector, length));
     }
 
+    /// Proofs are whole words, and no word but those of the proof is read.
+    function test_validateUserOp_reverts_brokenWords() public {
+        Grant memory terms = standardGrant();
+        install(terms);
+        PackedUserOperation memory op = build(draft(terms));
+        bytes memory whole = op.signature;
+        for (uint256 extra = 1; extra < 32; ++extra) {
+            op.signature = bytes.concat(whole, new bytes(extra));
+            refused(
+                op,
+                abi.encodeWithSelector(ISpendPolicy.MalformedSignature.selector, op.signature.length)
+            );
+        }
+    }
+
+    /// Kind and length are judged together: what is wrong with one must not cancel what is wrong with the other.
+    function test_validateUserOp_reverts_unknownKindOfBrokenLength(uint256 kind, uint256 words) public {
+        kind = bound(kind, 5, 64);
+        Grant memory terms = standardGrant();
+        install(terms);
+        PackedUserOperation memory op = build(draft(terms));
+        op.signature = bytes.concat(
+            op.signature,
+            new bytes(64 * (kind - 1) + 32 * bound(words, 0, 4) + ((kind - 1) >> 1))
+        );
+        op.signature[0] = bytes1(uint8(kind));
+        refused(op, abi.encodeWithSelector(ISpendPolicy.MalformedSignature.selector, op.signature.length));
+    }
+
     function test_validateUserOp_reverts_unknownKind(uint8 kind) public {
         vm.assume(kind == 0 || kind > 4);
         Grant memory terms = standardGrant();

@@ -1,0 +1,107 @@
+import { spawn } from "node:child_process";
+import { cpSync, globSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+
+import { contracts, type Code, type Contract } from "./compileMutants.ts";
+import { switchOn } from "./weave.ts";
+
+const root = path.join(import.meta.dirname, "../../..");
+/** Far more than all tests take; what takes longer goes in circles. */
+const limit = 120_000;
+
+/**
+ * The contract tests in a copy of the tree, where they deploy mutants: what they deploy comes from artifacts, so none of them has
+ * to be compiled again. Left out are tests that have the law compiled in, and those of gas, as mutants come without an optimizer.
+ */
+export class TestCourt {
+  readonly #tree = mkdtempSync(path.join(tmpdir(), "bursar-mutants-"));
+  readonly #stages: readonly (readonly string[])[];
+
+  /** @param thorough The attacks too, which take longer than all other tests together. */
+  constructor(thorough: boolean) {
+    for (const part of [
+      "contracts",
+      "test",
+      "artifacts",
+      "cache",
+      "hardhat.config.ts",
+      "package.json",
+      "tsconfig.json",
+    ])
+      cpSync(path.join(root, part), path.join(this.#tree, part), {
+        recursive: true,
+        preserveTimestamps: true,
+      });
+    symlinkSync(path.join(root, "node_modules"), path.join(this.#tree, "node_modules"));
+    const files = globSync("test/contracts/**/*.t.sol", { cwd: this.#tree })
+      .filter((file) => !file.endsWith("/gas.t.sol"))
+      .filter((file) => !readFileSync(path.join(this.#tree, file), "utf8").includes("/contracts/libraries/"))
+      .sort();
+    const isSlow = (file: string): boolean => /\/(attack|matrix)\//.test(file);
+    this.#stages = [files.filter((file) => !isSlow(file)), ...(thorough ? [files.filter(isSlow)] : [])];
+  }
+
+  close(): void {
+    rmSync(this.#tree, { recursive: true });
+  }
+
+  /** Contracts with switches in the places of ours. Where they already fail with all switches off, nothing is learnt. */
+  async open(code: Code): Promise<(id: number | null) => Promise<string | undefined>> {
+    const names = (Object.keys(code) as Contract[]).filter((name) => name !== "LawHarness");
+    const artifacts = new Map(
+      names.map((name) => [name, readFileSync(this.#artifact(root, name), "utf8")] as const),
+    );
+    return async (id) => {
+      for (const [name, text] of artifacts) {
+        const bytecode = `0x${id === null ? code[name]! : switchOn(code[name]!, id)}`;
+        const artifact = { ...(JSON.parse(text) as object), bytecode };
+        writeFileSync(this.#artifact(this.#tree, name), JSON.stringify(artifact));
+      }
+      try {
+        for (const files of this.#stages) {
+          const failure = await this.#failure(files);
+          if (failure !== undefined) return failure;
+        }
+        return undefined;
+      } finally {
+        for (const [name, text] of artifacts) writeFileSync(this.#artifact(this.#tree, name), text);
+      }
+    };
+  }
+
+  #artifact(tree: string, name: Contract): string {
+    return path.join(tree, "artifacts", contracts[name], `${name}.json`);
+  }
+
+  #failure(files: readonly string[]): Promise<string | undefined> {
+    return new Promise((resolve, reject) => {
+      const child = spawn(
+        path.join(root, "node_modules/.bin/hardhat"),
+        ["test", "solidity", "--no-compile", ...files],
+        {
+          cwd: this.#tree,
+          env: { ...process.env, BURSAR_FUZZ_RUNS: "4", BURSAR_FUZZ_SEED: "0x7" },
+          stdio: ["ignore", "pipe", "pipe"],
+        },
+      );
+      let said = "";
+      // The first failure is enough.
+      const listen = (chunk: Buffer): void => {
+        said += chunk.toString();
+        if (failureIn(said) !== undefined) child.kill("SIGKILL");
+      };
+      child.stdout.on("data", listen);
+      child.stderr.on("data", listen);
+      const timer = setTimeout(() => child.kill("SIGKILL"), limit);
+      child.on("error", reject);
+      child.on("close", (status) => {
+        clearTimeout(timer);
+        if (status === 0) resolve(undefined);
+        else resolve(failureIn(said) ?? (status === null ? "no end" : said.slice(-300)));
+      });
+    });
+  }
+}
+
+const failureIn = (said: string): string | undefined => /^ +1\) (.*)\n/m.exec(said)?.[1];
