@@ -52,7 +52,7 @@ export async function inspectModel(
   const tokenizer = info.metadata.tokenizer as Readonly<Record<string, unknown>> | undefined;
   const template = tokenizer?.["chat_template"];
   const identity = modelIdentity(path, sha256, size, info, {
-    contextLength: info.architectureMetadata.context_length ?? 0,
+    contextLength: numberOf(info.architectureMetadata.context_length) ?? 0,
     parameters: header.tensors.reduce((sum, { dimensions }) => sum + product(dimensions), 0),
   });
   return Object.freeze({
@@ -75,19 +75,26 @@ function isCanonical({ tensors }: GgufHeader): boolean {
 }
 
 function contextBytesPerToken({ architectureMetadata }: GgufFileInfo): number | null {
-  const { block_count: layers, embedding_length: width, attention } = architectureMetadata;
-  const heads = attention?.head_count;
+  const { block_count, embedding_length, attention } = architectureMetadata;
+  const [layers, width, heads] = [block_count, embedding_length, attention?.head_count].map(numberOf);
   // One number for all layers, or one for each.
   const keyHeads: unknown = attention?.head_count_kv ?? heads;
-  if (typeof layers !== "number" || typeof heads !== "number" || heads === 0) return null;
-  const headWidth = typeof width === "number" ? width / heads : undefined;
-  const [key, value] = [attention?.key_length ?? headWidth, attention?.value_length ?? headWidth];
-  if (typeof key !== "number" || typeof value !== "number") return null;
+  if (layers === undefined || heads === undefined || heads === 0) return null;
+  const headWidth = width === undefined ? undefined : width / heads;
+  const key = numberOf(attention?.key_length) ?? headWidth;
+  const value = numberOf(attention?.value_length) ?? headWidth;
+  if (key === undefined || value === undefined) return null;
   const inAll = Array.isArray(keyHeads)
     ? keyHeads.reduce((sum: number, one) => sum + Number(one), 0)
     : layers * Number(keyHeads);
   const bytes = 2 * inAll * (key + value);
   return Number.isSafeInteger(bytes) ? bytes : null;
+}
+
+/** Some writers store small numbers in 64 bits, which are read as bigint; and a file may hold anything. */
+function numberOf(value: unknown): number | undefined {
+  const number = typeof value === "bigint" ? Number(value) : value;
+  return typeof number === "number" && Number.isSafeInteger(number) && number >= 0 ? number : undefined;
 }
 
 const product = (numbers: readonly number[]): number => numbers.reduce((sum, one) => sum * one, 1);

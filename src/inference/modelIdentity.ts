@@ -18,14 +18,15 @@ export function modelIdentity(
   const { general } = info.metadata;
   const tokenizer = info.metadata.tokenizer as Readonly<Record<string, unknown>> | undefined;
   const template = tokenizer?.["chat_template"];
-  const type = general.file_type === undefined ? undefined : GgufFileType[general.file_type];
+  // Whatever the file holds there: the name behind a number, or nothing.
+  const type: unknown = general.file_type === undefined ? undefined : GgufFileType[general.file_type];
   return {
     // The name without its folders: records are public, the operator's folders are not.
     file: basename(path),
     sha256,
     sizeBytes,
     architecture: general.architecture,
-    quantization: type?.replace(/^(MOSTLY|ALL)_/, "") ?? "unknown",
+    quantization: typeof type === "string" ? type.replace(/^(MOSTLY|ALL)_/, "") : "unknown",
     parameters: facts.parameters,
     contextLength: facts.contextLength,
     templateSha256: typeof template === "string" ? sha256Of(template) : null,

@@ -33,8 +33,11 @@ const blocks: Readonly<Record<number, readonly [values: number, bytes: number]>>
   39: [32, 17], // MXFP4
 };
 
-/** What a tensor takes in the file; 0 for a type this table does not know: only its beginning can be checked then. */
+/** Of a type that this table does not know; no type packs values closer than that. */
+const leastBlock = [16, 1] as const;
+
+/** What a tensor takes in the file, or at least takes. */
 export function tensorBytes(type: number, dimensions: readonly number[]): number {
-  const [values, bytes] = blocks[type] ?? [1, 0];
+  const [values, bytes] = blocks[type] ?? leastBlock;
   return Math.ceil(dimensions.reduce((product, size) => product * size, 1) / values) * bytes;
 }

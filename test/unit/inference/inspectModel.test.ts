@@ -98,6 +98,20 @@ describe("inspectModel", () => {
     });
   });
 
+  it("reads numbers of any width, and takes nothing else for a number", async () => {
+    const context: Entry = ["llama.context_length", 10, u64(4096)];
+    const quantization: Entry = ["general.file_type", 10, u64(7)];
+    expect(await inspectModel(file(gguf([llama, context, quantization])))).toMatchObject({
+      contextLength: 4096,
+      quantization: "Q8_0",
+    });
+    const odd = [word("llama.context_length", "long"), word("general.file_type", "MOSTLY_Q8_0")];
+    expect(await inspectModel(file(gguf([llama, ...odd])))).toMatchObject({
+      contextLength: 0,
+      quantization: "unknown",
+    });
+  });
+
   it("says in words why a file is none", async () => {
     const whole = readFileSync(clerk);
     expect(await refusal("")).toBe("it is empty");
