@@ -265,7 +265,55 @@ const removeCommand = defineCommand({
   },
 });
 
+const calibrateCommand = defineCommand({
+  meta: {
+    name: "calibrate",
+    description:
+      "Measures how far honest runs of a model go apart, and writes the tolerance for re-checks beside its file. Example: bursar model calibrate qwen3-4b",
+  },
+  args: {
+    model: { type: "positional", description: "A file, or a name in the store.", required: true },
+    prompts: {
+      type: "string",
+      description: "JSONL of prompts to run; general ones when not given.",
+      valueHint: "file",
+    },
+    store,
+    json,
+  },
+  async run({ args }) {
+    const [{ calibrateModel }, { modelFileOf }, progress] = await Promise.all([
+      import("../runtime/calibrateModel.ts"),
+      import("../runtime/models.ts"),
+      openProgress(),
+    ]);
+    const stopping = new AbortController();
+    for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => stopping.abort());
+    const { path: modelPath } = await modelFileOf(args.model, args.store);
+    const found = await calibrateModel({
+      modelPath,
+      prompts: args.prompts,
+      signal: stopping.signal,
+      onProgress: (done, all) =>
+        progress.show({ kind: "compared", permille: Math.floor((done * 1000) / all) }),
+    }).finally(() => progress.end());
+    if (args.json) return printJson(found);
+    const { runs, tolerance, worst } = found;
+    print([
+      `${runs} records of ${found.model.file} were checked by another honest program: ${found.compared.join("; ")}.`,
+      `The worst: a token ${worst.marginMilli} thousandths of a logit below the best, a fingerprint off by ${worst.fingerprintMilli}, ${worst.flipsPermille} of a thousand tokens not the best.`,
+      `Tolerated from now on: ${tolerance.marginMilli}, ${tolerance.fingerprintMilli}, ${tolerance.flipsPermille} (${found.file}).`,
+    ]);
+  },
+});
+
 export const modelCommand: CommandDef = defineCommand({
-  meta: { name: "model", description: "The store of model files: add, list, inspect, remove." },
-  subCommands: { add: addCommand, list: listCommand, inspect: inspectCommand, remove: removeCommand },
+  meta: { name: "model", description: "The store of model files: add, list, inspect, calibrate, remove." },
+  subCommands: {
+    add: addCommand,
+    list: listCommand,
+    inspect: inspectCommand,
+    calibrate: calibrateCommand,
+    remove: removeCommand,
+  },
 });

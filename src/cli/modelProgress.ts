@@ -12,7 +12,13 @@ export type Screen = {
   readonly nowMs: () => number;
 };
 
-export type Progress = { readonly show: (progress: AddProgress) => void; readonly end: () => void };
+/** Records of a calibration that were compared. */
+type CompareProgress = { readonly kind: "compared"; readonly permille: number };
+
+export type Progress = {
+  readonly show: (progress: AddProgress | CompareProgress) => void;
+  readonly end: () => void;
+};
 
 /** A bar on a terminal; elsewhere a line every ten percent. */
 export function progressOn(screen: Screen): Progress {
@@ -68,6 +74,7 @@ export function progressOn(screen: Screen): Progress {
       else if (progress.kind === "copied") measure("copying", progress.doneBytes, progress.totalBytes, true);
       else if (progress.kind === "proven") measure("proving", progress.doneBytes, progress.totalBytes, true);
       else if (progress.kind === "hashed") measure("hashing", progress.permille, 1000, false);
+      else if (progress.kind === "compared") measure("comparing", progress.permille, 1000, false);
       else if (progress.kind === "resumed") say(`going on after ${bytes(progress.doneBytes)}`);
       else say("the server has another file now, or can't send a part: beginning anew");
     },

@@ -75,6 +75,19 @@ export type Inspected = {
   readonly manifest: ModelManifest | null;
 };
 
+/** The file that a path or a name of the store stands for. */
+export async function modelFileOf(
+  what: string,
+  store?: string,
+): Promise<{ readonly path: string; readonly manifest: ModelManifest | null }> {
+  const folder = folderOf(store);
+  const named = isModelName(what) && !what.endsWith(".gguf");
+  if (!named || ((await findModel(folder, what)) === undefined && existsSync(what)))
+    return { path: resolve(what), manifest: null };
+  const { path, manifest } = await requireModel(folder, what);
+  return { path, manifest };
+}
+
 /**
  * Reads a file, or a model of the store, which then has to be the one whose hash was pinned.
  *
@@ -87,11 +100,8 @@ export async function inspectFileOrName(
 ): Promise<Inspected> {
   // Brings the binding, which takes a second to read; the other commands do without.
   const { inspectModel } = await import("../inference/inspectModel.ts");
-  const folder = folderOf(store);
-  const named = isModelName(what) && !what.endsWith(".gguf");
-  if (!named || ((await findModel(folder, what)) === undefined && existsSync(what)))
-    return { path: resolve(what), inspection: await inspectModel(resolve(what), onProgress), manifest: null };
-  const { path, manifest } = await requireModel(folder, what);
+  const { path, manifest } = await modelFileOf(what, store);
+  if (manifest === null) return { path, inspection: await inspectModel(path, onProgress), manifest };
   const inspection = await inspectModel(path, onProgress);
   if (inspection.sha256 !== manifest.sha256)
     throw new ModelHashMismatchError(path, manifest.sha256, inspection.sha256, {

@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 
 import { BaseError } from "../core/errors.ts";
 import type { Inference, ReCheck, ReExecution, Tolerance } from "../core/inference.ts";
+import { readCalibration } from "../inference/calibration.ts";
 import { hashFile } from "../inference/hashFile.ts";
 import { uncalibrated } from "../inference/compareOpinion.ts";
 import { openEngine } from "../inference/openEngine.ts";
@@ -118,9 +119,11 @@ export async function verifyInference(
     const { tokens } = reExecution;
     if (reExecution.verdict === "EXACT") return { verdict: "EXACT", tokens, reExecution, reCheck: null };
     const settled = !reExecution.otherProgram;
-    const reCheck = settled
-      ? null
-      : await engine.reCheck(inference, options.tolerance ?? uncalibrated, signal);
+    const tolerance =
+      options.tolerance ??
+      (await readCalibration(modelPath, inference.model.sha256))?.tolerance ??
+      uncalibrated;
+    const reCheck = settled ? null : await engine.reCheck(inference, tolerance, signal);
     const { firstDivergence, verdict, why } = reCheck ?? reExecution;
     return {
       verdict,

@@ -1,10 +1,11 @@
 import { execFile } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Inference, InferenceEngine } from "../../src/core/inference.ts";
 import { uncalibrated } from "../../src/inference/compareOpinion.ts";
+import type { Calibration } from "../../src/inference/calibration.ts";
 import { openEngine } from "../../src/inference/openEngine.ts";
 import { verifyInference } from "../../src/runtime/verifyInference.ts";
 import { CLERK, clerkGrammar, clerkPrompt, GREEDY, MESSAGES } from "./clerk.ts";
@@ -21,16 +22,14 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-function bursar(...words: readonly string[]) {
+const bursar = (...words: readonly string[]) => command("verify", ...words);
+function command(...words: readonly string[]) {
   const main = join(import.meta.dirname, "../../src/cli/main.ts");
   const flags = ["--disable-warning=ExperimentalWarning", "--conditions=source"];
   return new Promise<{ readonly status: number; readonly stdout: string; readonly stderr: string }>(
     (resolve) =>
-      execFile(
-        process.execPath,
-        [...flags, main, "verify", ...words],
-        { cwd: folder },
-        (error, stdout, stderr) => resolve({ status: error ? Number(error.code) : 0, stdout, stderr }),
+      execFile(process.execPath, [...flags, main, ...words], { cwd: folder }, (error, stdout, stderr) =>
+        resolve({ status: error ? Number(error.code) : 0, stdout, stderr }),
       ),
   );
 }
@@ -110,4 +109,33 @@ test("another program's tokens are CONSISTENT within the tolerance; the same pro
   expect(await verifyInference(near)).toMatchObject({ verdict: "MISMATCH", reCheck: null });
   const strict = { ...uncalibrated, marginMilli: 0 };
   expect((await verifyInference(elsewhere, { tolerance: strict })).verdict).toBe("MISMATCH");
+});
+
+test("a calibration lies beside the model and sets the tolerance", async () => {
+  const model = join(folder, "clerk.gguf");
+  copyFileSync(CLERK.modelPath, model);
+  const prompts = [clerkPrompt(MESSAGES[1], null, 20), clerkPrompt("hello", "root ::= [a-z ]{24}\n", 40)];
+  writeFileSync(join(folder, "prompts.jsonl"), prompts.map((prompt) => JSON.stringify(prompt)).join("\n"));
+  const { status, stdout } = await command(
+    "model",
+    "calibrate",
+    model,
+    "--prompts",
+    "prompts.jsonl",
+    "--json",
+  );
+  expect(status).toBe(0);
+  const found = JSON.parse(stdout) as Calibration;
+  // Two prompts, three other ways of running the model, each looked at from both sides.
+  expect(found).toMatchObject({ model: { sha256: CLERK.sha256 }, runs: 12 });
+  // Flash attention computes other bits.
+  expect(found.worst.fingerprintMilli).toBeGreaterThan(0);
+  expect(found.tolerance.fingerprintMilli).toBeGreaterThan(found.worst.fingerprintMilli);
+  const elsewhere = { ...recorded, runtime: { ...recorded.runtime, platform: "plan9-riscv64" } };
+  const outputTokens = recorded.outputTokens.with(3, recorded.outputTokens[3]! + 1);
+  const check = await verifyInference({ ...elsewhere, outputTokens }, { model });
+  expect(check.reCheck?.tolerance).toEqual(found.tolerance);
+  const words = await command("model", "calibrate", model, "--prompts", "nowhere.jsonl");
+  expect(words).toMatchObject({ status: 1, stdout: "" });
+  expect(words.stderr).toContain("can't be read");
 });
