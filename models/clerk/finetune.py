@@ -13,6 +13,7 @@ import os
 import random
 import time
 
+import numpy as np
 import torch
 import torch.multiprocessing as mp
 import torch.nn.functional as F
@@ -22,6 +23,26 @@ import gguf
 import mails as M
 import tokenizer as K
 import train as T
+import vocabulary as V
+
+
+def grow(pieces, weights, wanted):
+    """A larger vocabulary: the old tokens keep their places, and each new one begins as the mean of the bytes it stands for."""
+    old = K.Tokenizer(pieces)
+    new = V.extra([p for p in pieces if p], wanted)
+    free = [i for i, p in enumerate(pieces) if p is None]
+    pieces = list(pieces)
+    for piece in new:
+        if free:
+            pieces[free.pop(0)] = piece
+        else:
+            pieces.append(piece)
+    tok = K.Tokenizer(pieces)
+    table = np.zeros((tok.size, T.DIM), np.float32)
+    table[:old.size] = weights[:old.size * T.DIM].reshape(old.size, T.DIM)
+    for piece in new:
+        table[tok.ids[piece]] = table[[K.BYTE0 + b for b in piece.encode()]].mean(0)
+    return pieces, np.concatenate([table.reshape(-1), weights[old.size * T.DIM:]])
 
 
 def hidden(model, x, prefix, start):
@@ -178,6 +199,7 @@ if __name__ == "__main__":
     ap = argparse.ArgumentParser()
     ap.add_argument("--base", required=True, help="the GGUF to start from")
     ap.add_argument("--resume", help="a weights.bin to use instead of the base's weights")
+    ap.add_argument("--grow", type=int, default=0, help="whole-word tokens to add to the base's vocabulary (vocabulary.py)")
     ap.add_argument("--minutes", type=float, default=45)
     ap.add_argument("--solo", type=float, default=0, help="minutes with one process only")
     ap.add_argument("--batch", type=int, default=10, help="examples per process and step")
@@ -193,7 +215,10 @@ if __name__ == "__main__":
     os.makedirs(args.out, exist_ok=True)
     torch.set_num_threads(1)
     meta, weights = gguf.read(args.base)
-    tok = K.Tokenizer(gguf.pieces(meta))
+    pieces = gguf.pieces(meta)
+    if args.grow:
+        pieces, weights = grow(pieces, weights, args.grow)
+    tok = K.Tokenizer(pieces)
     flat = torch.from_file(args.resume, size=len(weights)).clone() if args.resume else torch.from_numpy(weights).clone()
     flat.share_memory_()
     json.dump({"dim": T.DIM, "layers": T.LAYERS, "heads": T.HEADS, "ff": T.FF, "context": T.CONTEXT, "eps": T.EPS, "ropeBase": T.ROPE_BASE, "vocab": tok.size},
