@@ -26,7 +26,15 @@ type VitestReport = {
  * Suites and the minutes after which they are given up, three times what they take on two busy cores; the first five are `npm
  * test`. The contracts compile for two minutes on a fresh clone, beside the others.
  */
-const minutesOf = { unit: 8, architecture: 2, integration: 12, model: 8, contracts: 15, bundler: 8, setup: 15 };
+const minutesOf = {
+  unit: 8,
+  architecture: 2,
+  integration: 12,
+  model: 8,
+  contracts: 15,
+  bundler: 8,
+  setup: 15,
+};
 type Suite = keyof typeof minutesOf;
 const everyday: readonly Suite[] = ["unit", "architecture", "integration", "model", "contracts"];
 
