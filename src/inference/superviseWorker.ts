@@ -23,6 +23,11 @@ const MOST_FAILURES = 3;
 const BACK_OFF_MS = [0, 500, 2000] as const;
 /** How long a cancelled worker may take to come back before it counts as hung, in milliseconds. */
 const GRACE_MS = 1000;
+/**
+ * Requests after which a worker makes room for a fresh one, between two calls. llama.cpp does not give all memory of a context
+ * back (1 to 4 MB each, measured), and its bindings had leaks before; a fresh worker costs about a second of loading.
+ */
+const MOST_REQUESTS = 2000;
 
 export type EngineProgress =
   | { readonly phase: "hashing" | "loading"; /** 0 to 1. */ readonly fraction: number }
@@ -35,6 +40,8 @@ export type SupervisorOptions = {
   readonly loadMs: number;
   readonly inferMs: number;
   readonly graceMs?: number;
+  /** Requests that one worker serves before it is replaced. */
+  readonly mostRequests?: number;
   readonly backOffMs?: readonly number[];
   readonly onProgress?: ((event: EngineProgress) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -58,10 +65,12 @@ type Outcome<T> = { readonly value: T } | { readonly error: Error; readonly spoi
 export async function superviseWorker(options: SupervisorOptions): Promise<Supervisor> {
   const graceMs = options.graceMs ?? GRACE_MS;
   const backOffMs = options.backOffMs ?? BACK_OFF_MS;
+  const mostRequests = options.mostRequests ?? MOST_REQUESTS;
   const closing = new AbortController();
   let worker: Worker | null = null;
   let opened: ReadyMessage | null = null;
   let failures = 0;
+  let served = 0;
   let unusable: ModelUnusableError | null = null;
   let tail: Promise<void> = Promise.resolve();
 
@@ -82,6 +91,7 @@ export async function superviseWorker(options: SupervisorOptions): Promise<Super
   /** Starts a worker and waits until the model is loaded. */
   async function start(signal: AbortSignal | undefined): Promise<Outcome<ReadyMessage>> {
     const fresh = spawnWorker(options.workerPath);
+    served = 0;
     worker = fresh;
     const outcome = await exchange<ReadyMessage>(fresh, {
       phase: "start",
@@ -209,8 +219,12 @@ export async function superviseWorker(options: SupervisorOptions): Promise<Super
     });
     live.send(request);
     const outcome = await exchanged;
-    if ("value" in outcome) failures = 0;
-    else if (outcome.spoilt !== undefined) {
+    served++;
+    if ("value" in outcome) {
+      failures = 0;
+      // The answer is here, and nobody else's is under way.
+      if (served >= mostRequests) await discard();
+    } else if (outcome.spoilt !== undefined) {
       await discard();
       if (outcome.spoilt === "failure") return { error: failed(outcome.error) };
     }

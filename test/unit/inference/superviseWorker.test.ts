@@ -142,6 +142,18 @@ describe("serving", () => {
     expect(supervisor.pid).toBe(pid);
   });
 
+  test("a worker that has served long enough makes room for a fresh one, and no call notices", async () => {
+    const supervisor = await supervise("steady", { mostRequests: 2 });
+    const first = supervisor.pid;
+    await Promise.all(["a", "b", "c"].map((text) => supervisor.run(request(text))));
+    const second = supervisor.pid;
+    expect(second).not.toBe(first);
+    expect(alive(first!)).toBe(false);
+    await supervisor.run(request("d"));
+    expect(supervisor.pid).toBeNull();
+    expect(await supervisor.run(request("e"))).toMatchObject({ text: expect.stringContaining("e by") });
+  });
+
   test("whoever waits in the queue can leave it at once", async () => {
     const supervisor = await supervise();
     const slow = supervisor.run(request("slow"));
