@@ -17,7 +17,10 @@ export const uncalibrated: Tolerance = Object.freeze({
 
 /** The verdict over a record and what the model thinks of it here. */
 export function compareOpinion(
-  recorded: Pick<Inference, "outputTokens" | "promptTokens" | "fingerprints" | "stopReason" | "text">,
+  recorded: Pick<
+    Inference,
+    "outputTokens" | "promptTokens" | "fingerprints" | "prompt" | "stopReason" | "text"
+  >,
   checked: CheckedRun,
   tolerance: Tolerance,
 ): ReCheck {
@@ -36,6 +39,11 @@ export function compareOpinion(
     ...(checked.text === recorded.text
       ? []
       : ["text: the recorded text is not what the recorded tokens spell"]),
+    ...(possibleEnd(recorded)
+      ? []
+      : [
+          `stop: ${tokens} tokens of at most ${recorded.prompt.maxTokens} can't end with "${recorded.stopReason}"`,
+        ]),
     ...(rightPlaces(recorded) ? [] : ["fingerprints: they are not where they have to be"]),
     ...(distance === null || distance > tolerance.fingerprintMilli
       ? [
@@ -64,6 +72,17 @@ export function compareOpinion(
     ...(divergence ? { firstDivergence: divergence } : {}),
     ...(whys.length === 0 ? {} : { why: whys.join("; ") }),
   });
+}
+
+/** A run is cut off at its budget and nowhere else; an answer that was cut afterwards has to show. */
+function possibleEnd({
+  outputTokens,
+  prompt,
+  stopReason,
+}: Pick<Inference, "outputTokens" | "prompt" | "stopReason">): boolean {
+  const left = prompt.maxTokens - outputTokens.length;
+  if (stopReason === "maxTokens") return left === 0;
+  return left > 0 && (stopReason === "grammar") === (prompt.grammar !== null);
 }
 
 /** A record that leaves rows out, or puts them where they suit it, has none. */

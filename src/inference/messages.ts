@@ -52,7 +52,7 @@ export const samplingSchema = z.discriminatedUnion("kind", [
 export const settingsSchema = z.strictObject({
   contextSize: positive,
   batchSize: positive,
-  threads: positive,
+  threads: positive.max(1024),
   flashAttention: z.boolean(),
   gpuLayers: natural,
   sequences: positive,

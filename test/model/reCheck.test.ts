@@ -87,6 +87,12 @@ describe("what was changed is a MISMATCH", () => {
     );
   });
 
+  test("an answer that was cut and said to be cut by its budget", async () => {
+    const short = await engine.infer(clerkPrompt(MESSAGES[0], clerkGrammar, 9), GREEDY);
+    const { outputTokens, stopReason, text } = short;
+    expect(await verdictOn({ outputTokens, stopReason, text })).toMatch(/^MISMATCH stop:/);
+  });
+
   test("text, messages, prompt, grammar", async () => {
     expect(await verdictOn({ text: recorded.text.replace("42.50", "92.50") })).toMatch(/^MISMATCH text:/);
     const prompt = clerkPrompt(MESSAGES[0].replace("42.50", "43.50"), clerkGrammar);

@@ -9,6 +9,7 @@ const recorded = {
   promptTokens: Array.from({ length: 40 }, (_, index) => index),
   outputTokens: Array.from({ length: 20 }, (_, index) => 100 + index),
   fingerprints: { every: 32, rows: [row(5), row(37)] },
+  prompt: { messages: [], grammar: null, maxTokens: 60 },
   stopReason: "end",
   text: "so be it",
 } as const;
@@ -90,9 +91,25 @@ test("a record can't choose where it is looked at", () => {
 test("text and end are part of it", () => {
   expect(compare({ text: "so be 1t" }).why).toMatch(/^text:/);
   expect(compare({ steps: agreeing.steps.slice(0, 12) }).why).toBe("tokens: they end where they can't end");
-  expect(compare({ steps: agreeing.steps.slice(0, 20) }, { stopReason: "maxTokens" as "end" }).verdict).toBe(
-    "CONSISTENT",
-  );
+});
+
+test("a run is cut off at its budget and nowhere else", () => {
+  const cut = (maxTokens: number, stopReason: string, grammar: string | null = null) =>
+    compare(
+      { steps: agreeing.steps.slice(0, stopReason === "maxTokens" ? 20 : 21) },
+      { stopReason: stopReason as "end", prompt: { messages: [], grammar, maxTokens } as never },
+    );
+  expect(cut(20, "maxTokens").verdict).toBe("CONSISTENT");
+  expect(cut(21, "end").verdict).toBe("CONSISTENT");
+  expect(cut(21, "grammar", "root ::= [a-z]").verdict).toBe("CONSISTENT");
+  for (const forged of [
+    cut(60, "maxTokens"),
+    cut(19, "maxTokens"),
+    cut(20, "end"),
+    cut(60, "grammar"),
+    cut(60, "end", "root ::= [a-z]"),
+  ])
+    expect(forged).toMatchObject({ verdict: "MISMATCH", why: expect.stringMatching(/^stop:/) });
 });
 
 test("rows lie 32 tokens apart and leave two tokens of the prompt", () => {
