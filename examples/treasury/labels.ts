@@ -15,6 +15,7 @@ export async function readLabels(file: string): Promise<Readonly<Record<string, 
  */
 export function matches(proposal: Action, label: Action): boolean {
   if (proposal.action === "hold" || label.action === "hold") return proposal.action === label.action;
+  if (proposal.action === "act" || label.action === "act") return false;
   return (
     proposal.to === label.to &&
     Number(proposal.amount) === Number(label.amount) &&

@@ -1,6 +1,6 @@
 import { styleText } from "node:util";
 
-import type { Action, DecisionReport } from "bursar";
+import { actionWords, type DecisionReport } from "bursar";
 
 import type { RogueAttempt } from "./rogue.ts";
 
@@ -40,18 +40,14 @@ const paint = (stream: NodeJS.WriteStream, style: Paint, text: string) =>
 
 const outcomeStyle: Readonly<Record<DecisionReport["outcome"], Paint>> = {
   paid: "green",
+  acted: "green",
+  noted: "dim",
   held: "dim",
   asked: "yellow",
   refused: "red",
   reverted: "red",
   expired: "red",
 };
-
-/** What the model proposed, in words. */
-export function proposalWords(action: Action): string {
-  if (action.action === "hold") return `hold (${action.reason})`;
-  return `pay ${action.amount} ${action.token} to ${action.to}${action.reference ? `, reference ${action.reference}` : ""}`;
-}
 
 /** One block a mail: who wrote, what the model proposed, the verdict and why, and what became of it. */
 export function showDecision(
@@ -71,7 +67,7 @@ export function showDecision(
   const mark =
     right === null ? "" : right ? "  ✓ as labelled" : paint(stream, "yellow", "  ✗ not as labelled");
   screen.line(
-    `    proposal  ${proposalWords(report.action)}${report.thinkingMs === null ? "" : paint(stream, "dim", `  (${report.thinkingMs} ms)`)}${mark}`,
+    `    proposal  ${actionWords(report.action)}${report.thinkingMs === null ? "" : paint(stream, "dim", `  (${report.thinkingMs} ms)`)}${mark}`,
   );
   const [first, ...rest] = report.reasons.map((reason) => reason.words);
   const verdict = report.action.action === "hold" ? "nothing to pay" : report.verdict;

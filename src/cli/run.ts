@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import { defineCommand } from "citty";
 
 import type { Agent } from "../core/agent.ts";
+import { actionWords } from "../core/action.ts";
 import { BaseError } from "../core/errors.ts";
 import type { RuntimeEvent } from "../runtime/openRuntime.ts";
 import type { DecisionReport } from "../runtime/report.ts";
@@ -91,10 +92,6 @@ function tell(event: RuntimeEvent, json: boolean): void {
 }
 
 function inWords(report: DecisionReport): string {
-  const proposal =
-    report.action.action === "hold"
-      ? `hold (${report.action.reason})`
-      : `pay ${report.action.amount} ${report.action.token} to ${report.action.to}`;
   const why = report.reasons[0] ? `: ${report.reasons[0].words}` : "";
-  return `${report.sequence}  ${report.trigger.label}  ${proposal}  → ${report.outcome}${report.receipt ? ` in ${report.receipt.transaction}` : why}`;
+  return `${report.sequence}  ${report.trigger.label}  ${actionWords(report.action)}  → ${report.outcome}${report.receipt ? ` in ${report.receipt.transaction}` : why}`;
 }

@@ -1,5 +1,7 @@
 import * as z from "zod";
 
+import type { JsonObject } from "./json.ts";
+
 /** Why a model, or the code after it, decided not to act. */
 export const holdReasons = ["not-a-bill", "unknown-payee", "unclear"] as const;
 
@@ -22,12 +24,24 @@ const holdSchema = z.strictObject({ action: z.literal("hold"), reason: z.enum(ho
 export const actionSchema = z.discriminatedUnion("action", [transferSchema, holdSchema]);
 
 export type Transfer = z.infer<typeof transferSchema>;
-/** `unparsable`: the model wrote something else than an action. `too-long`: its context can't hold the prompt. */
-export type Hold = {
-  readonly action: "hold";
-  readonly reason: (typeof holdReasons)[number] | "unparsable" | "too-long";
-};
-export type Action = Transfer | Hold;
+/**
+ * Not to act. The reasons of the agent's own words, or: `unparsable`, the model wrote something else than an action; `too-long`,
+ * its context can't hold the prompt; `unusable`, the agent's code could make no calls of what it wrote.
+ */
+export type Hold = { readonly action: "hold"; readonly reason: string };
+/** An action that the agent declared itself (`defineAction`), with the input that its schema took. */
+export type Act = { readonly action: "act"; readonly name: string; readonly input: JsonObject };
+export type Action = Transfer | Hold | Act;
+
+/** An Action as people read it. */
+export function actionWords(action: Action): string {
+  if (action.action === "hold") return `hold (${action.reason})`;
+  if (action.action === "act")
+    return `${action.name}(${Object.entries(action.input)
+      .map(([name, value]) => `${name}: ${typeof value === "string" ? value : JSON.stringify(value)}`)
+      .join(", ")})`;
+  return `pay ${action.amount} ${action.token} to ${action.to}${action.reference ? `, reference ${action.reference}` : ""}`;
+}
 
 /**
  * The model's text to an Action, strictly: one JSON object, known keys only. Anything else is `hold: unparsable`,

@@ -23,7 +23,8 @@ export function countCalls(policy: CompiledPolicy, calls: readonly Call[], accou
   return counts.reduce((best, one) => (one.refusals.length < best.refusals.length ? one : best));
 }
 
-function countUnder(
+/** What one grant counts of the calls. */
+export function countUnder(
   policy: CompiledPolicy,
   limit: CompiledLimit,
   calls: readonly Call[],

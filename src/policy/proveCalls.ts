@@ -41,17 +41,25 @@ export function proveCalls(
   payees: PayeeTree,
   account: Address,
 ): readonly CallProof[] {
+  return witnessesOf(calls, limit, payees, account).map(({ path, rule }) => ({
+    path,
+    rule: rule === null ? "0x" : encodeAbiParameters([ruleParameter], [rule]),
+  }));
+}
+
+/** The same with the rules themselves, as the law's twin takes them (`measureCalls`). */
+export function witnessesOf(
+  calls: readonly Call[],
+  limit: CompiledLimit,
+  payees: PayeeTree,
+  account: Address,
+): readonly { readonly path: readonly Hex[]; readonly rule: Rule | null }[] {
   const rules = limit.calls.map(({ rule }) => rule);
   return calls.map((call) => {
     const payee = payeeOf(call, limit.grant.asset);
-    if (payee !== undefined) return { path: payeeProof(payees, payee) ?? [], rule: "0x" };
+    if (payee !== undefined) return { path: payeeProof(payees, payee) ?? [], rule: null };
     const rule = ruleFor(call, rules, account);
-    return rule
-      ? {
-          path: ruleProof(ruleTree(rules), rule)!,
-          rule: encodeAbiParameters([ruleParameter], [rule]),
-        }
-      : { path: [], rule: "0x" };
+    return rule ? { path: ruleProof(ruleTree(rules), rule)!, rule } : { path: [], rule: null };
   });
 }
 

@@ -19,6 +19,7 @@ import { anchorDecisions } from "./anchorDecisions.ts";
 import { now, randomSecret, sleep } from "./clock.ts";
 import { ConfigError, type Config } from "./config.ts";
 import { runNext, type Passage } from "./corridor.ts";
+import { actingGrammar } from "./deliberation.ts";
 import type { House } from "./house.ts";
 import { readCarriedSignatures } from "./ownerSignatures.ts";
 import { passwordFor, readText } from "./password.ts";
@@ -87,7 +88,9 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<Runtime>
         `The policy is for chain ${document.chain}, the configuration for chain ${config.chain.chainId}.`,
         { remedy: "Correct one of the two." },
       );
-    requireDrivable(compilePolicy(document, zeroAddress));
+    requireDrivable(compilePolicy(document, zeroAddress), agent);
+    // A schema that no grammar can hold is told now, not at the first mail.
+    actingGrammar(agent, true);
 
     const ownerSignatures =
       config.ownerSignatures === undefined ? {} : await readCarriedSignatures(config.ownerSignatures);

@@ -1,7 +1,6 @@
-import type { Hex } from "viem";
+import type { Address, Hex } from "viem";
 
 import type { Action } from "../core/action.ts";
-import type { Inference } from "../core/inference.ts";
 import type { Json } from "../core/json.ts";
 import type { Observation } from "../core/observation.ts";
 import type { Receipt } from "../core/operation.ts";
@@ -10,8 +9,11 @@ import { outputOf, type DecisionRow } from "../journal/decisions.ts";
 import type { JournalDatabase } from "../journal/openJournal.ts";
 import { triggerOf } from "../journal/triggers.ts";
 import type { Outcome } from "./decisionMachine.ts";
-import type { Thought } from "./steps/parse.ts";
+import { inferencesOf, type Thought } from "./deliberation.ts";
 import type { Sealed } from "./steps/seal.ts";
+
+/** One call, as JSON holds it: wei in decimal digits. */
+export type ReportedCall = { readonly to: Address; readonly valueWei: string; readonly data: Hex };
 
 /** One finished decision in the form that people and scripts read; everything in it comes from the journal. */
 export type DecisionReport = {
@@ -33,6 +35,13 @@ export type DecisionReport = {
   readonly outcome: Outcome;
   readonly leaf: Hex;
   readonly index: number;
+  /** The calls that it makes on chain; none where nothing was to be sent. */
+  readonly calls: readonly ReportedCall[];
+  /** What the model looked up, and answers of its that could not be used, in order. */
+  readonly turns: readonly (
+    { readonly tool: string; readonly failed: boolean } | { readonly wrong: string }
+  )[];
+  /** Over all its inferences. */
   readonly thinkingMs: number | null;
   readonly tokens: { readonly prompt: number; readonly output: number } | null;
   /** Present where an operation reached the chain. */
@@ -47,7 +56,9 @@ export function reportOf(journal: JournalDatabase, decision: DecisionRow): Decis
   const fact = (name: string): Json => observation.facts[name]?.value ?? null;
   const text = (name: string) => fact(name) as string | null;
   const thought = output("infer") as unknown as Thought;
-  const inference: Inference | undefined = "inference" in thought ? thought.inference : undefined;
+  const inferences = inferencesOf(thought);
+  const sum = (of: (one: (typeof inferences)[number]) => number) =>
+    inferences.reduce((total, one) => total + of(one), 0);
   const verdict = output("judge") as unknown as Verdict;
   const sealed = output("seal") as unknown as Sealed;
   const refusal = (output("sign") as { refusal?: { error: string; words: string } } | undefined)?.refusal;
@@ -89,10 +100,18 @@ export function reportOf(journal: JournalDatabase, decision: DecisionRow): Decis
     outcome,
     leaf: sealed.leaf,
     index: sealed.treeSize - 1,
-    thinkingMs: inference ? inference.timing.prefillMs + inference.timing.generationMs : null,
-    tokens: inference
-      ? { prompt: inference.promptTokens.length, output: inference.outputTokens.length }
-      : null,
+    calls: sealed.fields["execution.calls"] as unknown as readonly ReportedCall[],
+    turns: (thought.earlier ?? []).map((turn) =>
+      "looked" in turn ? { tool: turn.looked.tool, failed: turn.looked.failed } : { wrong: turn.wrong },
+    ),
+    thinkingMs: inferences.length > 0 ? sum(({ timing }) => timing.prefillMs + timing.generationMs) : null,
+    tokens:
+      inferences.length > 0
+        ? {
+            prompt: sum(({ promptTokens }) => promptTokens.length),
+            output: sum(({ outputTokens }) => outputTokens.length),
+          }
+        : null,
     receipt: receipt && receipt.outcome !== "expired" ? receipt : null,
   };
 }

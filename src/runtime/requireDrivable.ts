@@ -1,30 +1,35 @@
 import { zeroAddress } from "viem";
 
 import { BaseError } from "../core/errors.ts";
+import type { Agent } from "../core/agent.ts";
 import type { CompiledPolicy } from "../policy/compile.ts";
 
-/** A policy that allows what this runtime never does: running it would quietly leave a part of it aside. */
+/** A policy that allows what this agent never does: running it would quietly leave a part of it aside. */
 export class PolicyNotDrivenError extends BaseError {
   override readonly name = "PolicyNotDrivenError";
 }
 
 /**
- * The runtime pays by plain transfers and pays its own gas. Limits, counts of operations, heartbeat, escalation, guardians and
- * caps apply to those; calls, further functions and a sponsor are for agents that send their operations by themselves.
+ * An agent without actions of its own pays by plain transfers, so calls and further functions are for others; the runtime pays
+ * its own gas, so a sponsor is for agents that send their operations by themselves.
  *
  * @throws PolicyNotDrivenError
  */
-export function requireDrivable(policy: CompiledPolicy): void {
-  const clauses = [
+export function requireDrivable(policy: CompiledPolicy, { actions }: Pick<Agent, "actions">): void {
+  const mayCall = Object.values(actions ?? {}).some(({ calls }) => calls !== undefined);
+  const callClauses = [
     ...(policy.limits.some(({ calls }) => calls.length > 0) ? ["calls"] : []),
     ...policy.limits.flatMap(({ functions, token }) =>
       functions.length > 0 ? [`functions of ${token.symbol} (${functions.join(", ")})`] : [],
     ),
+  ];
+  const clauses = [
+    ...(mayCall ? [] : callClauses),
     ...(policy.limits.some(({ grant }) => grant.extras.paymaster !== zeroAddress) ? ["paymaster"] : []),
   ];
   if (clauses.length === 0) return;
   throw new PolicyNotDrivenError(
-    `The policy ${policy.name} has clauses that \`bursar run\` does not make use of yet: ${clauses.join("; ")}.`,
+    `The policy ${policy.name} has clauses that this agent makes no use of: ${clauses.join("; ")}.`,
     {
       remedy:
         "Give the agent a policy of its own without them: what it never does, its key should not be allowed to do.",

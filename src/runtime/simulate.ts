@@ -48,11 +48,17 @@ export function readJournalActions(path: string): readonly JournalAction[] {
       allDecisions(journal, agent)
         .filter(({ done }) => done)
         .flatMap((decision): JournalAction[] => {
-          const { action, at, outcome, trigger, verdict } = reportOf(journal, decision);
-          if (action.action === "hold") return [];
-          const { amount, to, token } = action;
+          const { action, at, calls, outcome, trigger, verdict } = reportOf(journal, decision);
           // An operation that never came onto the chain was charged to no limit.
           const uncounted = outcome === "expired";
+          // Only the agent's own code knows what calls an action of its own would have made, had it been allowed.
+          if (action.action === "act") {
+            if (calls.length === 0) return [];
+            const made = calls.map((call) => ({ ...call, valueWei: BigInt(call.valueWei) }));
+            return [{ at, label: trigger.label, calls: made, uncounted, verdict, outcome }];
+          }
+          if (action.action === "hold") return [];
+          const { amount, to, token } = action;
           return [{ at, label: trigger.label, to, token, amount, uncounted, verdict, outcome }];
         }),
     );

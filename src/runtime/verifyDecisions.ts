@@ -9,8 +9,8 @@ import { InvalidRequestError, PromptTooLongError } from "../inference/errors.ts"
 import { allDecisions, type DecisionRow } from "../journal/decisions.ts";
 import { readEntries, verifyEntries } from "../journal/entries.ts";
 import { leavesOf, noLeaf } from "../journal/leaves.ts";
+import { inferencesOf, promptAfter } from "./deliberation.ts";
 import type { House } from "./house.ts";
-import { promptOf } from "./steps/infer.ts";
 import { chainHistoryOf, type ChainHistory, type ChainTree } from "./verify/chainHistory.ts";
 import { entryFailures } from "./verify/entryFailures.ts";
 import { EvidenceMissingError, readEvidence, type Evidence } from "./verify/evidence.ts";
@@ -150,19 +150,27 @@ const isUnreadable = (error: unknown): boolean =>
 /** Runs the model again, from the recorded prompt; for a prompt that was too long, from the observation's. */
 async function repeat(
   house: House,
-  { output, thought }: Evidence,
+  { observation, thought }: Evidence,
   failures: string[],
   signal: AbortSignal | undefined,
 ): Promise<DecisionCheck["inference"]> {
   const options = signal ? { signal } : {};
-  if ("inference" in thought) {
-    const again = await house.engine.reExecute(thought.inference, options);
-    if (again.verdict === "MISMATCH")
+  let verdict: DecisionCheck["inference"] = "not checked";
+  for (const inference of inferencesOf(thought)) {
+    const again = await house.engine.reExecute(inference, options);
+    if (again.verdict === "MISMATCH") {
       failures.push(`The model writes something else at token ${again.firstDivergence.index}: ${again.why}`);
-    return again.verdict;
+      return again.verdict;
+    }
+    verdict = again.verdict;
   }
+  if ("inference" in thought) return verdict;
   try {
-    await house.engine.infer(promptOf({ house, output }), { kind: "greedy" }, options);
+    await house.engine.infer(
+      promptAfter(house, observation, thought.earlier ?? []),
+      { kind: "greedy" },
+      options,
+    );
     failures.push("The record says that the message was too long for the model, which reads it.");
   } catch (error) {
     if (!(error instanceof PromptTooLongError)) throw error;

@@ -12,7 +12,7 @@ import { openEngine } from "../inference/openEngine.ts";
 import { inferenceSchema } from "../inference/messages.ts";
 import { outputOf } from "../journal/decisions.ts";
 import { openJournal } from "../journal/openJournal.ts";
-import type { Thought } from "./steps/parse.ts";
+import type { Thought } from "./deliberation.ts";
 
 /** There is no inference to check, or no model to check it with. */
 export class InferenceRecordError extends BaseError {

@@ -20,9 +20,9 @@ export async function failuresOf(house: House): Promise<readonly string[]> {
 export const everyTable = ["output", "operation", "payment"] as const;
 
 /** What whoever holds the journal's file can do to it; decisions are named by their position. */
-export function forgerOf(journal: JournalDatabase) {
+export function forgerOf(journal: JournalDatabase, agent = "treasurer") {
   const idOf = (position: number) =>
-    allDecisions(journal, "treasurer").find((decision) => decision.position === position)!.id;
+    allDecisions(journal, agent).find((decision) => decision.position === position)!.id;
 
   function patch(position: number, step: string, change: (value: never) => unknown): void {
     const value = change(outputOf(journal, idOf(position), step) as never) as Json;

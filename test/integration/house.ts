@@ -1,6 +1,7 @@
 import { join } from "node:path";
 
 import { treasurer } from "../../src/agents/treasurer.ts";
+import type { Agent } from "../../src/core/agent.ts";
 import type { Bundler } from "../../src/chain/bundler/bundler.ts";
 import { ownBundler } from "../../src/chain/bundler/ownBundler.ts";
 import type { BaseError } from "../../src/core/errors.ts";
@@ -20,18 +21,19 @@ import type { World } from "./world.ts";
 export type HouseOptions = {
   /** Folder of journal, inbox and mail settings. */
   readonly state: string;
+  readonly agent?: Agent;
   readonly engine?: InferenceEngine;
   readonly bundler?: Bundler;
   readonly journal?: JournalDatabase;
   readonly ownerSignatures?: OwnerSignatures;
 };
 
-const agent = treasurer({ name: "treasurer", inbox: "./inbox", mailSettings: "./mail.json" });
+const defaultAgent = treasurer({ name: "treasurer", inbox: "./inbox", mailSettings: "./mail.json" });
 
 /** The runtime's own parts as `openRuntime` puts them together, with a script in the model's place. */
 export function openHouse(world: World, options: HouseOptions): House {
   return {
-    agent,
+    agent: options.agent ?? defaultAgent,
     policy: world.policy,
     account: world.account,
     ownerSignatures: options.ownerSignatures ?? {},
@@ -59,6 +61,7 @@ export async function decideAll(
   state: string,
   options: DecideOptions = {},
 ): Promise<readonly DecisionReport[]> {
+  const { agent } = house;
   const [source] = agent.triggers;
   const watcher = await watchMailFolder({
     agent: agent.name,

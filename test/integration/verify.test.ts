@@ -378,7 +378,7 @@ test("a row of a wrong shape is a failure, not a crash", async () => {
   forger.patch(4, "sign", () => ({ operation: 1 }));
   journal.run("update output set value = '{ }' where decision = ? and step = 'judge'", forger.idOf(2));
   const found = await failuresOf(house);
-  for (const why of ["1: The record can't be checked", "2: The evidence can't be checked"])
+  for (const why of ["1: The evidence can't be checked", "2: The evidence can't be checked"])
     expect(found).toContainEqual(expect.stringContaining(why));
   expect(found).toContain("4: The operation is not the one that was signed.");
 });

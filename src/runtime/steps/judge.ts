@@ -5,13 +5,15 @@ import type { Json } from "../../core/json.ts";
 import type { Observation } from "../../core/observation.ts";
 import type { Reason, Verdict } from "../../core/verdict.ts";
 import { standingPayments } from "../../journal/payments.ts";
+import type { CompiledLimit } from "../../policy/compile.ts";
 import { isPlain } from "../../policy/grant.ts";
-import { findEarlier, type Bill } from "../../policy/duplicates.ts";
+import { findEarlier } from "../../policy/duplicates.ts";
 import { judge as judgePayment, type Circumstances } from "../../policy/judge.ts";
-import { isReason, resolveTransfer, type Payment } from "../../policy/resolve.ts";
+import { witnessesOf } from "../../policy/proveCalls.ts";
 import { decodeCounters } from "../../policy/usage.ts";
 import { compactSignature } from "../../chain/compactSignature.ts";
-import { longestClaimSeconds } from "../../chain/signOperation.ts";
+import { encodeCalls, longestClaimSeconds } from "../../chain/signOperation.ts";
+import { deedOf, isRefused, type Deed } from "../deed.ts";
 import type { House, Step } from "../house.ts";
 
 /** Gas of one payment, generously: what the judge multiplies by the fee to foresee the chain's own fee check. */
@@ -19,12 +21,16 @@ const expectedGas = 260_000n;
 /** The same for a grant with extras: proofs travel in words, and one to three slots more are touched. */
 const expectedRuledGas = 360_000n;
 
+/** For each further call of an operation. */
+const expectedGasPerCall = 120_000n;
+
 /** What a hold means, for people. */
 const holdWords: Readonly<Record<string, string>> = {
   "not-a-bill": "The model read no bill in it.",
   "unknown-payee": "The model read a bill from somebody who is not a payee.",
   unclear: "The model could not tell what to pay.",
   unparsable: "The model did not answer with an action.",
+  unusable: "The agent's code can't make calls of what the model wrote.",
   "too-long": "The message is longer than the model's context.",
 };
 
@@ -57,14 +63,16 @@ export function verdictOf(house: House, action: Action, observation: Observation
     };
     return { kind: "allow", reasons: [reason] };
   }
-  const payment = resolveTransfer(house.policy, action);
-  if (isReason(payment)) return { kind: "deny", reasons: [payment] };
+  const deed = deedOf(house, action, observation);
+  if (deed === undefined) return { kind: "allow", reasons: [] };
+  if (isRefused(deed)) return { kind: "deny", reasons: [deed] };
+  const { limit, payment } = deed;
   const fact = (name: string) => observation.facts[name]?.value;
-  const symbol = payment.limit.token.symbol;
+  const symbol = limit.token.symbol;
   const counters = decodeCounters(hexToBigInt(fact(`limit.${symbol}.counters`) as Hex));
   const epoch = fact("account.epoch") as number;
   // What the owner signed makes the grant in this very operation.
-  const grants = ownerSignatureIn(observation, payment) !== undefined;
+  const grants = ownerSignatureIn(observation, limit) !== undefined;
   return judgePayment({
     policy: house.policy,
     payment,
@@ -77,16 +85,24 @@ export function verdictOf(house: House, action: Action, observation: Observation
     balanceUnits: BigInt(fact(`limit.${symbol}.balanceUnits`) as string),
     expectedFeeWei:
       BigInt(fact("gas.maxFeePerGasWei") as string) *
-      (isPlain(payment.limit.grant) ? expectedGas : expectedRuledGas),
+      ((isPlain(limit.grant) ? expectedGas : expectedRuledGas) +
+        expectedGasPerCall * BigInt(deed.calls.length - 1)),
     gasFundsWei: BigInt(fact("account.depositWei") as string) + BigInt(fact("account.nativeWei") as string),
-    circumstances: circumstancesOf(house, payment, observation),
-    chain: { account: house.account, ...accountFacts(fact, symbol) },
+    circumstances: circumstancesOf(house, deed, observation),
+    chain: { account: house.account, ...accountFacts(fact, symbol), ...callsOf(house, deed) },
   });
 }
 
-/** The owner's signature that the payment's operation has to carry, 64 bytes; undefined where its limit is granted, or can't be. */
-export function ownerSignatureIn(observation: Observation, { limit }: Payment): Hex | undefined {
-  const signature = observation.facts[`limit.${limit.token.symbol}.ownerSignature`]?.value;
+/** The calls as the chain will read them, where they are more than one payment of a plain grant. */
+function callsOf({ account, policy }: House, { calls, limit }: Deed) {
+  const proofs = witnessesOf(calls, limit, policy.payeeTree, account);
+  if (isPlain(limit.grant) && calls.length === 1 && proofs[0]?.rule === null) return {};
+  return { calls: { callData: encodeCalls(calls), proofs } };
+}
+
+/** The owner's signature that an operation under this limit has to carry, 64 bytes; undefined where it is granted, or can't be. */
+export function ownerSignatureIn(observation: Observation, { token }: CompiledLimit): Hex | undefined {
+  const signature = observation.facts[`limit.${token.symbol}.ownerSignature`]?.value;
   return signature === undefined ? undefined : compactSignature(signature as Hex);
 }
 
@@ -114,31 +130,30 @@ export function claimAt(blockTimestamp: number): {
   return { validAfter, validUntil: validAfter + BigInt(longestClaimSeconds) };
 }
 
-/** A payment as the duplicate check compares it, with every reference of the whole message. */
-export function billOf(payment: Payment, observation: Observation): Bill {
-  return {
-    payee: payment.payee.name,
-    reference: payment.reference,
-    references: (observation.facts["mail.references"]?.value ?? []) as readonly string[],
-    amountUnits: payment.amountUnits.toString(),
-    asset: payment.limit.grant.asset,
-    at: observation.blockTimestamp,
-  };
-}
-
-function circumstancesOf(house: House, payment: Payment, observation: Observation): Circumstances {
+function circumstancesOf(house: House, deed: Deed, observation: Observation): Circumstances {
   const fact = (name: string) => observation.facts[name]?.value;
-  const earlier = standingPayments(house.journal, house.agent.name, payment.payee.name);
-  const bill = billOf(payment, observation);
+  const authenticated = fact("mail.authenticated") === true;
+  const sender = {
+    authenticated,
+    domain: (fact("mail.domain") as string | null | undefined) ?? null,
+    // Whatever does not say who vouches for it is vouched for by nobody.
+    detail: (fact("mail.authentication") as string | undefined) ?? "Nobody vouches for the sender.",
+  };
+  const { bill, transfer } = deed;
+  const earlier = bill === undefined ? [] : standingPayments(house.journal, house.agent.name, bill.payee);
+  if (!transfer) {
+    const done = earlier.find(({ reference }) => reference === bill?.reference);
+    return {
+      // Whether a payee writes is a question for payments; who writes at all is one for everything.
+      sender: authenticated ? null : sender,
+      source: null,
+      earlier: done ? { kind: "same", words: `This was done before: ${done.words}.` } : null,
+    };
+  }
   const source = fact("mail.text");
   return {
-    // Whatever does not say who vouches for it is vouched for by nobody.
-    sender: {
-      authenticated: fact("mail.authenticated") === true,
-      domain: (fact("mail.domain") as string | null | undefined) ?? null,
-      detail: (fact("mail.authentication") as string | undefined) ?? "Nobody vouches for the sender.",
-    },
+    sender,
     source: typeof source === "string" ? source : null,
-    earlier: findEarlier(bill, earlier),
+    earlier: findEarlier(bill!, earlier),
   };
 }

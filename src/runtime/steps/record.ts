@@ -27,7 +27,7 @@ export const record: Step = {
       value: { outcome },
       entry: { kind: "recorded", body: { outcome } },
       rows() {
-        setPaymentState(house.journal, decision, outcome === "paid" ? "paid" : "void");
+        setPaymentState(house.journal, decision, outcome === "paid" || outcome === "acted" ? "paid" : "void");
         if (worthRepeating(context, outcome)) reopen(context, outcome);
       },
     };

@@ -1,20 +1,19 @@
-import { encodeFunctionData, erc20Abi, zeroAddress, type Hex } from "viem";
+import type { Hex } from "viem";
 
 import type { Action } from "../../core/action.ts";
-import { formatUnitsExact } from "../../core/amount.ts";
+import { canonicalize } from "../../core/canonical.ts";
 import { recordSchema, sealDecision, tokensDigest, type RecordFields } from "../../core/decision.ts";
 import { sha256Hex } from "../../core/hash.ts";
+import type { Inference } from "../../core/inference.ts";
+import type { JsonObject } from "../../core/json.ts";
 import { observationDigest, type Observation } from "../../core/observation.ts";
-import type { Call } from "../../core/operation.ts";
 import type { Verdict } from "../../core/verdict.ts";
 import { addLeaf, nextLeaf } from "../../journal/leaves.ts";
 import { putPayment } from "../../journal/payments.ts";
-import { isReason, resolveTransfer, type Payment } from "../../policy/resolve.ts";
-import { billOf } from "./judge.ts";
-import { canonicalize } from "../../core/canonical.ts";
 import type { StepSignal } from "../decisionMachine.ts";
-import type { House, Step, StepContext } from "../house.ts";
-import type { Thought } from "./parse.ts";
+import { allowedDeed, type Deed } from "../deed.ts";
+import type { Thought, Turn } from "../deliberation.ts";
+import type { Step, StepContext } from "../house.ts";
 
 /** What sealing hands on: the leaf, and the tree that ends with it. */
 export type Sealed = {
@@ -36,57 +35,36 @@ export const seal: Step = {
     const { house, decision } = context;
     const action = context.output("parse") as unknown as Action;
     const verdict = context.output("judge") as unknown as Verdict;
-    const payment = paymentOf(house, action, verdict);
+    const deed = allowedDeed(house, action, verdict, context.output("observe") as unknown as Observation);
     const place = nextLeaf(house.journal, house.agent.name);
-    const sealed = sealDecision(recordFields(context, place, action, verdict, payment), house.randomSecret());
+    const sealed = sealDecision(recordFields(context, place, action, verdict, deed), house.randomSecret());
     // The tree is read and grown in this very transaction.
     const tree = addLeaf(house.journal, house.agent.name, decision, sealed.leaf);
     const value: Sealed = { ...sealed, treeSize: tree.size, treeRoot: tree.root };
     return {
       value: value,
-      signal: payment ? { next: "go" } : endOf(action, verdict),
+      signal: deed ? { next: "go" } : endOf(action, verdict),
       entry: {
         kind: "sealed",
         body: { index: tree.size - 1, leaf: sealed.leaf, root: sealed.root, treeRoot: tree.root },
       },
       rows() {
-        if (!payment) return;
-        const amount = `${formatUnitsExact(payment.amountUnits, payment.limit.token.decimals, 2)} ${payment.limit.token.symbol}`;
+        if (!deed?.bill) return;
         putPayment(house.journal, house.agent.name, {
           decision,
-          ...billOf(payment, context.output("observe") as unknown as Observation),
-          words: `${amount} for ${context.trigger.label}`,
+          ...deed.bill,
+          words: `${deed.words} for ${context.trigger.label}`,
         });
       },
     };
   },
 };
 
-/** The payment a decision makes, or undefined when it makes none. */
-export function paymentOf(house: House, action: Action, verdict: Verdict): Payment | undefined {
-  if (action.action === "hold" || verdict.kind !== "allow") return undefined;
-  const payment = resolveTransfer(house.policy, action);
-  return isReason(payment) ? undefined : payment;
-}
-
 function endOf(action: Action, verdict: Verdict): StepSignal {
   if (action.action === "hold") return { next: "end", outcome: "held" };
+  // Allowed, and nothing to send: an action without calls.
+  if (verdict.kind === "allow") return { next: "end", outcome: "noted" };
   return { next: "end", outcome: verdict.kind === "ask" ? "asked" : "refused" };
-}
-
-/** The one call that a payment makes. */
-export function callOf(payment: Payment): Call {
-  const { asset } = payment.limit.grant;
-  if (asset === zeroAddress) return { to: payment.to, valueWei: payment.amountUnits, data: "0x" };
-  return {
-    to: asset,
-    valueWei: 0n,
-    data: encodeFunctionData({
-      abi: erc20Abi,
-      functionName: "transfer",
-      args: [payment.to, payment.amountUnits],
-    }),
-  };
 }
 
 /** The record, field by field (docs/architecture.md lists them). Digests where the content is large or private. */
@@ -95,11 +73,10 @@ export function recordFields(
   { index, previous }: { readonly index: number; readonly previous: Hex },
   action: Action,
   verdict: Verdict,
-  payment: Payment | undefined,
+  deed: Deed | undefined,
 ): RecordFields {
   const observation = output("observe") as unknown as Observation;
   const thought = output("infer") as unknown as Thought;
-  const call = payment && callOf(payment);
   return {
     "header.schema": recordSchema,
     "header.chainId": observation.chainId,
@@ -116,22 +93,40 @@ export function recordFields(
     "observation.digest": observationDigest(observation),
     "observation.excerptRule": observation.facts["mail.excerptRule"]?.value ?? null,
     "policy.documentHash": house.policy.documentHash,
-    "policy.policyId": payment ? payment.limit.policyId : null,
-    ...inferenceFields(thought),
+    "policy.policyId": deed ? deed.limit.policyId : null,
+    ...thoughtFields(thought),
     "decision.action": action,
     "decision.verdict": verdict.kind,
     "decision.reasons": verdict.reasons.map((reason) => reason.code),
-    "execution.calls": call
-      ? [{ to: call.to.toLowerCase(), valueWei: call.valueWei.toString(), data: call.data }]
-      : [],
-    "execution.nonce": call ? (observation.facts["account.nonce"]?.value ?? null) : null,
+    "execution.calls": (deed?.calls ?? []).map(({ data, to, valueWei }) => ({
+      to: to.toLowerCase(),
+      valueWei: valueWei.toString(),
+      data: data.toLowerCase(),
+    })),
+    "execution.nonce": deed ? (observation.facts["account.nonce"]?.value ?? null) : null,
   };
 }
 
 /** What pins an inference, so that it can be run again: model, runtime, settings, prompt and output by their digests. */
-export function inferenceFields(thought: Thought): RecordFields {
-  if ("tooLong" in thought) return { "output.tooLong": thought.tooLong };
-  const { inference } = thought;
+function thoughtFields(thought: Thought): RecordFields {
+  return {
+    ...("tooLong" in thought ? { "output.tooLong": thought.tooLong } : inferenceFields(thought.inference)),
+    ...(thought.earlier ? { "inference.earlier": thought.earlier.map(turnFields) } : {}),
+  };
+}
+
+/** A turn by its digests: what was asked of the model, what it wrote, and what that led to. */
+function turnFields(turn: Turn): JsonObject {
+  return {
+    inference: sha256Hex(canonicalize(inferenceFields(turn.inference))),
+    ...("looked" in turn
+      ? { tool: turn.looked.tool, lookUp: sha256Hex(canonicalize(turn.looked)) }
+      : { wrong: sha256Hex(turn.wrong) }),
+  };
+}
+
+/** What pins one inference. */
+export function inferenceFields(inference: Inference): RecordFields {
   return {
     "model.sha256": inference.model.sha256,
     "model.identity": inference.model,

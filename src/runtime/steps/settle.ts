@@ -15,10 +15,14 @@ export const settle: Step = {
   async run(context) {
     const operation = operationOf(context.house.journal, context.decision)!;
     const receipt = await settled(context, operation);
-    const outcome: Outcome = receipt.outcome === "success" ? "paid" : receipt.outcome;
+    const { action } = context.output("parse") as { readonly action: string };
+    const outcome: Outcome = receipt.outcome === "success" ? successOf(action) : receipt.outcome;
     return result(context, operation, receipt, outcome);
   },
 };
+
+/** What an operation that succeeded makes of its decision. */
+export const successOf = (action: string): Outcome => (action === "transfer" ? "paid" : "acted");
 
 async function settled(context: StepContext, operation: Operation): Promise<Receipt> {
   const { house, signal } = context;

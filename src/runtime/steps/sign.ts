@@ -9,9 +9,10 @@ import { ChainRefusalError } from "../../chain/errors.ts";
 import { signOperation } from "../../chain/signOperation.ts";
 import { putOperation } from "../../journal/operations.ts";
 import { proveCalls } from "../../policy/proveCalls.ts";
+import { allowedDeed } from "../deed.ts";
 import type { Step } from "../house.ts";
 import { claimAt, ownerSignatureIn } from "./judge.ts";
-import { callOf, paymentOf, type Sealed } from "./seal.ts";
+import type { Sealed } from "./seal.ts";
 
 /**
  * Step 6, first half. Calls + leaf → a complete signed operation, committed to the journal before its first byte
@@ -23,25 +24,27 @@ export const sign: Step = {
     const { house } = context;
     const observation = context.output("observe") as unknown as Observation;
     const sealed = context.output("seal") as unknown as Sealed;
-    const payment = paymentOf(
+    const deed = allowedDeed(
       house,
       context.output("parse") as unknown as Action,
       context.output("judge") as unknown as Verdict,
+      observation,
     );
-    if (!payment) throw new Error("A decision without a payment has nothing to sign.");
+    if (!deed) throw new Error("A decision that does nothing has nothing to sign.");
+    const { calls, limit } = deed;
     const block = await ask(house.chain, () => house.chain.client.getBlock({ blockTag: "latest" }));
     // A reorg may put the operation into a lower block than today's head, never into one below a final block.
     const { number: final } = await finalBlock(house.chain);
     const claim = claimAt(Number(block.timestamp));
-    const ownerSignature = ownerSignatureIn(observation, payment);
+    const ownerSignature = ownerSignatureIn(observation, limit);
     try {
       const operation = await signOperation({
         chainId: house.chain.chainId,
         account: house.account,
         signer: house.signer,
-        limit: payment.limit,
-        calls: [callOf(payment)],
-        proofs: proveCalls([callOf(payment)], payment.limit, house.policy.payeeTree, house.account),
+        limit,
+        calls,
+        proofs: proveCalls(calls, limit, house.policy.payeeTree, house.account),
         // The record names this nonce; the lane's next one is the same, because a lane has one operation at a time.
         nonce: hexToBigInt(observation.facts["account.nonce"]!.value as Hex),
         commitment: {

@@ -1,7 +1,7 @@
-import { tokensDigest } from "../../core/decision.ts";
 import type { Entry } from "../../core/entry.ts";
 import type { JsonObject } from "../../core/json.ts";
 import { observationDigest } from "../../core/observation.ts";
+import { thoughtEntry } from "../deliberation.ts";
 import type { Evidence } from "./evidence.ts";
 import { same } from "./recordFailures.ts";
 
@@ -38,7 +38,12 @@ export function entryFailures(
   }
   const { outcome, sealed } = evidence;
   for (const { body, kind } of entries.filter((entry) => afterwards.has(entry.kind)))
-    if (outcome === "paid" || body["outcome"] !== outcome || body["leaf"] !== sealed.leaf)
+    if (
+      outcome === "paid" ||
+      outcome === "acted" ||
+      body["outcome"] !== outcome ||
+      body["leaf"] !== sealed.leaf
+    )
       failures.push(`The audit log's "${kind}" tells of another end than the decision's.`);
   return failures;
 }
@@ -84,21 +89,6 @@ function expectedEntries(evidence: Evidence, documentHash: string): readonly Exp
   }
   expected.push({ kind: "recorded", body: { outcome } });
   return expected;
-}
-
-function thoughtEntry(thought: Evidence["thought"]): Expected {
-  if ("tooLong" in thought) return { kind: "too-long", body: { why: thought.tooLong } };
-  const { inference } = thought;
-  return {
-    kind: "inferred",
-    body: {
-      model: inference.model.sha256,
-      mode: inference.mode,
-      promptTokens: tokensDigest(inference.promptTokens),
-      outputTokens: tokensDigest(inference.outputTokens),
-      text: inference.text,
-    },
-  };
 }
 
 function settledBody(receipt: NonNullable<Evidence["settled"]>["receipt"]): JsonObject {

@@ -7,10 +7,10 @@ import type { Verdict } from "../../core/verdict.ts";
 import { outputOf, type DecisionRow } from "../../journal/decisions.ts";
 import { operationOf } from "../../journal/operations.ts";
 import { triggerOf } from "../../journal/triggers.ts";
-import { resolveTransfer, isReason, type Payment } from "../../policy/resolve.ts";
 import type { Outcome } from "../decisionMachine.ts";
+import { allowedDeed, type Deed } from "../deed.ts";
+import type { Thought } from "../deliberation.ts";
 import type { House } from "../house.ts";
-import type { Thought } from "../steps/parse.ts";
 import type { Sealed } from "../steps/seal.ts";
 
 /** What the journal says about one finished decision. All of it is a claim until it was checked. */
@@ -22,8 +22,8 @@ export type Evidence = {
   readonly action: Action;
   readonly verdict: Verdict;
   readonly sealed: Sealed;
-  /** The payment that the action means if its verdict allows it, by the policy at hand. */
-  readonly payment: Payment | undefined;
+  /** What the action comes to if its verdict allows it, by the policy and the agent at hand. */
+  readonly deed: Deed | undefined;
   readonly signed:
     { readonly operation?: Operation; readonly refusal?: Refusal; readonly fromBlock?: string } | undefined;
   readonly sent: { readonly answer: string } | undefined;
@@ -42,7 +42,8 @@ export class EvidenceMissingError extends Error {
 }
 
 /** @throws EvidenceMissingError, or whatever reading tampered rows throws */
-export function readEvidence({ journal, policy }: House, decision: DecisionRow): Evidence {
+export function readEvidence(house: House, decision: DecisionRow): Evidence {
+  const { journal } = house;
   const output = (step: string): Json => {
     const value = outputOf(journal, decision.id, step);
     if (value === undefined) throw new EvidenceMissingError(`The journal has no output of the step ${step}.`);
@@ -51,17 +52,16 @@ export function readEvidence({ journal, policy }: House, decision: DecisionRow):
   const maybe = (step: string) => outputOf(journal, decision.id, step);
   const action = output("parse") as unknown as Action;
   const verdict = output("judge") as unknown as Verdict;
-  const payment =
-    action.action === "transfer" && verdict.kind === "allow" ? resolveTransfer(policy, action) : undefined;
+  const observation = output("observe") as unknown as Observation;
   return {
     decision,
     trigger: triggerOf(journal, decision.triggerId),
-    observation: output("observe") as unknown as Observation,
+    observation,
     thought: output("infer") as unknown as Thought,
     action,
     verdict,
     sealed: output("seal") as unknown as Sealed,
-    payment: payment && !isReason(payment) ? payment : undefined,
+    deed: allowedDeed(house, action, verdict, observation),
     signed: maybe("sign") as unknown as Evidence["signed"],
     sent: maybe("send") as unknown as Evidence["sent"],
     settled: maybe("settle") as unknown as Evidence["settled"],

@@ -12,13 +12,15 @@ import {
 import { finalBlock } from "../../chain/connectChain.ts";
 import { entryPointAddress, fromUserOpJson, userOpHashOf } from "../../chain/entryPoint.ts";
 import { operationStatus } from "../../chain/findReceipt.ts";
-import { encodeCall, laneOf, operationTypedData, signatureForm } from "../../chain/signOperation.ts";
+import { encodeCalls, laneOf, operationTypedData, signatureForm } from "../../chain/signOperation.ts";
 import type { Operation, Receipt } from "../../core/operation.ts";
+import type { Verdict } from "../../core/verdict.ts";
 import { proveCalls } from "../../policy/proveCalls.ts";
-import type { Payment } from "../../policy/resolve.ts";
+import type { Outcome } from "../decisionMachine.ts";
+import type { Deed } from "../deed.ts";
 import type { House } from "../house.ts";
 import { ownerSignatureIn } from "../steps/judge.ts";
-import { callOf } from "../steps/seal.ts";
+import { successOf } from "../steps/settle.ts";
 import type { ChainHistory } from "./chainHistory.ts";
 import type { Evidence } from "./evidence.ts";
 import { same } from "./recordFailures.ts";
@@ -29,25 +31,23 @@ export async function outcomeFailures(
   evidence: Evidence,
   history: ChainHistory,
 ): Promise<readonly string[]> {
-  const { action, operation, outcome, payment, settled, sent, signed, verdict } = evidence;
+  const { action, deed, operation, outcome, settled, sent, signed, verdict } = evidence;
   const failures: string[] = [];
   const expectOutcome = (expected: string) => {
     if (outcome !== expected)
       failures.push(`The decision is recorded as "${outcome}" and ended as "${expected}".`);
   };
-  if (!payment || signed?.refusal) {
-    if (operation || sent || settled || signed?.operation || (!payment && signed))
+  if (!deed || signed?.refusal) {
+    if (operation || sent || settled || signed?.operation || (!deed && signed))
       failures.push(`The decision is recorded as "${outcome}" and has an operation.`);
-    expectOutcome(
-      action.action === "hold" ? "held" : !payment && verdict.kind === "ask" ? "asked" : "refused",
-    );
+    expectOutcome(idleOutcome(action.action, deed ? undefined : verdict.kind));
     return failures;
   }
   if (!operation || !settled || !sent) return ["The decision pays, and its operation is not in the journal."];
   if (!same(operation, signed?.operation)) failures.push("The operation is not the one that was signed.");
 
   const userOpHash = userOpHashOf(house.chain.chainId, fromUserOpJson(operation.userOp));
-  failures.push(...(await operationFailures(house, evidence, payment, operation, userOpHash)));
+  failures.push(...(await operationFailures(house, evidence, deed, operation, userOpHash)));
   const { receipt } = settled;
   const event = history.operations.get(userOpHash);
   if (!event) {
@@ -70,7 +70,7 @@ export async function outcomeFailures(
   if (status.kind !== "included")
     return [...failures, "The operation has left the chain while it was checked."];
   failures.push(...receiptFailures(receipt, status.receipt));
-  expectOutcome(status.receipt.outcome === "success" ? "paid" : "reverted");
+  expectOutcome(status.receipt.outcome === "success" ? successOf(action.action) : "reverted");
   const { treeRoot, treeSize } = evidence.sealed;
   if (
     !history.committed.some(
@@ -79,6 +79,13 @@ export async function outcomeFailures(
   )
     failures.push("The operation's transaction does not commit this decision as the tree's last leaf.");
   return failures;
+}
+
+/** How a decision without an operation ends. `verdict`: undefined where the chain refused what it allowed. */
+function idleOutcome(action: string, verdict: Verdict["kind"] | undefined): Outcome {
+  if (action === "hold") return "held";
+  if (verdict === "ask") return "asked";
+  return verdict === "allow" ? "noted" : "refused";
 }
 
 function receiptFailures(recorded: Receipt, actual: Receipt): readonly string[] {
@@ -96,7 +103,7 @@ function receiptFailures(recorded: Receipt, actual: Receipt): readonly string[] 
 async function operationFailures(
   house: House,
   { decision, observation, outcome, sealed }: Evidence,
-  payment: Payment,
+  { calls, limit }: Deed,
   operation: Operation,
   userOpHash: Hex,
 ): Promise<readonly string[]> {
@@ -116,7 +123,7 @@ async function operationFailures(
     isAddressEqual(operation.entryPoint, entryPointAddress) &&
     isAddressEqual(userOp.sender, account), "The operation is for another chain or account.");
   require(userOp.callData.toLowerCase() ===
-    encodeCall(callOf(payment)).toLowerCase(), "The operation carries another call than the record names.");
+    encodeCalls(calls).toLowerCase(), "The operation carries another call than the record names.");
   const nonce = hexToBigInt(userOp.nonce);
   require(nonce >> 64n === laneOf(policy.agent) &&
     nonce ===
@@ -131,11 +138,10 @@ async function operationFailures(
   // kind (1 byte), agent (20), then the 64 bytes that the agent's key made.
   const signature = sliceHex(userOp.signature, 21, 85);
   const commitment = { validAfter, validUntil, treeSize, treeRoot };
-  const calls = [callOf(payment)];
-  const proofs = proveCalls(calls, payment.limit, policy.payeeTree, account);
-  const ownerSignature = ownerSignatureIn(observation, payment);
+  const proofs = proveCalls(calls, limit, policy.payeeTree, account);
+  const ownerSignature = ownerSignatureIn(observation, limit);
   const form = signatureForm({
-    limit: payment.limit,
+    limit,
     calls,
     proofs,
     commitment,
@@ -148,7 +154,7 @@ async function operationFailures(
       chainId: chain.chainId,
       account,
       userOpHash,
-      policyId: payment.limit.policyId,
+      policyId: limit.policyId,
       commitment,
       tail: form.tail,
     }),

@@ -1,13 +1,17 @@
 import type { Hex } from "viem";
 
-import { parseAction, type Action } from "../../core/action.ts";
 import { canonicalize } from "../../core/canonical.ts";
 import { sealDecision } from "../../core/decision.ts";
+import type { Inference } from "../../core/inference.ts";
 import type { Json } from "../../core/json.ts";
+import type { Observation } from "../../core/observation.ts";
+import { readAnswer } from "../../agents/answers.ts";
+import { deskOf } from "../../agents/desk.ts";
 import { noLeaf } from "../../journal/leaves.ts";
 import type { House } from "../house.ts";
-import { promptOf } from "../steps/infer.ts";
-import { billOf, verdictOf } from "../steps/judge.ts";
+import { promptAfter, type Turn } from "../deliberation.ts";
+import { verdictOf } from "../steps/judge.ts";
+import { actionOf } from "../steps/parse.ts";
 import { recordFields } from "../steps/seal.ts";
 import type { Evidence } from "./evidence.ts";
 
@@ -21,7 +25,7 @@ export function recordFailures(
   leaves: readonly Hex[],
   earlier: ReadonlySet<string>,
 ): readonly string[] {
-  const { action, observation, output, payment, sealed, thought, trigger, verdict } = evidence;
+  const { action, deed, observation, output, sealed, thought, trigger, verdict } = evidence;
   const failures: string[] = [];
   const index = leaves.indexOf(sealed.leaf);
 
@@ -36,18 +40,14 @@ export function recordFailures(
     if (!same(observation.facts[name], fact))
       failures.push(`The observation's ${name} is not the trigger's.`);
 
-  const prompt = promptOf({ house, output });
-  if ("inference" in thought) {
-    const asked = thought.inference.prompt;
-    if (!same(asked.messages, prompt.messages))
-      failures.push("The model was asked something else than the observation.");
-    if (asked.grammar !== prompt.grammar || asked.maxTokens !== prompt.maxTokens)
-      failures.push("The model wrote under another grammar or limit than the agent's.");
-    if (!same(thought.inference.sampling, { kind: "greedy" }))
-      failures.push("The model's tokens were not chosen greedily.");
-  }
-  const meant: Action =
-    "tooLong" in thought ? { action: "hold", reason: "too-long" } : parseAction(thought.inference.text);
+  const turns = thought.earlier ?? [];
+  for (const [index, turn] of turns.entries())
+    failures.push(
+      ...askedFailures(house, observation, turns.slice(0, index), turn.inference),
+      ...turnFailures(house, observation, turn),
+    );
+  if ("inference" in thought) failures.push(...askedFailures(house, observation, turns, thought.inference));
+  const meant = actionOf(house, thought, observation);
   if (!same(meant, action)) failures.push("The action is not what the model wrote.");
 
   const judged = verdictOf(withHistory(house, earlier), meant, observation);
@@ -58,12 +58,50 @@ export function recordFailures(
     );
 
   const place = { index, previous: leaves[index - 1] ?? noLeaf };
-  const expected = recordFields({ house, trigger, output }, place, action, verdict, payment);
+  const expected = recordFields({ house, trigger, output }, place, action, verdict, deed);
   for (const path of new Set([...Object.keys(expected), ...Object.keys(sealed.fields)]))
     if (!same(sealed.fields[path], expected[path]))
       failures.push(`The record's ${path} is not what the journal holds.`);
   failures.push(...paymentRowFailures(house, evidence));
   return failures;
+}
+
+/** Was the model asked what follows from the observation and the turns before? */
+function askedFailures(
+  house: House,
+  observation: Observation,
+  before: readonly Turn[],
+  { prompt: asked, sampling }: Inference,
+): readonly string[] {
+  const failures: string[] = [];
+  const prompt = promptAfter(house, observation, before);
+  if (!same(asked.messages, prompt.messages))
+    failures.push("The model was asked something else than the observation.");
+  if (asked.grammar !== prompt.grammar || asked.maxTokens !== prompt.maxTokens)
+    failures.push("The model wrote under another grammar or limit than the agent's.");
+  if (!same(sampling, { kind: "greedy" })) failures.push("The model's tokens were not chosen greedily.");
+  return failures;
+}
+
+/** Did a turn lead to what the model wrote? What a tool answered is the runtime's word; it can't be asked again. */
+function turnFailures(
+  { account, agent, policy }: House,
+  observation: Observation,
+  turn: Turn,
+): readonly string[] {
+  const answer = readAnswer(agent, turn.inference.text, deskOf(policy, account, observation));
+  if ("wrong" in turn)
+    return answer.kind === "wrong" && answer.why === turn.wrong
+      ? []
+      : ["The record says that an answer could not be used, and the agent's code does not."];
+  const { input, provenance, tool } = turn.looked;
+  const declared = agent.tools?.[tool];
+  return answer.kind === "tool" &&
+    answer.name === tool &&
+    same(answer.input, input) &&
+    provenance === (turn.looked.failed ? "untrusted" : declared?.provenance)
+    ? []
+    : ["The record tells of a look-up that the model did not ask for."];
 }
 
 /**
@@ -84,10 +122,10 @@ function withHistory(house: House, earlier: ReadonlySet<string>): House {
 
 /** The row by which later bills are found to be duplicates. */
 function paymentRowFailures({ journal }: House, evidence: Evidence): readonly string[] {
-  const { decision, observation, outcome, payment } = evidence;
+  const { decision, deed, outcome } = evidence;
   const row = journal.get("select * from payment where decision = ?", decision.id);
-  if (!payment) return row ? ["The journal holds a payment of a decision that pays nothing."] : [];
-  const bill = billOf(payment, observation);
+  const bill = deed?.bill;
+  if (!bill) return row ? ["The journal holds a payment of a decision that pays nothing."] : [];
   const holds =
     row?.["payee"] === bill.payee &&
     row["agent"] === decision.agent &&
@@ -96,6 +134,6 @@ function paymentRowFailures({ journal }: House, evidence: Evidence): readonly st
     row["at"] === bill.at &&
     row["asset"] === bill.asset &&
     row["amount_units"] === bill.amountUnits &&
-    row["state"] === (outcome === "paid" ? "paid" : "void");
+    row["state"] === (outcome === "paid" || outcome === "acted" ? "paid" : "void");
   return holds ? [] : ["The journal's payment is not the one that was decided."];
 }

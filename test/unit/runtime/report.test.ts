@@ -24,7 +24,7 @@ const outputs: Readonly<Record<string, JsonObject>> = {
   infer: { inference },
   parse: transfer,
   judge: { kind: "allow", reasons: [] },
-  seal: { leaf, treeSize: 5 },
+  seal: { leaf, treeSize: 5, fields: { "execution.calls": [] } },
   record: { outcome: "paid" },
 };
 
@@ -56,6 +56,8 @@ describe("reportOf", () => {
       outcome: "paid",
       leaf,
       index: 4,
+      calls: [],
+      turns: [],
       thinkingMs: 42,
       tokens: { prompt: 3, output: 2 },
       receipt,

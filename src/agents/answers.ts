@@ -1,0 +1,115 @@
+import * as z from "zod";
+
+import type { Agent, Desk } from "../core/agent.ts";
+import { parseAction, type Action } from "../core/action.ts";
+import type { JsonObject } from "../core/json.ts";
+
+/** What a model's text comes to for an agent. `wrong`: it is no answer; `why` is for the model and the record. */
+export type Answer =
+  | { readonly kind: "action"; readonly action: Action }
+  | { readonly kind: "tool"; readonly name: string; readonly input: JsonObject }
+  | { readonly kind: "wrong"; readonly hold: "unparsable" | "unusable"; readonly why: string };
+
+/** An agent with actions of its own. Others write what the bundled clerk was taught. */
+export type ActingAgent = Agent & Required<Pick<Agent, "actions" | "holds">>;
+
+export const isActing = (agent: Agent): agent is ActingAgent => agent.actions !== undefined;
+
+/**
+ * The shapes of everything that an agent may write now, for its grammar and for its instructions: each of its actions, to hold,
+ * and its tools while it may still look something up.
+ */
+export function answerShapes(agent: ActingAgent, tools: boolean): readonly z.ZodObject[] {
+  const shapes = (
+    key: "action" | "tool",
+    declared: Readonly<Record<string, { readonly input: z.ZodObject }>>,
+  ) =>
+    Object.entries(declared).map(([name, { input }]) =>
+      z.strictObject({ [key]: z.literal(name), ...input.shape }),
+    );
+  return [
+    ...(tools ? shapes("tool", agent.tools ?? {}) : []),
+    ...shapes("action", agent.actions),
+    z.strictObject({ action: z.literal("hold"), reason: z.enum(agent.holds) }),
+  ];
+}
+
+/**
+ * The model's text as an answer of this agent, strictly: one JSON object of a declared shape whose input its schema takes and of
+ * which its code can make calls. A grammar shapes the text, but it knows nothing of refinements, and remote engines may have none.
+ */
+export function readAnswer(agent: Agent, text: string, desk: Desk): Answer {
+  if (!isActing(agent)) {
+    const action = parseAction(text);
+    return action.action === "hold" && action.reason === "unparsable"
+      ? wrong("it is not an action")
+      : { kind: "action", action };
+  }
+  const value = objectIn(text);
+  if (!value) return wrong("it is not one JSON object");
+  const { action, tool, ...input } = value;
+  if (typeof tool === "string" && action === undefined) {
+    const declared = ownOf(agent.tools ?? {}, tool);
+    if (!declared) return wrong(`there is no tool ${JSON.stringify(tool)}`);
+    const mistake = mistakeIn(declared.input, input);
+    return mistake === undefined ? { kind: "tool", name: tool, input } : wrong(mistake);
+  }
+  if (typeof action !== "string" || tool !== undefined) return wrong('it has no "action"');
+  if (action === "hold") {
+    const held = z.strictObject({ reason: z.enum(agent.holds) }).safeParse(input);
+    if (!held.success) return wrong(wordsOf(held.error));
+    return { kind: "action", action: Object.freeze({ action: "hold", reason: held.data.reason }) };
+  }
+  const declared = ownOf(agent.actions, action);
+  if (!declared) return wrong(`there is no action ${JSON.stringify(action)}`);
+  const mistake = mistakeIn(declared.input, input);
+  if (mistake !== undefined) return wrong(mistake);
+  const act = Object.freeze({ action: "act", name: action, input } as const);
+  try {
+    intentOf(agent, act, desk);
+  } catch (error) {
+    return { kind: "wrong", hold: "unusable", why: sentenceOf(error) };
+  }
+  return { kind: "action", action: act };
+}
+
+/** What an agent's own code makes of its action. @throws whatever that code throws */
+export function intentOf(agent: ActingAgent, act: Extract<Action, { action: "act" }>, desk: Desk) {
+  const declared = ownOf(agent.actions, act.name);
+  if (!declared) throw new Error(`there is no action ${JSON.stringify(act.name)}`);
+  // Parsed anew: defaults and transformations of the schema are for the code, the record keeps what the model wrote.
+  const input = declared.input.strict().parse(act.input) as never;
+  const made = declared.calls?.(input, desk);
+  if (made?.calls.length === 0) throw new Error("the action came to no call");
+  return { spends: made?.spends, calls: made?.calls ?? [], once: declared.once?.(input, desk) };
+}
+
+const wrong = (why: string): Answer => ({ kind: "wrong", hold: "unparsable", why });
+
+function objectIn(text: string): JsonObject | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return z.record(z.string(), z.json()).safeParse(value).success ? (value as JsonObject) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Names that every object inherits are no declarations. */
+const ownOf = <T>(declared: Readonly<Record<string, T>>, name: string): T | undefined =>
+  Object.hasOwn(declared, name) ? declared[name] : undefined;
+
+function mistakeIn(schema: z.ZodObject, input: JsonObject): string | undefined {
+  const parsed = schema.strict().safeParse(input);
+  return parsed.success ? undefined : wordsOf(parsed.error);
+}
+
+const wordsOf = (error: z.ZodError): string =>
+  error.issues
+    .slice(0, 3)
+    .map(({ message, path }) => (path.length === 0 ? message : `${path.join(".")}: ${message}`))
+    .join("; ");
+
+/** One line, bounded: it goes into the next prompt. */
+const sentenceOf = (error: unknown): string =>
+  (error instanceof Error ? error.message : String(error)).split("\n")[0]!.slice(0, 240);

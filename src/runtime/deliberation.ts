@@ -1,0 +1,119 @@
+import * as z from "zod";
+
+import { holdReasons } from "../core/action.ts";
+import type { Agent } from "../core/agent.ts";
+import { tokensDigest } from "../core/decision.ts";
+import type { Inference, Prompt } from "../core/inference.ts";
+import type { Json, JsonObject } from "../core/json.ts";
+import type { Fact, Observation, Provenance } from "../core/observation.ts";
+import { answerShapes, isActing } from "../agents/answers.ts";
+import { fence } from "../agents/fence.ts";
+import { actionGrammar } from "../inference/grammar.ts";
+import { schemaGrammar } from "../inference/schemaGrammar.ts";
+import type { CompiledPolicy } from "../policy/compile.ts";
+import { candidateAmounts, referencesIn } from "../policy/occurrences.ts";
+
+/** An inference that was not the last one, and what it led to. */
+export type Turn = { readonly inference: Inference } & (
+  | { readonly looked: LookUp }
+  /** Why its answer was none. */
+  | { readonly wrong: string }
+);
+
+/** What a tool was asked and said. */
+export type LookUp = {
+  readonly tool: string;
+  readonly input: JsonObject;
+  readonly provenance: Provenance;
+  readonly result: Json;
+  readonly failed: boolean;
+};
+
+/** What `infer` hands on: the inference that answers with those before it, or why there is none. */
+export type Thought = { readonly earlier?: readonly Turn[] } & (
+  { readonly inference: Inference } | { readonly tooLong: string }
+);
+
+/** Everything that a prompt follows from. */
+type Asked = { readonly agent: Agent; readonly policy: CompiledPolicy };
+
+/**
+ * The prompt after some turns: the agent's own, then what the model wrote each time and what came of it. Pure, so that a verifier
+ * makes the same one. Its grammar leaves nothing to write but an answer of this agent; a grammar shapes, it does not allow.
+ */
+export function promptAfter(asked: Asked, observation: Observation, turns: readonly Turn[]): Prompt {
+  const { agent, policy } = asked;
+  const prompt = agent.prompt(observation);
+  const mayLookUp = turns.filter((turn) => "looked" in turn).length < (agent.toolRounds ?? 0);
+  return {
+    ...prompt,
+    messages: [
+      ...prompt.messages,
+      ...turns.flatMap((turn) => [
+        { role: "assistant" as const, content: turn.inference.text },
+        { role: "user" as const, content: replyTo(turn) },
+      ]),
+    ],
+    grammar: prompt.grammar ?? grammarOf(agent, policy, observation, mayLookUp),
+  };
+}
+
+function replyTo(turn: Turn): string {
+  if ("wrong" in turn)
+    return `That answer can't be used: ${turn.wrong}. Answer again with one JSON object of the given shapes.`;
+  const { provenance, result, tool } = turn.looked;
+  const fact: Fact = { provenance, value: result };
+  return fence(tool, fact);
+}
+
+/**
+ * GBNF of what an agent may write.
+ *
+ * @throws InvalidRequestError for a schema that no grammar can hold
+ */
+function grammarOf(agent: Agent, policy: CompiledPolicy, observation: Observation, tools: boolean): string {
+  if (isActing(agent)) return actingGrammar(agent, tools);
+  const message = observation.facts["mail.text"]?.value;
+  return actionGrammar({
+    payees: policy.payees.map((payee) => payee.name),
+    tokens: policy.limits.map((limit) => limit.token.symbol),
+    holdReasons,
+    ...(typeof message === "string"
+      ? { message: { amounts: candidateAmounts(message), references: referencesIn(message) } }
+      : {}),
+  });
+}
+
+/** @throws InvalidRequestError for a schema that no grammar can hold */
+export const actingGrammar = (agent: Agent, tools: boolean): string =>
+  isActing(agent) ? schemaGrammar(z.union(answerShapes(agent, tools))) : "";
+
+/** The audit log's line about the thinking. */
+export function thoughtEntry(thought: Thought): { readonly kind: string; readonly body: JsonObject } {
+  const earlier = thought.earlier ?? [];
+  const told = earlier.length === 0 ? {} : { earlier: earlier.map(turnWords) };
+  return "tooLong" in thought
+    ? { kind: "too-long", body: { why: thought.tooLong, ...told } }
+    : { kind: "inferred", body: { ...inferenceWords(thought.inference), ...told } };
+}
+
+const inferenceWords = (inference: Inference): JsonObject => ({
+  model: inference.model.sha256,
+  mode: inference.mode,
+  promptTokens: tokensDigest(inference.promptTokens),
+  outputTokens: tokensDigest(inference.outputTokens),
+  text: inference.text,
+});
+
+const turnWords = (turn: Turn): JsonObject => ({
+  ...inferenceWords(turn.inference),
+  ...("looked" in turn
+    ? { tool: turn.looked.tool, failed: turn.looked.failed, result: turn.looked.result }
+    : { wrong: turn.wrong }),
+});
+
+/** Every inference of a thought, in order. */
+export const inferencesOf = (thought: Thought): readonly Inference[] => [
+  ...(thought.earlier ?? []).map(({ inference }) => inference),
+  ...("inference" in thought ? [thought.inference] : []),
+];
