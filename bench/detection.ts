@@ -11,7 +11,7 @@ import { parseArgs } from "node:util";
 import type { Hex } from "viem";
 import manifest from "../models/clerk/manifest.json" with { type: "json" };
 import { holdReasons } from "../src/core/action.ts";
-import type { Inference, InferenceEngine, Prompt, Sampling } from "../src/core/inference.ts";
+import type { LocalInference, LocalEngine, Prompt, Sampling } from "../src/core/inference.ts";
 import { readCalibration } from "../src/inference/calibration.ts";
 import { uncalibrated } from "../src/inference/compareOpinion.ts";
 import { actionGrammar } from "../src/inference/grammar.ts";
@@ -72,22 +72,22 @@ const cut = (one: Case): Case => ({
   message: one.message.slice(0, Math.ceil(one.message.length / 2)),
 });
 
-type Maker = (prompt: Prompt, one: Case, index: number) => Promise<Inference>;
+type Maker = (prompt: Prompt, one: Case, index: number) => Promise<LocalInference>;
 type Row = {
   readonly who: "honest" | "cheat";
   readonly what: string;
   readonly model?: "four bits" | "nudged";
   readonly engine?: Partial<OpenEngineOptions>;
-  readonly make: (engine: InferenceEngine) => Maker;
+  readonly make: (engine: LocalEngine) => Maker;
 };
 
 const plainly =
-  (engine: InferenceEngine): Maker =>
+  (engine: LocalEngine): Maker =>
   (prompt) =>
     engine.infer(prompt, greedy);
 /** What was said to another prompt is presented as said to this one. */
 const presented =
-  (engine: InferenceEngine, other: (one: Case) => Case): Maker =>
+  (engine: LocalEngine, other: (one: Case) => Case): Maker =>
   async (prompt, one) => {
     const { promptTokens } = await engine.infer({ ...prompt, maxTokens: 1 }, greedy);
     const said = await engine.infer({ ...promptOf(other(one)), grammar: prompt.grammar }, greedy);

@@ -161,7 +161,7 @@ async function open(world: World, labels: Readonly<Record<string, Label>>): Prom
         const where =
           runtime.devices.length > 0 ? `${runtime.backend} (${runtime.devices.join(", ")})` : runtime.backend;
         screen.line(
-          `    model: ${model.file}, ${(model.parameters / 1e6).toFixed(1)} M parameters, ${model.quantization}, on ${where}, ${mode} mode, llama.cpp ${runtime.llamaCpp}`,
+          `    model: ${model.file}, ${model.sha256 === null ? "unverifiable" : `${(model.parameters / 1e6).toFixed(1)} M parameters, ${model.quantization}`}, on ${where}, ${mode} mode, llama.cpp ${runtime.llamaCpp}`,
         );
         screen.line(`    account: ${event.account}, agent ${world.policy.agent}`);
       }

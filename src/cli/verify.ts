@@ -9,7 +9,7 @@ export const verifyCommand = defineCommand({
   meta: {
     name: "verify",
     description:
-      "Runs a recorded inference again and says EXACT, CONSISTENT or MISMATCH; exit status 1 at a MISMATCH. Example: bursar verify --inference record.json",
+      "Runs a recorded inference again and says EXACT, CONSISTENT, MISMATCH or UNVERIFIABLE; exit status 1 at a MISMATCH, 2 at what can't be verified. Example: bursar verify --inference record.json",
   },
   args: {
     inference: { type: "string", description: "The record, JSON.", valueHint: "file" },
@@ -43,9 +43,11 @@ export const verifyCommand = defineCommand({
       });
     const inference = file === undefined ? inferenceIn(state!, Number(decision)) : await readInference(file);
     if (args.save !== undefined) await writeFile(args.save, `${JSON.stringify(inference, null, 2)}\n`);
-    if (!args.json) process.stderr.write(`running it again with ${inference.model.file}\n`);
+    if (!args.json && inference.mode !== "remote")
+      process.stderr.write(`running it again with ${inference.model.file}\n`);
     const check = await verifyInference(inference, { model: args.model });
     if (check.verdict === "MISMATCH") process.exitCode = 1;
+    if (check.verdict === "UNVERIFIABLE") process.exitCode = 2;
     if (args.json) return writeJson(check);
     process.stdout.write(`${inWords(check)}\n`);
   },
@@ -56,6 +58,7 @@ function inWords({ firstDivergence, reCheck, tokens, verdict, why }: InferenceCh
     EXACT: `all ${tokens} tokens are written again, by the same model from the same messages.`,
     CONSISTENT: `another program ran it, and this model finds all ${tokens} tokens right within the tolerance.`,
     MISMATCH: why ?? "",
+    UNVERIFIABLE: `${why ?? ""}.`,
   }[verdict];
   return [
     `${verdict}: ${sentence}`,

@@ -1,5 +1,7 @@
 import type { Hex } from "viem";
 
+import type { JsonObject } from "./json.ts";
+
 /** One message of a chat prompt, before the model's own template renders it. */
 export type ChatMessage = { readonly role: "system" | "user" | "assistant"; readonly content: string };
 
@@ -8,6 +10,11 @@ export type Prompt = {
   readonly messages: readonly ChatMessage[];
   /** GBNF text (llama.cpp grammars) the output must follow; null = free text. */
   readonly grammar: string | null;
+  /**
+   * JSON Schema of (at least) the same answers, for servers that take no grammar. The grammar counts where both are there, and
+   * engines that take it never read this.
+   */
+  readonly jsonSchema?: JsonObject;
   /** Most tokens the model may write. */
   readonly maxTokens: number;
 };
@@ -32,9 +39,11 @@ export type Sampling =
 /**
  * canonical: byte-exact on CPU (greedy, flash attention off, pinned shapes); a stranger re-executes it.
  * fast: GPU or flash attention; a stranger re-checks it within a tolerance.
+ * remote: a server that is asked over HTTP. Which model answers, and whether it does what it was asked to, is the server's word:
+ * nobody can check such a record, and everything that shows it says so.
  * scripted: no model at all (tests).
  */
-export type InferenceMode = "canonical" | "fast" | "scripted";
+export type InferenceMode = "canonical" | "fast" | "remote" | "scripted";
 
 /** The model file as it was loaded. Identified by its hash, never by its name. */
 export type ModelIdentity = {
@@ -52,13 +61,48 @@ export type ModelIdentity = {
   readonly tokenizerSha256: Hex;
 };
 
-/** The program that ran the model: what a re-execution must equal to be byte-exact. */
+/** What a server calls its model. There is no file here that could be hashed, so there is no hash. */
+export type ClaimedModel = {
+  /** The name that the server answers to. */
+  readonly file: string;
+  readonly sha256: null;
+};
+
+/** How far a server was asked to hold its model to the prompt's form. What it made of that, it alone knows. */
+export type RemoteConstraint =
+  | { readonly kind: "grammar" | "schema" | "none" }
+  /** The prompt has a grammar which this server can't be given: the answer may have any form. */
+  | { readonly kind: "not enforced"; readonly why: string };
+
+/** One run on somebody's server: what was asked, and what the server says it did. Recorded, and proof of nothing. */
+export type RemoteRun = {
+  /** Dialect in which it was asked (`src/inference/remote/profiles.ts`). */
+  readonly profile: string;
+  /** Where, without anything secret. */
+  readonly url: string;
+  readonly askedModel: string;
+  readonly constraint: RemoteConstraint;
+  /** What else the server says of itself and its model: its build, its context, a digest. Names are ours, values are its own. */
+  readonly claims: Readonly<Record<string, string>>;
+  /** null: it did not say. */
+  readonly usage: {
+    readonly promptTokens: number | null;
+    readonly cachedTokens: number | null;
+    readonly outputTokens: number | null;
+  };
+  /** Whether the token ids of the record are the server's; else the lists are empty. */
+  readonly tellsTokens: { readonly prompt: boolean; readonly output: boolean };
+  /** Logarithms of the chosen tokens' probabilities in thousandths, as told; null: it tells none. */
+  readonly logprobsMilli: readonly number[] | null;
+};
+
+/** The program that ran the model: what a re-execution must equal to be byte-exact. Of a remote: the profile, and its word. */
 export type RuntimeIdentity = {
   /** Binding and version, e.g. `node-llama-cpp@3.22.1`. */
   readonly binding: string;
   /** llama.cpp release, e.g. `v0.5.0`. */
   readonly llamaCpp: string;
-  /** `cpu`, `cuda`, `vulkan`, `metal`, or `none` for a scripted engine. */
+  /** `cpu`, `cuda`, `vulkan`, `metal`, `remote`, or `none` for a scripted engine. */
   readonly backend: string;
   readonly devices: readonly string[];
   /** Native libraries that compute (for example the CPU variant chosen at run time), with their hashes. */
@@ -110,9 +154,11 @@ export type StopReason = "end" | "maxTokens" | "grammar";
 /** One run of the model, complete enough for a stranger to run it again. */
 export type Inference = {
   readonly mode: InferenceMode;
-  readonly model: ModelIdentity;
+  /** A hash where there is a file; a name where there is only a server. */
+  readonly model: ModelIdentity | ClaimedModel;
   readonly runtime: RuntimeIdentity;
-  readonly settings: EngineSettings;
+  /** null: a server's, which nobody here knows. */
+  readonly settings: EngineSettings | null;
   readonly sampling: Sampling;
   readonly prompt: Prompt;
   /** The rendered prompt, as the model read it. */
@@ -123,11 +169,21 @@ export type Inference = {
   readonly fingerprints: Fingerprints;
   /** Wall-clock milliseconds, rounded. Told, not committed: another machine has others. */
   readonly timing: { readonly prefillMs: number; readonly generationMs: number };
+  /** There exactly when the mode is remote. */
+  readonly remote?: RemoteRun;
+};
+
+/** Nothing can be found out about this record here: a server's word is all there is, or all that the checker has. */
+export type Unverifiable = {
+  readonly verdict: "UNVERIFIABLE";
+  readonly tokens: number;
+  readonly why: string;
 };
 
 /** EXACT: same tokens. MISMATCH: the first token that differs. */
 export type ReExecution =
   | { readonly verdict: "EXACT"; readonly tokens: number }
+  | Unverifiable
   | {
       readonly verdict: "MISMATCH";
       readonly tokens: number;
@@ -165,12 +221,12 @@ export type ReCheck = {
   readonly why?: string;
 };
 
-/** What thinks. One implementation wraps llama.cpp, one is scripted. */
+/** What thinks: llama.cpp in a child process, a server, several of them in order, or a script. */
 export type InferenceEngine = {
   readonly mode: InferenceMode;
-  readonly model: ModelIdentity;
+  readonly model: ModelIdentity | ClaimedModel;
   readonly runtime: RuntimeIdentity;
-  readonly settings: EngineSettings;
+  readonly settings: EngineSettings | null;
   infer(prompt: Prompt, sampling: Sampling, options?: { readonly signal?: AbortSignal }): Promise<Inference>;
   /** Runs a recorded inference again from its prompt token ids and compares the output token ids. */
   reExecute(inference: Inference, options?: { readonly signal?: AbortSignal }): Promise<ReExecution>;
@@ -179,6 +235,34 @@ export type InferenceEngine = {
     inference: Inference,
     tolerance: Tolerance,
     options?: { readonly signal?: AbortSignal },
-  ): Promise<ReCheck>;
+  ): Promise<ReCheck | Unverifiable>;
   close(): Promise<void>;
+};
+
+/** A record of a model whose file was at hand. */
+export type LocalInference = Inference & {
+  readonly model: ModelIdentity;
+  readonly settings: EngineSettings;
+};
+
+/** An engine that has the model's file: it can check what it, or another of its kind, has written down. */
+export type LocalEngine = Omit<InferenceEngine, "infer" | "reCheck"> & {
+  readonly mode: "canonical" | "fast";
+  readonly model: ModelIdentity;
+  readonly settings: EngineSettings;
+  infer(
+    prompt: Prompt,
+    sampling: Sampling,
+    options?: { readonly signal?: AbortSignal },
+  ): Promise<LocalInference>;
+  reCheck(
+    inference: LocalInference,
+    tolerance: Tolerance,
+    options?: { readonly signal?: AbortSignal },
+  ): Promise<ReCheck>;
+  reCheck(
+    inference: Inference,
+    tolerance: Tolerance,
+    options?: { readonly signal?: AbortSignal },
+  ): Promise<ReCheck | Unverifiable>;
 };

@@ -1,5 +1,12 @@
 import { canonicalize } from "../core/canonical.ts";
-import type { Fingerprints, Inference, ReExecution, RuntimeIdentity, StopReason } from "../core/inference.ts";
+import type {
+  Fingerprints,
+  Inference,
+  ReExecution,
+  RuntimeIdentity,
+  StopReason,
+  Unverifiable,
+} from "../core/inference.ts";
 
 /** What a repetition has to equal. */
 export type RepeatedRun = {
@@ -77,6 +84,11 @@ export function mismatch(
     otherProgram: differences.length > 0,
     why: [why, ...differences].join("; "),
   });
+}
+
+/** Nothing can be said about the record here, neither for it nor against it. */
+export function unverifiable(recorded: Pick<Inference, "outputTokens">, why: string): Unverifiable {
+  return Object.freeze({ verdict: "UNVERIFIABLE", tokens: recorded.outputTokens.length, why });
 }
 
 /** Index of the first place where two lists differ (the end of the shorter one counts), or null when they are equal. */

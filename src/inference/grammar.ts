@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { isJsonObject, type JsonObject } from "../core/json.ts";
 import { InvalidRequestError } from "./errors.ts";
 import { schemaGrammar } from "./schemaGrammar.ts";
 
@@ -28,7 +29,17 @@ const MOST_NAMES = 256;
  * {"action":"transfer","to":"acme","amount":"42.50","token":"USDC","reference":"INV-1042"}
  * {"action":"hold","reason":"unclear"}
  */
-export function actionGrammar(options: ActionGrammarOptions): string {
+export const actionGrammar = (options: ActionGrammarOptions): string => schemaGrammar(answersOf(options));
+
+/** JSON Schema of the same answers, for servers that take no grammar. It leaves out what JSON Schema can't say: order and white space. */
+export function actionJsonSchema(options: ActionGrammarOptions): JsonObject {
+  const { $schema: _, ...schema } = z.toJSONSchema(answersOf(options));
+  if (!isJsonObject(schema))
+    throw new InvalidRequestError("the answers have no JSON Schema of integers and text");
+  return schema;
+}
+
+function answersOf(options: ActionGrammarOptions): z.ZodType {
   const payees = names("payee", options.payees);
   const tokens = names("token", options.tokens);
   const reasons = names("hold reason", options.holdReasons);
@@ -37,7 +48,7 @@ export function actionGrammar(options: ActionGrammarOptions): string {
   const references = options.message && names("reference", options.message.references);
   const hold = z.strictObject({ action: z.literal("hold"), reason: z.enum(reasons) });
   // A message without a number has no amount to pay.
-  if (payees.length === 0 || tokens.length === 0 || amounts?.length === 0) return schemaGrammar(hold);
+  if (payees.length === 0 || tokens.length === 0 || amounts?.length === 0) return hold;
   const transfer = z.strictObject({
     action: z.literal("transfer"),
     to: z.enum(payees),
@@ -48,7 +59,7 @@ export function actionGrammar(options: ActionGrammarOptions): string {
       ? z.enum(["", ...references])
       : z.string().regex(/^[\x20-\x21\x23-\x5B\x5D-\x7E]{0,32}$/),
   });
-  return schemaGrammar(z.union([transfer, hold]));
+  return z.union([transfer, hold]);
 }
 
 function names(kind: string, list: readonly string[]): readonly string[] {

@@ -9,6 +9,8 @@ import type {
   RuntimeIdentity,
   Sampling,
 } from "../core/inference.ts";
+import { isJsonObject, type JsonObject } from "../core/json.ts";
+import { claimedModelSchema, remoteRunSchema } from "./remote/recordSchema.ts";
 
 // What supervisor and worker say to each other. Both sides validate every message they receive: the worker runs
 // native code over foreign files, so the process with the keys does not trust its words.
@@ -35,6 +37,7 @@ export const promptSchema = z.strictObject({
     .min(1)
     .max(4096),
   grammar: sound.nullable(),
+  jsonSchema: z.custom<JsonObject>(isJsonObject, "not a JSON object of integers and text").exactOptional(),
   maxTokens: positive.max(MAX_TOKENS),
 }) satisfies z.ZodType<Prompt>;
 
@@ -91,20 +94,29 @@ export const fingerprintsSchema = z.strictObject({
 }) satisfies z.ZodType<Fingerprints>;
 
 /** A whole record, as it comes back from a file. */
-export const inferenceSchema = z.strictObject({
-  mode: z.enum(["canonical", "fast", "scripted"]),
-  model: modelSchema,
-  runtime: runtimeSchema,
-  settings: settingsSchema,
-  sampling: samplingSchema,
-  prompt: promptSchema,
-  promptTokens: tokens,
-  outputTokens: tokens,
-  text,
-  stopReason: z.enum(["end", "maxTokens", "grammar"]),
-  fingerprints: fingerprintsSchema,
-  timing: z.strictObject({ prefillMs: natural, generationMs: natural }),
-}) satisfies z.ZodType<Inference>;
+export const inferenceSchema = z
+  .strictObject({
+    mode: z.enum(["canonical", "fast", "remote", "scripted"]),
+    model: z.union([modelSchema, claimedModelSchema]),
+    runtime: runtimeSchema,
+    settings: settingsSchema.nullable(),
+    sampling: samplingSchema,
+    prompt: promptSchema,
+    promptTokens: tokens,
+    outputTokens: tokens,
+    text,
+    stopReason: z.enum(["end", "maxTokens", "grammar"]),
+    fingerprints: fingerprintsSchema,
+    timing: z.strictObject({ prefillMs: natural, generationMs: natural }),
+    remote: remoteRunSchema.exactOptional(),
+  })
+  .refine(
+    ({ mode, model, remote, settings }) =>
+      (mode === "remote") === (remote !== undefined) &&
+      (mode === "remote") === (model.sha256 === null) &&
+      (mode === "remote") === (settings === null),
+    "a server's record has a server's fields, and no other has",
+  ) satisfies z.ZodType<Inference>;
 
 const openSchema = z.strictObject({
   type: z.literal("open"),

@@ -3,7 +3,8 @@ import { resolve } from "node:path";
 import type { Hex } from "viem";
 import type {
   Inference,
-  InferenceEngine,
+  LocalEngine,
+  LocalInference,
   ModelIdentity,
   Prompt,
   ReCheck,
@@ -11,11 +12,13 @@ import type {
   Sampling,
   RuntimeIdentity,
   Tolerance,
+  Unverifiable,
 } from "../core/inference.ts";
-import { compareRuns, firstDifference, mismatch, runtimeDifferences } from "./compareRuns.ts";
+import { compareRuns, firstDifference, mismatch, runtimeDifferences, unverifiable } from "./compareRuns.ts";
 import { compareOpinion } from "./compareOpinion.ts";
 import { InvalidRequestError } from "./errors.ts";
-import { fingerprintsSchema, promptSchema, samplingSchema, settingsSchema } from "./messages.ts";
+import { fingerprintsSchema, settingsSchema } from "./messages.ts";
+import { deepFreeze, parseRequest, withoutSchema } from "./request.ts";
 import type { EngineProgress } from "./superviseWorker.ts";
 import { superviseWorker } from "./superviseWorker.ts";
 
@@ -46,7 +49,7 @@ export type OpenEngineOptions = {
  *
  * @throws ModelHashMismatchError, ModelFileError, ModelTooLargeError, InferenceTimeoutError, InferenceCrashedError
  */
-export async function openEngine(options: OpenEngineOptions): Promise<InferenceEngine> {
+export async function openEngine(options: OpenEngineOptions): Promise<LocalEngine> {
   const { contextSize = 1024, threads = 1, deadlines = {} } = options;
   const { loadMs = 120_000, inferMs = 60_000 } = deadlines;
   const sha256 = options.sha256.toLowerCase() as Hex;
@@ -80,8 +83,8 @@ export async function openEngine(options: OpenEngineOptions): Promise<InferenceE
     prompt: Prompt,
     sampling: Sampling,
     { signal }: { readonly signal?: AbortSignal } = {},
-  ): Promise<Inference> {
-    const asked = parseRequest(prompt, sampling);
+  ): Promise<LocalInference> {
+    const asked = withoutSchema(parseRequest(prompt, sampling));
     if (mode === "canonical" && sampling.kind !== "greedy")
       throw new InvalidRequestError("canonical mode is greedy; sampling needs an engine in fast mode");
     const answer = await supervisor.run({ type: "infer", id: nextId++, ...asked }, signal);
@@ -106,6 +109,7 @@ export async function openEngine(options: OpenEngineOptions): Promise<InferenceE
     recorded: Inference,
     { signal }: { readonly signal?: AbortSignal } = {},
   ): Promise<ReExecution> {
+    if (recorded.mode === "remote") return unverifiable(recorded, REMOTE);
     if (recorded.model.sha256 !== model.sha256)
       return mismatch(
         recorded.outputTokens,
@@ -126,7 +130,9 @@ export async function openEngine(options: OpenEngineOptions): Promise<InferenceE
       ...(recorded.mode === "canonical"
         ? []
         : [`recorded in ${recorded.mode} mode, which promises no equal bytes`]),
-      ...(recorded.settings.gpuLayers === settings.gpuLayers ? [] : ["another number of layers on the GPU"]),
+      ...(recordedSettings.data.gpuLayers === settings.gpuLayers
+        ? []
+        : ["another number of layers on the GPU"]),
       ...runtimeDifferences(recorded.runtime, runtime),
     ];
     if (answer.type === "result") return compareRuns(recorded, answer, differences);
@@ -142,10 +148,21 @@ export async function openEngine(options: OpenEngineOptions): Promise<InferenceE
   }
 
   async function reCheck(
+    recorded: LocalInference,
+    tolerance: Tolerance,
+    options?: { readonly signal?: AbortSignal },
+  ): Promise<ReCheck>;
+  async function reCheck(
+    recorded: Inference,
+    tolerance: Tolerance,
+    options?: { readonly signal?: AbortSignal },
+  ): Promise<ReCheck | Unverifiable>;
+  async function reCheck(
     recorded: Inference,
     tolerance: Tolerance,
     { signal }: { readonly signal?: AbortSignal } = {},
-  ): Promise<ReCheck> {
+  ): Promise<ReCheck | Unverifiable> {
+    if (recorded.mode === "remote") return unverifiable(recorded, REMOTE);
     const refused = (why: string): ReCheck =>
       Object.freeze({
         verdict: "MISMATCH",
@@ -191,6 +208,8 @@ export async function openEngine(options: OpenEngineOptions): Promise<InferenceE
   });
 }
 
+const REMOTE = "a server was asked, and which model answered there is its word alone";
+
 /** The worker's program lies beside this file: `.ts` in the sources, `.js` in the package. */
 function workerPath(): string {
   return fileURLToPath(
@@ -198,28 +217,8 @@ function workerPath(): string {
   );
 }
 
-function parseRequest(prompt: Prompt, sampling: Sampling) {
-  const parsedPrompt = promptSchema.safeParse(prompt);
-  const parsedSampling = samplingSchema.safeParse(sampling);
-  if (!parsedPrompt.success || !parsedSampling.success) {
-    const issue = (parsedPrompt.error ?? parsedSampling.error)?.issues[0];
-    throw new InvalidRequestError(issue?.message ?? "it follows no schema", {
-      path: issue?.path.join(".") ?? "",
-    });
-  }
-  return { prompt: parsedPrompt.data, sampling: parsedSampling.data };
-}
-
 function tokensOf(tokens: readonly number[]): number[] {
   if (!tokens.every((token) => Number.isSafeInteger(token) && token >= 0))
     throw new InvalidRequestError("a recorded token is not a natural number");
   return [...tokens];
-}
-
-function deepFreeze<T>(value: T): T {
-  if (typeof value === "object" && value !== null && !Object.isFrozen(value)) {
-    Object.freeze(value);
-    for (const item of Object.values(value)) deepFreeze(item);
-  }
-  return value;
 }

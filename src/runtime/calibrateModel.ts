@@ -3,7 +3,7 @@ import { readFile, rename, writeFile } from "node:fs/promises";
 import * as z from "zod";
 
 import { BaseError } from "../core/errors.ts";
-import type { InferenceEngine, Prompt, ReCheck } from "../core/inference.ts";
+import type { LocalEngine, Prompt, ReCheck } from "../core/inference.ts";
 import { calibrate, calibrationFileOf, type Calibration } from "../inference/calibration.ts";
 import { hashFile } from "../inference/hashFile.ts";
 import { promptSchema } from "../inference/messages.ts";
@@ -100,8 +100,8 @@ export async function calibrateModel(options: {
 const boundless = { marginMilli: 1_000_000, fingerprintMilli: 1_000_000, flipsPermille: 1000 };
 
 async function bothWays(
-  a: InferenceEngine,
-  b: InferenceEngine,
+  a: LocalEngine,
+  b: LocalEngine,
   prompt: Prompt,
   signal: AbortSignal | undefined,
 ): Promise<readonly ReCheck[]> {

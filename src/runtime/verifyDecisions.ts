@@ -162,9 +162,12 @@ async function repeat(
       failures.push(`The model writes something else at token ${again.firstDivergence.index}: ${again.why}`);
       return again.verdict;
     }
-    verdict = again.verdict;
+    // One that can't be verified makes the whole unverifiable.
+    if (verdict !== "UNVERIFIABLE") verdict = again.verdict;
   }
   if ("inference" in thought) return verdict;
+  // A server that said so is asked for nothing: its word would stand against its word.
+  if (house.engine.mode === "remote") return "UNVERIFIABLE";
   try {
     await house.engine.infer(
       promptAfter(house, observation, thought.earlier ?? []),

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { BaseError } from "../core/errors.ts";
-import type { Inference, ReCheck, ReExecution, Tolerance } from "../core/inference.ts";
+import type { Inference, LocalInference, ReCheck, ReExecution, Tolerance } from "../core/inference.ts";
 import { readCalibration } from "../inference/calibration.ts";
 import { hashFile } from "../inference/hashFile.ts";
 import { uncalibrated } from "../inference/compareOpinion.ts";
@@ -21,7 +21,7 @@ export class InferenceRecordError extends BaseError {
 
 /** What came of running an inference again, and, where bytes need not be equal, of looking at it in one pass. */
 export type InferenceCheck = {
-  readonly verdict: "EXACT" | "CONSISTENT" | "MISMATCH";
+  readonly verdict: "EXACT" | "CONSISTENT" | "MISMATCH" | "UNVERIFIABLE";
   readonly tokens: number;
   readonly firstDivergence?: {
     readonly index: number;
@@ -104,11 +104,20 @@ export async function verifyInference(
     throw new InferenceRecordError("A script was at work there, not a model: nothing can be run again.", {
       remedy: "Check an inference of a model.",
     });
+  if (!isLocal(inference)) {
+    const { askedModel = inference.model.file, url = "a server" } = inference.remote ?? {};
+    const reExecution = {
+      verdict: "UNVERIFIABLE",
+      tokens: inference.outputTokens.length,
+      why: `${url} was asked for ${askedModel}; what answered there, and how, is its word alone`,
+    } as const;
+    return { ...reExecution, reExecution, reCheck: null };
+  }
   const modelPath = options.model ?? (await bundledIf(inference.model.sha256));
   const engine = await openEngine({
     modelPath,
     sha256: inference.model.sha256,
-    mode: inference.mode,
+    mode: inference.mode === "canonical" ? "canonical" : "fast",
     contextSize: inference.settings.contextSize,
     threads: inference.settings.threads,
     ...(options.signal ? { signal: options.signal } : {}),
@@ -117,7 +126,7 @@ export async function verifyInference(
   try {
     const reExecution = await engine.reExecute(inference, signal);
     const { tokens } = reExecution;
-    if (reExecution.verdict === "EXACT") return { verdict: "EXACT", tokens, reExecution, reCheck: null };
+    if (reExecution.verdict !== "MISMATCH") return { ...reExecution, reExecution, reCheck: null };
     const settled = !reExecution.otherProgram;
     const tolerance =
       options.tolerance ??
@@ -145,6 +154,9 @@ export async function verifyInference(
     await engine.close();
   }
 }
+
+const isLocal = (inference: Inference): inference is LocalInference =>
+  inference.mode !== "remote" && inference.model.sha256 !== null && inference.settings !== null;
 
 async function bundledIf(sha256: string): Promise<string> {
   if (existsSync(bundled) && (await hashFile(bundled)) === sha256) return bundled;

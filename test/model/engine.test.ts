@@ -3,7 +3,7 @@ import { json } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { canonicalize } from "../../src/core/canonical.ts";
-import type { Inference, InferenceEngine } from "../../src/core/inference.ts";
+import type { LocalInference, LocalEngine } from "../../src/core/inference.ts";
 import type { Json } from "../../src/core/json.ts";
 import { inspectModel } from "../../src/inference/inspectModel.ts";
 import { openEngine } from "../../src/inference/openEngine.ts";
@@ -66,9 +66,9 @@ async function session(): Promise<Session> {
   return (await json(program.stdout)) as Session;
 }
 
-let engine: InferenceEngine;
+let engine: LocalEngine;
 let yardstick: Session;
-let recorded: Inference;
+let recorded: LocalInference;
 
 beforeAll(async () => {
   [engine, yardstick] = await Promise.all([openEngine(CLERK), session()]);
@@ -231,7 +231,7 @@ describe("re-executing", () => {
     const second = await openEngine({ ...CLERK, contextSize: 768 });
     try {
       // As it comes back from a file.
-      const read = JSON.parse(JSON.stringify(recorded)) as Inference;
+      const read = JSON.parse(JSON.stringify(recorded)) as LocalInference;
       expect(await second.reExecute(read)).toEqual({
         verdict: "EXACT",
         tokens: recorded.outputTokens.length,

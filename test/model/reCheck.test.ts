@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Inference, InferenceEngine } from "../../src/core/inference.ts";
+import type { LocalInference, LocalEngine } from "../../src/core/inference.ts";
 import { uncalibrated } from "../../src/inference/compareOpinion.ts";
 import { openEngine } from "../../src/inference/openEngine.ts";
 import { CLERK, clerkGrammar, clerkPrompt, failure, GREEDY, LONG_MESSAGE, MESSAGES } from "./clerk.ts";
 
 // One pass over a record instead of a second run (`reCheck`).
 
-let engine: InferenceEngine;
-let recorded: Inference;
+let engine: LocalEngine;
+let recorded: LocalInference;
 beforeAll(async () => {
   engine = await openEngine(CLERK);
   recorded = await engine.infer(clerkPrompt(MESSAGES[0], clerkGrammar), GREEDY);
@@ -42,7 +42,7 @@ describe("an honest record is CONSISTENT to the bit in the same program", () => 
   test("as it comes back from a file, in another process with another context", async () => {
     const second = await openEngine({ ...CLERK, contextSize: 768 });
     try {
-      const read = JSON.parse(JSON.stringify(recorded)) as Inference;
+      const read = JSON.parse(JSON.stringify(recorded)) as LocalInference;
       expect(await second.reCheck(read, exact)).toMatchObject({ verdict: "CONSISTENT" });
     } finally {
       await second.close();
@@ -66,7 +66,7 @@ test("flash attention computes other bits, and is CONSISTENT within the toleranc
 
 describe("what was changed is a MISMATCH", () => {
   /** The verdict and why. */
-  const verdictOn = async (changes: Partial<Inference>) => {
+  const verdictOn = async (changes: Partial<LocalInference>) => {
     const { verdict, why } = await engine.reCheck({ ...recorded, ...changes }, uncalibrated);
     return `${verdict} ${why ?? ""}`;
   };

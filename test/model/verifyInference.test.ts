@@ -3,7 +3,7 @@ import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { Inference, InferenceEngine } from "../../src/core/inference.ts";
+import type { LocalInference, LocalEngine } from "../../src/core/inference.ts";
 import { uncalibrated } from "../../src/inference/compareOpinion.ts";
 import type { Calibration } from "../../src/inference/calibration.ts";
 import { openEngine } from "../../src/inference/openEngine.ts";
@@ -11,8 +11,8 @@ import { verifyInference } from "../../src/runtime/verifyInference.ts";
 import { CLERK, clerkGrammar, clerkPrompt, GREEDY, MESSAGES } from "./clerk.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "bursar-verify-"));
-let engine: InferenceEngine;
-let recorded: Inference;
+let engine: LocalEngine;
+let recorded: LocalInference;
 beforeAll(async () => {
   engine = await openEngine(CLERK);
   recorded = await engine.infer(clerkPrompt(MESSAGES[0], clerkGrammar), GREEDY);
@@ -80,7 +80,7 @@ test("what is no record, or was made with a model that is not here, gets a clear
 });
 
 /** Tokens that are not the best ones here, but nearly: what an honest program with other arithmetic may write. */
-async function nearlyRight(): Promise<Inference> {
+async function nearlyRight(): Promise<LocalInference> {
   const fast = await openEngine({ ...CLERK, mode: "fast" });
   try {
     const prompt = clerkPrompt("hello", "root ::= [a-z ]{24}\n", 40);

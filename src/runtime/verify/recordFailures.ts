@@ -71,7 +71,7 @@ function askedFailures(
   house: House,
   observation: Observation,
   before: readonly Turn[],
-  { prompt: asked, sampling }: Inference,
+  { mode, prompt: asked, sampling }: Inference,
 ): readonly string[] {
   const failures: string[] = [];
   const prompt = promptAfter(house, observation, before);
@@ -79,6 +79,8 @@ function askedFailures(
     failures.push("The model was asked something else than the observation.");
   if (asked.grammar !== prompt.grammar || asked.maxTokens !== prompt.maxTokens)
     failures.push("The model wrote under another grammar or limit than the agent's.");
+  if (mode === "remote" && !same(asked.jsonSchema, prompt.jsonSchema))
+    failures.push("The server was given another form of answers than the agent's.");
   if (!same(sampling, { kind: "greedy" })) failures.push("The model's tokens were not chosen greedily.");
   return failures;
 }

@@ -1,0 +1,55 @@
+import * as z from "zod";
+
+import { maybe, modelEntry, readCompletion, samplingFields } from "./chatCompletions.ts";
+import { byGrammar, type Claims, type Question, type RemoteProfile } from "./profile.ts";
+
+/**
+ * vLLM's OpenAI-compatible server. Fields: vllm/entrypoints/openai/chat_completion/protocol.py (commit 002032ee) and
+ * docs.vllm.ai/en/latest/features/structured_outputs: `structured_outputs.grammar` takes GBNF (xgrammar); before 0.11 it was
+ * `guided_grammar`, gone since 0.12. `return_token_ids` since 0.10.2; older ones pass over what they do not know.
+ */
+export const vllm: RemoteProfile = {
+  name: "vllm",
+  framing: "sse",
+  constraint: byGrammar,
+  async about(ask, model) {
+    const entry = await modelEntry(ask, model);
+    const version = await maybe(async () => versionSchema.parse(await ask.get("/version")).version);
+    return { ...entry, ...(version === undefined ? {} : { server: `vLLM ${version}` }) };
+  },
+  prepare: (question, _ask, claims) =>
+    Promise.resolve({ path: "/v1/chat/completions", body: bodyOf(question, claims) }),
+  read: readCompletion,
+  isTooLong: (said) =>
+    /maximum context length|max_model_len|longer than the maximum model length/i.test(said),
+};
+
+const versionSchema = z.object({ version: z.string().max(64) });
+
+function bodyOf(question: Question, claims: Claims): object {
+  const { grammar, maxTokens, messages } = question.prompt;
+  return {
+    model: question.model,
+    messages,
+    max_tokens: maxTokens,
+    ...samplingFields(question),
+    ...(question.sampling.kind === "sampled" ? { top_k: question.sampling.topK } : {}),
+    // Without them the generation_config.json of the model's repository decides (`--generation-config`).
+    repetition_penalty: 1,
+    min_p: 0,
+    ...(grammar === null
+      ? {}
+      : isBefore011(claims["server"])
+        ? { guided_grammar: grammar }
+        : { structured_outputs: { grammar } }),
+    return_token_ids: true,
+    ...(question.logprobs ? { logprobs: true, top_logprobs: 0 } : {}),
+    stream: true,
+    stream_options: { include_usage: true },
+  };
+}
+
+function isBefore011(server: string | undefined): boolean {
+  const [, major, minor] = /^vLLM (\d+)\.(\d+)/.exec(server ?? "") ?? [];
+  return major === "0" && Number(minor) < 11;
+}
