@@ -84,7 +84,7 @@ function tell(event: RuntimeEvent, json: boolean): void {
   else if (event.kind === "opening") process.stderr.write(`opening ${event.what}\n`);
   else if (event.kind === "ready")
     process.stderr.write(
-      `ready: ${event.engine.model.file} on ${event.engine.runtime.backend}, ${event.engine.mode} mode; account ${event.account}${event.resumed ? "; going on with a decision that was cut off" : ""}\n`,
+      `ready: ${event.engine.model.file} on ${event.engine.runtime.backend}, ${event.engine.mode} mode${event.engine.mode === "remote" ? " (UNVERIFIABLE: a server's word)" : ""}; account ${event.account}${event.resumed ? "; going on with a decision that was cut off" : ""}\n`,
     );
   else if (event.kind === "waiting") process.stderr.write(`waiting: ${event.error.shortMessage}\n`);
   else if (event.kind === "unusable")
@@ -93,5 +93,5 @@ function tell(event: RuntimeEvent, json: boolean): void {
 
 function inWords(report: DecisionReport): string {
   const why = report.reasons[0] ? `: ${report.reasons[0].words}` : "";
-  return `${report.sequence}  ${report.trigger.label}  ${actionWords(report.action)}  → ${report.outcome}${report.receipt ? ` in ${report.receipt.transaction}` : why}`;
+  return `${report.sequence}  ${report.trigger.label}  ${actionWords(report.action)}  → ${report.outcome}${report.unverifiable ? " (thought by a server, UNVERIFIABLE)" : ""}${report.receipt ? ` in ${report.receipt.transaction}` : why}`;
 }

@@ -1,5 +1,4 @@
 import * as z from "zod";
-import { isJsonObject, type JsonObject } from "../core/json.ts";
 import { InvalidRequestError } from "./errors.ts";
 import { schemaGrammar } from "./schemaGrammar.ts";
 
@@ -29,17 +28,10 @@ const MOST_NAMES = 256;
  * {"action":"transfer","to":"acme","amount":"42.50","token":"USDC","reference":"INV-1042"}
  * {"action":"hold","reason":"unclear"}
  */
-export const actionGrammar = (options: ActionGrammarOptions): string => schemaGrammar(answersOf(options));
+export const actionGrammar = (options: ActionGrammarOptions): string => schemaGrammar(actionAnswers(options));
 
-/** JSON Schema of the same answers, for servers that take no grammar. It leaves out what JSON Schema can't say: order and white space. */
-export function actionJsonSchema(options: ActionGrammarOptions): JsonObject {
-  const { $schema: _, ...schema } = z.toJSONSchema(answersOf(options));
-  if (!isJsonObject(schema))
-    throw new InvalidRequestError("the answers have no JSON Schema of integers and text");
-  return schema;
-}
-
-function answersOf(options: ActionGrammarOptions): z.ZodType {
+/** The answers themselves. */
+export function actionAnswers(options: ActionGrammarOptions): z.ZodType {
   const payees = names("payee", options.payees);
   const tokens = names("token", options.tokens);
   const reasons = names("hold reason", options.holdReasons);

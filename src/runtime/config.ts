@@ -2,23 +2,15 @@ import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 
-import { getAddress, isAddress, type Address, type Hex } from "viem";
+import { getAddress, isAddress, type Address } from "viem";
 import * as z from "zod";
 
-import { BaseError } from "../core/errors.ts";
-import { requireModel } from "../inference/modelStore.ts";
+import { ConfigError } from "./configError.ts";
+import { modelSchema, resolveModel, type EngineConfig } from "./modelConfig.ts";
 
-/** The configuration file is missing or has a mistake. */
-export class ConfigError extends BaseError {
-  override readonly name = "ConfigError";
-}
+export { ConfigError };
 
 const keystore = { keystore: z.string().min(1), passwordFile: z.string().min(1).optional() };
-
-const sha256 = z
-  .string()
-  .regex(/^0x[0-9a-f]{64}$/, "has to be 0x and 64 lower-case hex digits")
-  .transform((text) => text as Hex);
 
 const schema = z.strictObject({
   chain: z.strictObject({
@@ -44,38 +36,13 @@ const schema = z.strictObject({
     z.strictObject({ kind: z.literal("own"), ...keystore }),
     z.strictObject({ kind: z.literal("rpc"), url: z.url({ protocol: /^https?$/ }) }),
   ]),
-  model: z
-    .strictObject({
-      file: z.string().min(1).optional(),
-      sha256: sha256.optional(),
-      /** A model of the store instead of a file; its manifest knows the hash. */
-      name: z.string().min(1).optional(),
-      store: z.string().min(1).optional(),
-      mode: z.enum(["auto", "canonical", "fast"]).default("auto"),
-      contextSize: z.int().min(64).max(1_000_000).default(1024),
-      threads: z.int().min(1).max(256).default(1),
-    })
-    .check(({ value, issues }) => {
-      const issue = (path: string, message: string) =>
-        issues.push({ code: "custom", path: [path], message, input: value });
-      if (value.name === undefined) {
-        if (value.file === undefined) issue("file", "has to be given, or a name of the store");
-        if (value.sha256 === undefined) issue("sha256", "has to be given with a file");
-        if (value.store !== undefined) issue("store", "is only for models that are named");
-      } else if (value.file !== undefined) issue("file", "is not for models that are named");
-    }),
+  model: modelSchema,
   /** Folder of the journal. */
   state: z.string().min(1),
 });
 
 /** What an operator configures, with every path absolute. Holds no secret: passwords and keys stay in their files. */
-export type Config = Omit<Written, "model"> & {
-  readonly model: Pick<Written["model"], "mode" | "contextSize" | "threads"> & {
-    readonly file: string;
-    readonly sha256: Hex;
-  };
-};
-type Written = z.infer<typeof schema>;
+export type Config = Omit<z.infer<typeof schema>, "model"> & { readonly model: EngineConfig };
 
 /** Where models are kept when nobody says otherwise: `$BURSAR_HOME/models`, or `.bursar/models` in the home folder. */
 export const modelFolder = (): string =>
@@ -136,21 +103,7 @@ export async function readConfig(file: string): Promise<Config> {
               : { passwordFile: at(config.bundler.passwordFile) }),
           }
         : config.bundler,
-    model: await modelOf(config.model, at),
+    model: await resolveModel(config.model, at, modelFolder()),
     state: at(config.state),
   });
-}
-
-async function modelOf(
-  { file, name, store, sha256: given, ...rest }: Written["model"],
-  at: (path: string) => string,
-): Promise<Config["model"]> {
-  if (file !== undefined && given !== undefined) return { file: at(file), sha256: given, ...rest };
-  const { path, manifest } = await requireModel(store === undefined ? modelFolder() : at(store), name ?? "");
-  if (given !== undefined && given !== manifest.sha256)
-    throw new ConfigError("The model of that name is not the one that the configuration means.", {
-      remedy: "Correct the configuration's sha256, or name another model.",
-      facts: { name, configured: given, stored: manifest.sha256 },
-    });
-  return { file: path, sha256: manifest.sha256, ...rest };
 }

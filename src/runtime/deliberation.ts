@@ -8,7 +8,8 @@ import type { Json, JsonObject } from "../core/json.ts";
 import type { Fact, Observation, Provenance } from "../core/observation.ts";
 import { answerShapes, isActing } from "../agents/answers.ts";
 import { fence } from "../agents/fence.ts";
-import { actionGrammar } from "../inference/grammar.ts";
+import { actionAnswers } from "../inference/grammar.ts";
+import { jsonSchemaOf } from "../inference/jsonSchemaOf.ts";
 import { schemaGrammar } from "../inference/schemaGrammar.ts";
 import type { CompiledPolicy } from "../policy/compile.ts";
 import { candidateAmounts, referencesIn } from "../policy/occurrences.ts";
@@ -54,7 +55,7 @@ export function promptAfter(asked: Asked, observation: Observation, turns: reado
         { role: "user" as const, content: replyTo(turn) },
       ]),
     ],
-    grammar: prompt.grammar ?? grammarOf(agent, policy, observation, mayLookUp),
+    ...(prompt.grammar === null ? formOf(answersOf(agent, policy, observation, mayLookUp)) : {}),
   };
 }
 
@@ -66,15 +67,22 @@ function replyTo(turn: Turn): string {
   return fence(tool, fact);
 }
 
-/**
- * GBNF of what an agent may write.
- *
- * @throws InvalidRequestError for a schema that no grammar can hold
- */
-function grammarOf(agent: Agent, policy: CompiledPolicy, observation: Observation, tools: boolean): string {
-  if (isActing(agent)) return actingGrammar(agent, tools);
+/** The form of an answer, for engines that take a grammar and for those that take a schema. */
+function formOf(answers: z.ZodType): Pick<Prompt, "grammar" | "jsonSchema"> {
+  const jsonSchema = jsonSchemaOf(answers);
+  return { grammar: schemaGrammar(answers), ...(jsonSchema ? { jsonSchema } : {}) };
+}
+
+/** What an agent may write. */
+function answersOf(
+  agent: Agent,
+  policy: CompiledPolicy,
+  observation: Observation,
+  tools: boolean,
+): z.ZodType {
+  if (isActing(agent)) return z.union(answerShapes(agent, tools));
   const message = observation.facts["mail.text"]?.value;
-  return actionGrammar({
+  return actionAnswers({
     payees: policy.payees.map((payee) => payee.name),
     tokens: policy.limits.map((limit) => limit.token.symbol),
     holdReasons,

@@ -10,7 +10,6 @@ import { readDecimals } from "../chain/readDecimals.ts";
 import type { Agent } from "../core/agent.ts";
 import { BaseError } from "../core/errors.ts";
 import type { InferenceEngine } from "../core/inference.ts";
-import { openEngine, type OpenEngineOptions } from "../inference/openEngine.ts";
 import { openJournal } from "../journal/openJournal.ts";
 import { compilePolicy } from "../policy/compile.ts";
 import { parsePolicy } from "../policy/parse.ts";
@@ -21,6 +20,7 @@ import { ConfigError, type Config } from "./config.ts";
 import { runNext, type Passage } from "./corridor.ts";
 import { actingGrammar } from "./deliberation.ts";
 import type { House } from "./house.ts";
+import { openModel } from "./openModel.ts";
 import { readCarriedSignatures } from "./ownerSignatures.ts";
 import { passwordFor, readText } from "./password.ts";
 import { requireDrivable } from "./requireDrivable.ts";
@@ -114,7 +114,11 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<Runtime>
     await requireSignatures(chain, config.account, policy, ownerSignatures);
 
     emit({ kind: "opening", what: "model" });
-    const engine = await openEngine(engineOptions(options));
+    const engine = await openModel(config.model, {
+      onProgress: (event) =>
+        emit({ kind: "model", phase: event.phase, fraction: "fraction" in event ? event.fraction : null }),
+      signal,
+    });
     closers.push(() => engine.close());
 
     const house: House = {
@@ -193,19 +197,6 @@ function runtimeOf(
 
 async function closeAll(closers: (() => void | Promise<void>)[]): Promise<void> {
   for (const close of closers.splice(0).reverse()) await close();
-}
-
-function engineOptions({ config, onEvent, signal }: OpenRuntimeOptions): OpenEngineOptions {
-  return {
-    modelPath: config.model.file,
-    sha256: config.model.sha256,
-    mode: config.model.mode,
-    contextSize: config.model.contextSize,
-    threads: config.model.threads,
-    onProgress: (event) =>
-      onEvent?.({ kind: "model", phase: event.phase, fraction: "fraction" in event ? event.fraction : null }),
-    ...(signal ? { signal } : {}),
-  };
 }
 
 async function openBundler(

@@ -44,6 +44,8 @@ export type DecisionReport = {
   /** Over all its inferences. */
   readonly thinkingMs: number | null;
   readonly tokens: { readonly prompt: number; readonly output: number } | null;
+  /** A server thought: nobody can check that the model said this. */
+  readonly unverifiable: boolean;
   /** Present where an operation reached the chain. */
   readonly receipt: Extract<Receipt, { transaction: Hex }> | null;
 };
@@ -108,10 +110,15 @@ export function reportOf(journal: JournalDatabase, decision: DecisionRow): Decis
     tokens:
       inferences.length > 0
         ? {
-            prompt: sum(({ promptTokens }) => promptTokens.length),
-            output: sum(({ outputTokens }) => outputTokens.length),
+            prompt: sum(
+              ({ promptTokens, remote }) => promptTokens.length || (remote?.usage.promptTokens ?? 0),
+            ),
+            output: sum(
+              ({ outputTokens, remote }) => outputTokens.length || (remote?.usage.outputTokens ?? 0),
+            ),
           }
         : null,
+    unverifiable: inferences.some(({ mode }) => mode === "remote"),
     receipt: receipt && receipt.outcome !== "expired" ? receipt : null,
   };
 }

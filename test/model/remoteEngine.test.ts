@@ -8,7 +8,8 @@ import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import type { InferenceEngine, LocalEngine } from "../../src/core/inference.ts";
-import { actionJsonSchema } from "../../src/inference/grammar.ts";
+import { actionAnswers } from "../../src/inference/grammar.ts";
+import { jsonSchemaOf } from "../../src/inference/jsonSchemaOf.ts";
 import { openEngine } from "../../src/inference/openEngine.ts";
 import { openRemoteEngine } from "../../src/inference/remote/openRemoteEngine.ts";
 import { verifyInference } from "../../src/runtime/verifyInference.ts";
@@ -28,11 +29,13 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-const jsonSchema = actionJsonSchema({
-  payees: PAYEES,
-  tokens: ["USDC", "DAI", "ETH"],
-  holdReasons: ["not-a-bill", "unknown-payee", "unclear"],
-});
+const jsonSchema = jsonSchemaOf(
+  actionAnswers({
+    payees: PAYEES,
+    tokens: ["USDC", "DAI", "ETH"],
+    holdReasons: ["not-a-bill", "unknown-payee", "unclear"],
+  }),
+)!;
 
 describe.each(["llama-server", "vllm", "sglang", "ollama", "openai"] as const)("%s", (dialect: Dialect) => {
   let server: InferenceServer;

@@ -14,6 +14,7 @@ import type { StepSignal } from "../decisionMachine.ts";
 import { allowedDeed, type Deed } from "../deed.ts";
 import type { Thought, Turn } from "../deliberation.ts";
 import type { Step, StepContext } from "../house.ts";
+import { remoteFields, unverifiableFields } from "./remoteFields.ts";
 
 /** What sealing hands on: the leaf, and the tree that ends with it. */
 export type Sealed = {
@@ -112,6 +113,7 @@ function thoughtFields(thought: Thought): RecordFields {
   return {
     ...("tooLong" in thought ? { "output.tooLong": thought.tooLong } : inferenceFields(thought.inference)),
     ...(thought.earlier ? { "inference.earlier": thought.earlier.map(turnFields) } : {}),
+    ...unverifiableFields(thought),
   };
 }
 
@@ -144,5 +146,6 @@ export function inferenceFields(inference: Inference): RecordFields {
     "output.text": sha256Hex(inference.text),
     "output.stopReason": inference.stopReason,
     "inference.fingerprints": sha256Hex(canonicalize(inference.fingerprints)),
+    ...remoteFields(inference),
   };
 }

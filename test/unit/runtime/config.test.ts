@@ -162,4 +162,21 @@ describe("readConfig", () => {
       /^The configuration file is not JSON.\nCorrect it and start again.\n/,
     );
   });
+
+  it("takes a server in the file's place, with the path of its key", async () => {
+    const remote = { url: "https://models.example/v1", profile: "vllm", model: "qwen" };
+    expect((await read({ ...right, model: { remote } })).model).toEqual({
+      remote: { ...remote, allowHttp: false, deadlineMs: 60_000 },
+    });
+    const more = { ...remote, apiKeyFile: "key", contextSize: 8192, deadlineMs: 5000, logprobs: false };
+    expect((await read({ ...right, model: { remote: more } })).model).toEqual({
+      remote: { ...more, allowHttp: false, apiKeyFile: join(folder, "key") },
+    });
+    expect(await said({ ...right, model: { ...right.model, remote } })).toMatch(
+      /2 mistakes[^]*model\.file: +is not for a remote[^]*model\.sha256: +is not for a remote/,
+    );
+    expect(await said({ ...right, model: { remote: { ...remote, profile: "mine", apiKey: "sk" } } })).toMatch(
+      /model\.remote\.profile[^]*Unrecognized key: "apiKey"/,
+    );
+  });
 });

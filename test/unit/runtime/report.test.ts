@@ -60,6 +60,7 @@ describe("reportOf", () => {
       turns: [],
       thinkingMs: 42,
       tokens: { prompt: 3, output: 2 },
+      unverifiable: false,
       receipt,
     });
   });

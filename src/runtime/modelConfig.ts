@@ -1,0 +1,99 @@
+import type { Hex } from "viem";
+import * as z from "zod";
+
+import { requireModel } from "../inference/modelStore.ts";
+import { profileNames } from "../inference/remote/profiles.ts";
+import { ConfigError } from "./configError.ts";
+
+/** Where the model thinks: in a child process of ours, from a file; or on a server. */
+export type LocalModel = {
+  readonly file: string;
+  readonly sha256: Hex;
+  readonly mode: "auto" | "canonical" | "fast";
+  readonly contextSize: number;
+  readonly threads: number;
+};
+export type RemoteModel = { readonly remote: z.infer<typeof remoteSchema> };
+export type EngineConfig = LocalModel | RemoteModel;
+
+const sha256 = z
+  .string()
+  .regex(/^0x[0-9a-f]{64}$/, "has to be 0x and 64 lower-case hex digits")
+  .transform((text) => text as Hex);
+
+const remoteSchema = z
+  .strictObject({
+    url: z.url({ protocol: /^https?$/ }),
+    profile: z.enum(profileNames),
+    /** The name by which the server knows the model. */
+    model: z.string().min(1).max(256),
+    /** Holds the key and nothing else. */
+    apiKeyFile: z.string().min(1).exactOptional(),
+    /** Plain http to another machine. */
+    allowHttp: z.boolean().default(false),
+    /** Context to ask for, where the client says it (Ollama). */
+    contextSize: z.int().min(64).max(10_000_000).exactOptional(),
+    logprobs: z.boolean().exactOptional(),
+    /** For one inference, in milliseconds. */
+    deadlineMs: z.int().min(100).max(3_600_000).default(60_000),
+  })
+  .readonly();
+
+const localKeys = ["file", "sha256", "name", "store", "mode", "contextSize", "threads"] as const;
+
+/** As it is written. */
+export const modelSchema = z
+  .strictObject({
+    remote: remoteSchema.optional(),
+    file: z.string().min(1).optional(),
+    sha256: sha256.optional(),
+    /** A model of the store instead of a file; its manifest knows the hash. */
+    name: z.string().min(1).optional(),
+    store: z.string().min(1).optional(),
+    mode: z.enum(["auto", "canonical", "fast"]).optional(),
+    contextSize: z.int().min(64).max(1_000_000).optional(),
+    threads: z.int().min(1).max(256).optional(),
+  })
+  .check(({ value, issues }) => {
+    const issue = (path: string, message: string) =>
+      issues.push({ code: "custom", path: [path], message, input: value });
+    if (value.remote) {
+      for (const key of localKeys) if (value[key] !== undefined) issue(key, "is not for a remote");
+    } else if (value.name === undefined) {
+      if (value.file === undefined) issue("file", "has to be given, or a name of the store");
+      if (value.sha256 === undefined) issue("sha256", "has to be given with a file");
+      if (value.store !== undefined) issue("store", "is only for models that are named");
+    } else if (value.file !== undefined) issue("file", "is not for models that are named");
+  });
+
+/**
+ * With its paths absolute, and the file of a named model.
+ *
+ * @throws ConfigError when the model of that name is another one, and what the store throws
+ */
+export async function resolveModel(
+  { file, name, store, sha256: given, remote, ...rest }: z.infer<typeof modelSchema>,
+  at: (path: string) => string,
+  modelFolder: string,
+): Promise<EngineConfig> {
+  if (remote)
+    return {
+      remote: {
+        ...remote,
+        ...(remote.apiKeyFile === undefined ? {} : { apiKeyFile: at(remote.apiKeyFile) }),
+      },
+    };
+  const how = {
+    mode: rest.mode ?? "auto",
+    contextSize: rest.contextSize ?? 1024,
+    threads: rest.threads ?? 1,
+  } as const;
+  if (file !== undefined && given !== undefined) return { file: at(file), sha256: given, ...how };
+  const { path, manifest } = await requireModel(store === undefined ? modelFolder : at(store), name ?? "");
+  if (given !== undefined && given !== manifest.sha256)
+    throw new ConfigError("The model of that name is not the one that the configuration means.", {
+      remedy: "Correct the configuration's sha256, or name another model.",
+      facts: { name, configured: given, stored: manifest.sha256 },
+    });
+  return { file: path, sha256: manifest.sha256, ...how };
+}
