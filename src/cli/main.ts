@@ -5,6 +5,7 @@ import { defineCommand, renderUsage, runCommand } from "citty";
 
 import { BaseError } from "../core/errors.ts";
 import { chainCommand } from "./chain.ts";
+import { commandCommands } from "./command.ts";
 import { keystoreCommand } from "./keystore.ts";
 import { modelCommand } from "./model.ts";
 import { policyCommand } from "./policy.ts";
@@ -21,6 +22,7 @@ const main = defineCommand({
   // Each command loads what it needs when it runs: `bursar --help` answers without viem or the model's binding.
   subCommands: {
     run: runAgentCommand,
+    ...commandCommands,
     policy: policyCommand,
     verify: verifyCommand,
     model: modelCommand,

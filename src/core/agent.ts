@@ -7,15 +7,45 @@ import type { Observation, Provenance } from "./observation.ts";
 import type { Call } from "./operation.ts";
 
 /** Where an agent's Triggers come from. Data, so that a declaration stays a declaration. */
-export type TriggerSource = {
-  readonly kind: "mailFolder";
-  /** Folder of RFC 822 files (`*.eml`), relative to the agent's file. */
-  readonly folder: string;
-  /** Operator's mail settings (trusted servers, pinned DKIM keys), relative to the agent's file. */
-  readonly settings: string;
-  /** Longest excerpt of a mail that the model reads, in characters. */
-  readonly excerptCharacters: number;
-};
+export type TriggerSource =
+  | {
+      readonly kind: "mailFolder";
+      /** Folder of RFC 822 files (`*.eml`), relative to the agent's file. */
+      readonly folder: string;
+      /** Operator's mail settings (trusted servers, pinned DKIM keys), relative to the agent's file. */
+      readonly settings: string;
+      /** Longest excerpt of a mail that the model reads, in characters. */
+      readonly excerptCharacters: number;
+    }
+  | {
+      readonly kind: "interval";
+      /** Whole seconds, counted from the Unix epoch on: 3600 is every full hour. */
+      readonly everySeconds: number;
+    }
+  | {
+      readonly kind: "cron";
+      /** Five or six fields, e.g. `"0 9 * * 1-5"`. */
+      readonly expression: string;
+      /** IANA name; UTC when not given. */
+      readonly timezone?: string;
+    }
+  | {
+      readonly kind: "chainEvent";
+      /** Names it: the same name goes on where it stopped, another one begins at the newest block. */
+      readonly name: string;
+      readonly contract: Address;
+      /** The event as Solidity writes it, `"event Transfer(address indexed from, address indexed to, uint256 value)"`. */
+      readonly event: string;
+      /** Values of indexed arguments, by their names. */
+      readonly where?: Readonly<Record<string, string | bigint | boolean>>;
+    }
+  | {
+      readonly kind: "webhook";
+      /** The last part of the path, `/hooks/<agent>/<name>`. */
+      readonly name: string;
+      /** File with the shared secret (`whsec_…`, Standard Webhooks), relative to the agent's file. */
+      readonly secretFile: string;
+    };
 
 /** What an action's code may look at: the policy's words and the frozen Observation. Nothing that changes. */
 export type Desk = {

@@ -1,6 +1,6 @@
 import type { JsonObject } from "./json.ts";
 
-export type TriggerKind = "mail" | "clock" | "chainEvent" | "operator" | "wallet";
+export type TriggerKind = "mail" | "clock" | "chainEvent" | "webhook" | "operator" | "wallet";
 
 /** Why an agent wakes: one thing that happened, named so that it wakes the agent once, whatever restarts in between. */
 export type Trigger = {

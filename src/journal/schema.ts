@@ -30,6 +30,14 @@ create table if not exists trigger_ (
 ) strict;
 create index if not exists trigger_waiting on trigger_ (agent, position) where decision is null;
 
+-- How far each source of triggers has been read: unix seconds, or a block.
+create table if not exists cursor_ (
+  agent text not null,
+  source text not null,
+  position integer not null,
+  primary key (agent, source)
+) strict, without rowid;
+
 -- The life of one decision: a machine's snapshot and nothing else.
 create table if not exists decision (
   id text primary key,

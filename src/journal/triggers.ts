@@ -21,11 +21,45 @@ export function knowsTrigger(database: JournalDatabase, dedupeId: string): boole
 
 /** Takes a Trigger in, durably, once. Returns false when it was known already. */
 export function addTrigger(database: JournalDatabase, agent: string, trigger: Trigger): boolean {
-  return database.atomically(() => {
-    if (knowsTrigger(database, trigger.dedupeId)) return false;
-    insertTrigger(database, agent, trigger);
-    return true;
+  return database.atomically(() => insertNew(database, agent, trigger));
+}
+
+function insertNew(database: JournalDatabase, agent: string, trigger: Trigger): boolean {
+  if (knowsTrigger(database, trigger.dedupeId)) return false;
+  insertTrigger(database, agent, trigger);
+  return true;
+}
+
+/**
+ * Takes in what a source had to say up to a position, and keeps the position, in one transaction: cut off in between, the source
+ * is read again from the old one, and what was taken in already is known.
+ */
+export function addUpTo(
+  database: JournalDatabase,
+  agent: string,
+  source: string,
+  position: number,
+  triggers: readonly Trigger[],
+): void {
+  database.atomically(() => {
+    for (const trigger of triggers) insertNew(database, agent, trigger);
+    database.run("insert or replace into cursor_ values (?, ?, ?)", agent, source, position);
   });
+}
+
+/** How far a source has been read; undefined: never. */
+export function cursorOf(database: JournalDatabase, agent: string, source: string): number | undefined {
+  const row = database.get("select position from cursor_ where agent = ? and source = ?", agent, source);
+  return row && Number(row["position"]);
+}
+
+/** How many triggers of an agent wait for a decision. */
+export function countWaiting(database: JournalDatabase, agent: string): number {
+  const row = database.get(
+    "select count(*) as waiting from trigger_ where agent = ? and decision is null",
+    agent,
+  );
+  return Number(row?.["waiting"] ?? 0);
 }
 
 function insertTrigger(database: JournalDatabase, agent: string, trigger: Trigger): void {

@@ -1,4 +1,4 @@
-import { dirname, join, resolve } from "node:path";
+import { join } from "node:path";
 
 import { zeroAddress, type Hex } from "viem";
 
@@ -11,6 +11,7 @@ import type { Agent } from "../core/agent.ts";
 import { BaseError } from "../core/errors.ts";
 import type { InferenceEngine } from "../core/inference.ts";
 import { openJournal } from "../journal/openJournal.ts";
+import { isPaused } from "../journal/pauses.ts";
 import { compilePolicy } from "../policy/compile.ts";
 import { parsePolicy } from "../policy/parse.ts";
 import { registryOf } from "../policy/registry.ts";
@@ -29,7 +30,9 @@ import { requireWholeJournal } from "./requireWholeJournal.ts";
 import { reportOf, type DecisionReport } from "./report.ts";
 import { steps } from "./steps/index.ts";
 import { verifyDecisions, type DecisionCheck, type Verification } from "./verifyDecisions.ts";
-import { watchMailFolder, type MailWatcher } from "./triggers/mailFolder.ts";
+import { watchCommands } from "./triggers/commands.ts";
+import { openWatchers } from "./triggers/openWatchers.ts";
+import type { Watcher } from "./triggers/watcher.ts";
 
 /** What a running agent tells: progress while things load, then one report a decision. */
 export type RuntimeEvent =
@@ -44,6 +47,8 @@ export type RuntimeEvent =
   | { readonly kind: "unusable"; readonly file: string; readonly error: BaseError }
   /** Something outside does not answer; it is tried again. */
   | { readonly kind: "waiting"; readonly error: BaseError }
+  /** The operator has paused the agent: triggers are taken in, nothing is decided. */
+  | { readonly kind: "paused" }
   | { readonly kind: "decision"; readonly report: DecisionReport };
 
 export type OpenRuntimeOptions = {
@@ -135,14 +140,23 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<Runtime>
       randomSecret,
       sleep,
     };
-    const watchers = await openWatchers(options, house);
+    const commands = watchCommands({ agent: agent.name, journal, state: config.state });
+    const watchers = await openWatchers({
+      agent,
+      agentFile: options.agentFile,
+      journal,
+      chain,
+      webhooks: config.webhooks,
+      onUnusable: (file, error) => emit({ kind: "unusable", file, error }),
+    });
+    for (const watcher of watchers) if (watcher.close) closers.push(() => watcher.close!());
     emit({
       kind: "ready",
       engine,
       account: config.account,
       resumed: journal.get("select 1 as one from decision where done = 0 limit 1") !== undefined,
     });
-    return runtimeOf(options, house, watchers, signal, closers);
+    return runtimeOf(options, house, { commands, watchers }, signal, closers);
   } catch (error) {
     await closeAll(closers);
     throw error;
@@ -152,16 +166,24 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<Runtime>
 function runtimeOf(
   options: OpenRuntimeOptions,
   house: House,
-  watchers: readonly MailWatcher[],
+  { commands, watchers }: { readonly commands: Watcher; readonly watchers: readonly Watcher[] },
   signal: AbortSignal,
   closers: (() => void | Promise<void>)[],
 ): Runtime {
   let anchoredAtMs = now();
+  const { agent, journal } = house;
+  /** Before each decision: a pause holds from the next one on. */
+  const mayDecide = async (): Promise<boolean> => {
+    await commands.scan();
+    return !signal.aborted && !isPaused(journal, agent.name);
+  };
+  let told = false;
   const runtime: Runtime = {
     house,
     async runUntilIdle() {
       for (const watcher of watchers) await watcher.scan();
-      while (!signal.aborted) {
+      while (await mayDecide()) {
+        told = false;
         const decision = await runNext({
           house,
           steps,
@@ -171,6 +193,9 @@ function runtimeOf(
         if (!decision) return;
         options.onEvent?.({ kind: "decision", report: reportOf(house.journal, decision) });
       }
+      if (signal.aborted || told) return;
+      told = true;
+      options.onEvent?.({ kind: "paused" });
     },
     anchor: () => anchorDecisions(house),
     verify: (verifyOptions = {}) => verifyDecisions(house, { ...verifyOptions, signal }),
@@ -207,21 +232,4 @@ async function openBundler(
   if (bundler.kind === "rpc") return { bundler: rpcBundler(chain, bundler.url), purse: null };
   const purse = await openKeystore(bundler.keystore, await passwordFor(bundler, options.askPassword));
   return { bundler: ownBundler(chain, { executor: purse }), purse };
-}
-
-function openWatchers(options: OpenRuntimeOptions, house: House): Promise<readonly MailWatcher[]> {
-  const base = dirname(resolve(options.agentFile));
-  return Promise.all(
-    options.agent.triggers.map((source) =>
-      watchMailFolder({
-        agent: options.agent.name,
-        journal: house.journal,
-        source,
-        folder: resolve(base, source.folder),
-        settingsFile: resolve(base, source.settings),
-        now,
-        onUnusable: (file, error) => options.onEvent?.({ kind: "unusable", file, error }),
-      }),
-    ),
-  );
 }

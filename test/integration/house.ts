@@ -62,11 +62,12 @@ export async function decideAll(
   options: DecideOptions = {},
 ): Promise<readonly DecisionReport[]> {
   const { agent } = house;
-  const [source] = agent.triggers;
+  const source = agent.triggers.find(({ kind }) => kind === "mailFolder");
+  if (source?.kind !== "mailFolder") throw new Error("The agent of a test house reads mail.");
   const watcher = await watchMailFolder({
     agent: agent.name,
     journal: house.journal,
-    source: source!,
+    source,
     folder: join(state, "inbox"),
     settingsFile: join(state, "mail.json"),
     now,

@@ -132,6 +132,8 @@ export function claimAt(blockTimestamp: number): {
 
 function circumstancesOf(house: House, deed: Deed, observation: Observation): Circumstances {
   const fact = (name: string) => observation.facts[name]?.value;
+  // Nobody has to vouch for a clock, and a webhook's signature was checked at the door.
+  const mailed = fact("trigger.kind") === "mail";
   const authenticated = fact("mail.authenticated") === true;
   const sender = {
     authenticated,
@@ -145,14 +147,14 @@ function circumstancesOf(house: House, deed: Deed, observation: Observation): Ci
     const done = earlier.find(({ reference }) => reference === bill?.reference);
     return {
       // Whether a payee writes is a question for payments; who writes at all is one for everything.
-      sender: authenticated ? null : sender,
+      sender: mailed && !authenticated ? sender : null,
       source: null,
       earlier: done ? { kind: "same", words: `This was done before: ${done.words}.` } : null,
     };
   }
   const source = fact("mail.text");
   return {
-    sender,
+    sender: mailed ? sender : null,
     source: typeof source === "string" ? source : null,
     earlier: findEarlier(bill!, earlier),
   };

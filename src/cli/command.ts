@@ -1,0 +1,52 @@
+import { defineCommand } from "citty";
+
+const args = {
+  state: { type: "string", description: "The agent's state folder; from the configuration when not given." },
+  config: { type: "string", description: "Configuration file.", default: "bursar.json" },
+  json: { type: "boolean", description: "One JSON document on stdout.", default: false },
+} as const;
+
+/** How long a running agent may take to answer; between two decisions it looks at once. */
+const waitMs = 5000;
+
+const pauseCommand = commandOf("pause", "Stops new decisions; the one under way is finished, triggers wait.");
+const resumeCommand = commandOf("resume", "Lets a paused agent decide again.");
+
+const tellCommand = defineCommand({
+  meta: { name: "tell", description: "Wakes a running agent with words of the operator." },
+  args: {
+    text: { type: "positional", description: "What to tell it.", required: true },
+    ...args,
+  },
+  run: ({ args: given }) => send({ command: "tell", text: given.text }, given),
+});
+
+export const commandCommands = { pause: pauseCommand, resume: resumeCommand, tell: tellCommand };
+
+function commandOf(command: "pause" | "resume", description: string) {
+  return defineCommand({
+    meta: { name: command, description },
+    args,
+    run: ({ args: given }) => send({ command }, given),
+  });
+}
+
+type Given = { readonly state?: string | undefined; readonly config: string; readonly json: boolean };
+
+async function send(
+  command: { readonly command: "tell"; readonly text: string } | { readonly command: "pause" | "resume" },
+  { config, json, state }: Given,
+): Promise<void> {
+  const [{ sendToAgent }, { readConfig }] = await Promise.all([
+    import("../runtime/sendToAgent.ts"),
+    import("../runtime/config.ts"),
+  ]);
+  const taken = await sendToAgent(state ?? (await readConfig(config)).state, command, waitMs);
+  process.stdout.write(
+    json
+      ? `${JSON.stringify({ ...command, taken })}\n`
+      : taken
+        ? "Taken in.\n"
+        : "Left for the agent: it is busy with a decision or does not run now, and takes it in before the next one.\n",
+  );
+}

@@ -1,0 +1,71 @@
+import type { TriggerSource } from "../../core/agent.ts";
+import type { Fact } from "../../core/observation.ts";
+import type { Trigger } from "../../core/trigger.ts";
+import { finalBlock, type Chain } from "../../chain/connectChain.ts";
+import { eventLogs, readEvent, type EventLog } from "../../chain/eventLogs.ts";
+import type { JournalDatabase } from "../../journal/openJournal.ts";
+import { addUpTo, cursorOf } from "../../journal/triggers.ts";
+import type { Watcher } from "./watcher.ts";
+
+/**
+ * Wakes an agent by an event of a contract, once it is final. Known by its transaction and its place in there, so a reorganisation
+ * that moves the transaction to another block wakes nobody twice. Begins at the final block of the first start.
+ *
+ * @throws EventDeclarationError
+ */
+export function watchChainEvent(options: {
+  readonly agent: string;
+  readonly journal: JournalDatabase;
+  readonly chain: Chain;
+  readonly source: Extract<TriggerSource, { kind: "chainEvent" }>;
+}): Watcher {
+  const { agent, chain, journal, source } = options;
+  const { contract, name, where = {} } = source;
+  const event = readEvent(source.event);
+  const cursor = `event ${name}`;
+  return {
+    async scan() {
+      const since = cursorOf(journal, agent, cursor);
+      if (since === undefined) {
+        const { number } = await finalBlock(chain);
+        addUpTo(journal, agent, cursor, Number(number < 0n ? 0n : number), []);
+        return;
+      }
+      const { logs, upTo } = await eventLogs(chain, { contract, event, where, since: BigInt(since) });
+      if (upTo > BigInt(since))
+        addUpTo(
+          journal,
+          agent,
+          cursor,
+          Number(upTo),
+          logs.map((log) => triggerOf(chain.chainId, source, log)),
+        );
+    },
+  };
+}
+
+function triggerOf(
+  chainId: number,
+  { contract, name }: Extract<TriggerSource, { kind: "chainEvent" }>,
+  { args, block, freeText, name: event, place, transaction }: EventLog,
+): Trigger {
+  const fact = (value: Fact["value"], provenance: Fact["provenance"] = "chain"): Fact => ({
+    value,
+    provenance,
+  });
+  return {
+    kind: "chainEvent",
+    dedupeId: `event:${name}:${chainId}:${transaction}:${place}`,
+    label: `${event} in ${transaction}`,
+    payload: {
+      facts: {
+        "event.name": fact(event),
+        "event.contract": fact(contract.toLowerCase()),
+        "event.transaction": fact(transaction),
+        "event.block": fact(block.toString()),
+        // That it happened is the chain's word; text in it is whoever's.
+        "event.args": fact(args, freeText ? "untrusted" : "chain"),
+      },
+    },
+  };
+}

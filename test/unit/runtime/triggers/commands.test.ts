@@ -1,0 +1,105 @@
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { afterEach, beforeEach, expect, it } from "vitest";
+
+import { readEntries } from "../../../../src/journal/entries.ts";
+import { openJournal, type JournalDatabase } from "../../../../src/journal/openJournal.ts";
+import { isPaused } from "../../../../src/journal/pauses.ts";
+import { nextTrigger } from "../../../../src/journal/triggers.ts";
+import { sleep } from "../../../../src/runtime/clock.ts";
+import {
+  CommandError,
+  sendCommand,
+  watchCommands,
+  type Command,
+} from "../../../../src/runtime/triggers/commands.ts";
+
+let state: string;
+let journal: JournalDatabase;
+beforeEach(() => {
+  state = mkdtempSync(join(tmpdir(), "bursar-commands-"));
+  journal = openJournal(join(state, "journal.db"));
+});
+afterEach(() => {
+  journal.close();
+  rmSync(state, { recursive: true, force: true });
+});
+
+let counter = 0;
+const give = (command: Command, waitMs = 0) =>
+  sendCommand(state, command, {
+    now: () => 1_800_000_000_000 + counter,
+    sleep,
+    chance: () => String(counter++),
+    waitMs,
+  });
+const scan = () => watchCommands({ agent: "clerk", journal, state }).scan();
+const kinds = () => readEntries(journal).map(({ kind }) => kind);
+
+it("wakes the agent with the operator's words, once", async () => {
+  expect(await give({ command: "tell", text: "Look again." })).toBe(false);
+  await scan();
+  await scan();
+  expect(nextTrigger(journal, "clerk")).toMatchObject({
+    kind: "operator",
+    payload: { facts: { "command.text": { value: "Look again.", provenance: "operator" } } },
+  });
+  expect(readdirSync(join(state, "commands"))).toEqual([]);
+  expect(kinds()).toEqual(["trigger"]);
+});
+
+it("pauses and resumes in the order of the commands, and tells of changes only", async () => {
+  await give({ command: "pause" });
+  await give({ command: "pause" });
+  await scan();
+  expect(isPaused(journal, "clerk")).toBe(true);
+  await give({ command: "resume" });
+  await give({ command: "pause" });
+  await give({ command: "resume" });
+  await scan();
+  expect(isPaused(journal, "clerk")).toBe(false);
+  expect(kinds()).toEqual(["paused", "resumed", "paused", "resumed"]);
+});
+
+it("says when it was taken in", async () => {
+  const taken = give({ command: "pause" }, 5000);
+  await sleep(50);
+  await scan();
+  expect(await taken).toBe(true);
+});
+
+it("leaves aside what is no command, and goes on", async () => {
+  mkdirSync(join(state, "commands"), { recursive: true });
+  for (const [name, text] of [
+    ["0.json", "{"],
+    ["1.json", '{"command":"stop"}'],
+    ["2.json", '{"command":"tell","text":""}'],
+    ["3.json", " ".repeat(70_000)],
+    ["4.part", "half"],
+  ] as const)
+    writeFileSync(join(state, "commands", name), text);
+  await give({ command: "tell", text: "Hello" });
+  await scan();
+  expect(kinds().sort()).toEqual(["trigger", "unusable", "unusable", "unusable", "unusable"]);
+  expect(readdirSync(join(state, "commands")).sort()).toEqual([
+    "0.json.unusable",
+    "1.json.unusable",
+    "2.json.unusable",
+    "3.json.unusable",
+    "4.part",
+  ]);
+});
+
+it("refuses an empty or endless text, and a folder without a journal", async () => {
+  await expect(give({ command: "tell", text: "" })).rejects.toThrow(CommandError);
+  await expect(give({ command: "tell", text: "x".repeat(4097) })).rejects.toThrow(CommandError);
+  await expect(
+    sendCommand(
+      join(state, "nowhere"),
+      { command: "pause" },
+      { now: () => 0, sleep, chance: () => "1", waitMs: 0 },
+    ),
+  ).rejects.toThrow("no journal");
+});
