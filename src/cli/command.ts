@@ -9,10 +9,13 @@ const args = {
 /** How long a running agent may take to answer; between two decisions it looks at once. */
 const waitMs = 5000;
 
-const pauseCommand = commandOf("pause", "Stops new decisions; the one under way is finished, triggers wait.");
-const resumeCommand = commandOf("resume", "Lets a paused agent decide again.");
+export const pauseCommand = commandOf(
+  "pause",
+  "Stops new decisions; the one under way is finished, triggers wait.",
+);
+export const resumeCommand = commandOf("resume", "Lets a paused agent decide again.");
 
-const tellCommand = defineCommand({
+export const tellCommand = defineCommand({
   meta: { name: "tell", description: "Wakes a running agent with words of the operator." },
   args: {
     text: { type: "positional", description: "What to tell it.", required: true },
@@ -20,8 +23,6 @@ const tellCommand = defineCommand({
   },
   run: ({ args: given }) => send({ command: "tell", text: given.text }, given),
 });
-
-export const commandCommands = { pause: pauseCommand, resume: resumeCommand, tell: tellCommand };
 
 function commandOf(command: "pause" | "resume", description: string) {
   return defineCommand({

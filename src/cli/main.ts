@@ -5,7 +5,7 @@ import { defineCommand, renderUsage, runCommand } from "citty";
 
 import { BaseError } from "../core/errors.ts";
 import { chainCommand } from "./chain.ts";
-import { commandCommands } from "./command.ts";
+import { pauseCommand, resumeCommand, tellCommand } from "./command.ts";
 import { keystoreCommand } from "./keystore.ts";
 import { modelCommand } from "./model.ts";
 import { policyCommand } from "./policy.ts";
@@ -22,7 +22,9 @@ const main = defineCommand({
   // Each command loads what it needs when it runs: `bursar --help` answers without viem or the model's binding.
   subCommands: {
     run: runAgentCommand,
-    ...commandCommands,
+    pause: pauseCommand,
+    resume: resumeCommand,
+    tell: tellCommand,
     policy: policyCommand,
     verify: verifyCommand,
     model: modelCommand,

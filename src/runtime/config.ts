@@ -39,7 +39,7 @@ const schema = z.strictObject({
   model: modelSchema,
   /** Where signed requests are taken in (docs/agents.md). Put a proxy with TLS before it if they come from elsewhere. */
   webhooks: z
-    .strictObject({ host: z.string().min(1).default("127.0.0.1"), port: z.int().min(0).max(65_535) })
+    .strictObject({ host: z.string().min(1).default("127.0.0.1"), port: z.int().min(1).max(65_535) })
     .optional(),
   /** Folder of the journal. */
   state: z.string().min(1),

@@ -31,7 +31,10 @@ describe("treasurer", () => {
       { kind: "mailFolder", folder: "./inbox", settings: "./mail.json", excerptCharacters: 480 },
     ]);
     const named = treasurer({ name: "clerk", inbox: "i", mailSettings: "m", excerptCharacters: 100 });
-    expect([named.name, named.triggers[0]]).toEqual(["clerk", expect.objectContaining({ excerptCharacters: 100 })]);
+    expect([named.name, named.triggers[0]]).toEqual([
+      "clerk",
+      expect.objectContaining({ excerptCharacters: 100 }),
+    ]);
   });
 
   it("writes the same prompt for the same observation", () => {
