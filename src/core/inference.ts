@@ -171,6 +171,27 @@ export type Inference = {
   readonly timing: { readonly prefillMs: number; readonly generationMs: number };
   /** There exactly when the mode is remote. */
   readonly remote?: RemoteRun;
+  /** Engines that were asked before this one and broke, in order (`src/inference/ladder.ts`). */
+  readonly fallback?: readonly BrokenEngine[];
+  /** A second server was asked as well, because the first was late (`src/inference/hedge.ts`). */
+  readonly hedge?: HedgedRun;
+};
+
+/** An engine that gave no answer, and why. */
+export type BrokenEngine = {
+  readonly engine: string;
+  /** The error's name. */
+  readonly error: string;
+  /** How long it was waited for, in milliseconds. */
+  readonly ms: number;
+};
+
+export type HedgedRun = {
+  /** When the second one was asked, in milliseconds from the first: the p95 of the first one's answers by then. */
+  readonly afterMs: number;
+  readonly winner: "first" | "second";
+  /** `aborted`, or the error with which it had broken before. Its cost is nowhere in this record. */
+  readonly loser: string;
 };
 
 /** Nothing can be found out about this record here: a server's word is all there is, or all that the checker has. */

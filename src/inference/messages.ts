@@ -10,7 +10,12 @@ import type {
   Sampling,
 } from "../core/inference.ts";
 import { isJsonObject, type JsonObject } from "../core/json.ts";
-import { claimedModelSchema, remoteRunSchema } from "./remote/recordSchema.ts";
+import {
+  brokenEngineSchema,
+  claimedModelSchema,
+  hedgedRunSchema,
+  remoteRunSchema,
+} from "./remote/recordSchema.ts";
 
 // What supervisor and worker say to each other. Both sides validate every message they receive: the worker runs
 // native code over foreign files, so the process with the keys does not trust its words.
@@ -109,6 +114,8 @@ export const inferenceSchema = z
     fingerprints: fingerprintsSchema,
     timing: z.strictObject({ prefillMs: natural, generationMs: natural }),
     remote: remoteRunSchema.exactOptional(),
+    fallback: z.array(brokenEngineSchema).min(1).max(64).exactOptional(),
+    hedge: hedgedRunSchema.exactOptional(),
   })
   .refine(
     ({ mode, model, remote, settings }) =>

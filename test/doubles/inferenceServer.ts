@@ -234,6 +234,15 @@ export async function startInferenceServer(
           ? { completion_probabilities: tokens.map((id) => ({ id, logprob: -0.25 })) }
           : {}),
       });
+    // As the real one does, the end of the turn is told as a token without text.
+    if (thought.stopReason !== "maxTokens")
+      event({
+        index: 0,
+        content: "",
+        tokens: [2],
+        stop: false,
+        ...(body["n_probs"] ? { completion_probabilities: [{ id: 2, logprob: -0.5 }] } : {}),
+      });
     event({
       index: 0,
       content: "",

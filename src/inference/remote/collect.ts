@@ -35,6 +35,7 @@ export async function collect(
 ): Promise<Collected> {
   let text = "";
   let stop: string | undefined;
+  let lastIsEnd = false;
   let model: string | undefined;
   let promptTokens = limits.promptTokens;
   const tokens: number[] = [];
@@ -55,9 +56,15 @@ export async function collect(
       });
     promptTokens ??= piece.promptTokens;
     stop ??= piece.stop;
+    lastIsEnd ||= piece.lastIsEnd === true;
     model ??= piece.model;
     Object.assign(claims, piece.claims);
     Object.assign(usage, piece.usage);
+  }
+  // Told with its probability, where those are told.
+  if (lastIsEnd && tokens.length === usage.outputTokens) {
+    if (logprobs.length === tokens.length) logprobs.pop();
+    tokens.pop();
   }
   if (stop === undefined) throw new RemoteAnswerError("it ends before it is complete");
   if (stop !== "end" && stop !== "maxTokens")
@@ -71,11 +78,8 @@ export async function collect(
       told,
       maxTokens: limits.maxTokens,
     });
-  if (told === undefined ? false : tokens.length > told)
-    throw new RemoteAnswerError("it counts fewer tokens than it shows", {
-      told: told ?? 0,
-      shown: tokens.length,
-    });
+  if (told !== undefined && tokens.length > told)
+    throw new RemoteAnswerError("it counts fewer tokens than it shows", { told, shown: tokens.length });
   if (usage.promptTokens !== undefined && promptTokens && usage.promptTokens !== promptTokens.length)
     throw new RemoteAnswerError("it counts another prompt than was sent", {
       told: usage.promptTokens,

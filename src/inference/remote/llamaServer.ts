@@ -39,6 +39,7 @@ export const llamaServer: RemoteProfile = {
         ? { logprobs: completion_probabilities.map(({ logprob }) => logprob) }
         : {}),
       ...(model ? { model } : {}),
+      ...(stop === true && stop_type === "eos" ? { lastIsEnd: true } : {}),
       ...(stop === true
         ? { stop: ({ eos: "end", limit: "maxTokens" } as const)[stop_type ?? ""] ?? stop_type ?? "none" }
         : {}),

@@ -32,6 +32,8 @@ export type Piece = {
   readonly logprobs?: readonly number[];
   /** `end`, `maxTokens`, or whatever else the server calls it, which is no answer. */
   readonly stop?: string;
+  /** The last token told is the end of the turn, which is no part of an answer. */
+  readonly lastIsEnd?: boolean;
   readonly model?: string;
   readonly claims?: Claims;
   readonly usage?: {

@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-import type { ClaimedModel, RemoteRun } from "../../core/inference.ts";
+import type { BrokenEngine, ClaimedModel, HedgedRun, RemoteRun } from "../../core/inference.ts";
 
 // What of a record a server has told, as it comes back from a file.
 
@@ -32,3 +32,15 @@ export const remoteRunSchema = z.strictObject({
     .max(1 << 20)
     .nullable(),
 }) satisfies z.ZodType<RemoteRun>;
+
+export const brokenEngineSchema = z.strictObject({
+  engine: words,
+  error: words,
+  ms: natural,
+}) satisfies z.ZodType<BrokenEngine>;
+
+export const hedgedRunSchema = z.strictObject({
+  afterMs: natural,
+  winner: z.enum(["first", "second"]),
+  loser: words,
+}) satisfies z.ZodType<HedgedRun>;
