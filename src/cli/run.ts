@@ -94,6 +94,11 @@ function tell(event: RuntimeEvent, json: boolean): void {
 }
 
 function inWords(report: DecisionReport): string {
+  const instead = report.broken.map(({ engine, error, ms }) => `${engine}: ${error} after ${ms} ms`);
+  const thinker = [
+    ...(instead.length > 0 ? [`another engine answered, ${instead.join(", ")}`] : []),
+    ...(report.unverifiable ? ["thought by a server, UNVERIFIABLE"] : []),
+  ];
   const why = report.reasons[0] ? `: ${report.reasons[0].words}` : "";
-  return `${report.sequence}  ${report.trigger.label}  ${actionWords(report.action)}  → ${report.outcome}${report.unverifiable ? " (thought by a server, UNVERIFIABLE)" : ""}${report.receipt ? ` in ${report.receipt.transaction}` : why}`;
+  return `${report.sequence}  ${report.trigger.label}  ${actionWords(report.action)}  → ${report.outcome}${thinker.length > 0 ? ` (${thinker.join("; ")})` : ""}${report.receipt ? ` in ${report.receipt.transaction}` : why}`;
 }

@@ -6,7 +6,7 @@ import { getAddress, isAddress, type Address } from "viem";
 import * as z from "zod";
 
 import { ConfigError } from "./configError.ts";
-import { modelSchema, resolveModel, type EngineConfig } from "./modelConfig.ts";
+import { modelSchema, resolveModel, type ModelConfig } from "./modelConfig.ts";
 
 export { ConfigError };
 
@@ -46,7 +46,7 @@ const schema = z.strictObject({
 });
 
 /** What an operator configures, with every path absolute. Holds no secret: passwords and keys stay in their files. */
-export type Config = Omit<z.infer<typeof schema>, "model"> & { readonly model: EngineConfig };
+export type Config = Omit<z.infer<typeof schema>, "model"> & { readonly model: ModelConfig };
 
 /** Where models are kept when nobody says otherwise: `$BURSAR_HOME/models`, or `.bursar/models` in the home folder. */
 export const modelFolder = (): string =>

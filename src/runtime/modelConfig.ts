@@ -15,6 +15,12 @@ export type LocalModel = {
 };
 export type RemoteModel = { readonly remote: z.infer<typeof remoteSchema> };
 export type EngineConfig = LocalModel | RemoteModel;
+/** The engine to ask, and those to ask when it breaks. */
+export type ModelConfig = EngineConfig & {
+  readonly fallback?: readonly EngineConfig[];
+  /** For all of them together, in milliseconds. */
+  readonly deadlineMs?: number;
+};
 
 const sha256 = z
   .string()
@@ -36,34 +42,71 @@ const remoteSchema = z
     logprobs: z.boolean().exactOptional(),
     /** For one inference, in milliseconds. */
     deadlineMs: z.int().min(100).max(3_600_000).default(60_000),
+    /** Ask twice when the first answer is late: the same server, or another one. */
+    hedge: z
+      .strictObject({
+        url: z.url({ protocol: /^https?$/ }).exactOptional(),
+        profile: z.enum(profileNames).exactOptional(),
+        model: z.string().min(1).max(256).exactOptional(),
+        apiKeyFile: z.string().min(1).exactOptional(),
+        allowHttp: z.boolean().exactOptional(),
+        /** Answers of the first that are seen before any is called late. */
+        minSamples: z.int().min(1).max(200).default(20),
+      })
+      .readonly()
+      .exactOptional(),
   })
   .readonly();
 
 const localKeys = ["file", "sha256", "name", "store", "mode", "contextSize", "threads"] as const;
 
+const engine = z.strictObject({
+  remote: remoteSchema.optional(),
+  file: z.string().min(1).optional(),
+  sha256: sha256.optional(),
+  /** A model of the store instead of a file; its manifest knows the hash. */
+  name: z.string().min(1).optional(),
+  store: z.string().min(1).optional(),
+  mode: z.enum(["auto", "canonical", "fast"]).optional(),
+  contextSize: z.int().min(64).max(1_000_000).optional(),
+  threads: z.int().min(1).max(256).optional(),
+});
+type Written = z.infer<typeof engine>;
+
+function checkEngine({ value, issues }: z.core.ParsePayload<Written>): void {
+  const issue = (path: string, message: string) =>
+    issues.push({ code: "custom", path: [path], message, input: value });
+  if (value.remote) {
+    for (const key of localKeys) if (value[key] !== undefined) issue(key, "is not for a remote");
+    const { hedge } = value.remote;
+    // Another server never gets the first one's key; the same one needs nothing of its own.
+    if (hedge && hedge.url === undefined)
+      for (const key of ["profile", "model", "apiKeyFile", "allowHttp"] as const)
+        if (hedge[key] !== undefined)
+          issue(`remote.hedge.${key}`, "is only for another server: give its url");
+  } else if (value.name === undefined) {
+    if (value.file === undefined) issue("file", "has to be given, or a name of the store");
+    if (value.sha256 === undefined) issue("sha256", "has to be given with a file");
+    if (value.store !== undefined) issue("store", "is only for models that are named");
+  } else if (value.file !== undefined) issue("file", "is not for models that are named");
+}
+
 /** As it is written. */
-export const modelSchema = z
-  .strictObject({
-    remote: remoteSchema.optional(),
-    file: z.string().min(1).optional(),
-    sha256: sha256.optional(),
-    /** A model of the store instead of a file; its manifest knows the hash. */
-    name: z.string().min(1).optional(),
-    store: z.string().min(1).optional(),
-    mode: z.enum(["auto", "canonical", "fast"]).optional(),
-    contextSize: z.int().min(64).max(1_000_000).optional(),
-    threads: z.int().min(1).max(256).optional(),
+export const modelSchema = engine
+  .extend({
+    fallback: z.array(engine.check(checkEngine)).min(1).max(8).optional(),
+    deadlineMs: z.int().min(100).max(3_600_000).optional(),
   })
-  .check(({ value, issues }) => {
-    const issue = (path: string, message: string) =>
-      issues.push({ code: "custom", path: [path], message, input: value });
-    if (value.remote) {
-      for (const key of localKeys) if (value[key] !== undefined) issue(key, "is not for a remote");
-    } else if (value.name === undefined) {
-      if (value.file === undefined) issue("file", "has to be given, or a name of the store");
-      if (value.sha256 === undefined) issue("sha256", "has to be given with a file");
-      if (value.store !== undefined) issue("store", "is only for models that are named");
-    } else if (value.file !== undefined) issue("file", "is not for models that are named");
+  .check((payload) => {
+    checkEngine(payload);
+    const { deadlineMs, fallback } = payload.value;
+    if (deadlineMs !== undefined && fallback === undefined)
+      payload.issues.push({
+        code: "custom",
+        path: ["deadlineMs"],
+        message: "is for a fallback; a remote has its own",
+        input: payload.value,
+      });
   });
 
 /**
@@ -72,17 +115,29 @@ export const modelSchema = z
  * @throws ConfigError when the model of that name is another one, and what the store throws
  */
 export async function resolveModel(
-  { file, name, store, sha256: given, remote, ...rest }: z.infer<typeof modelSchema>,
+  { deadlineMs, fallback, ...first }: z.infer<typeof modelSchema>,
+  at: (path: string) => string,
+  modelFolder: string,
+): Promise<ModelConfig> {
+  const model = await resolveEngine(first, at, modelFolder);
+  if (!fallback) return model;
+  const others = await Promise.all(fallback.map((one) => resolveEngine(one, at, modelFolder)));
+  return { ...model, fallback: others, deadlineMs: deadlineMs ?? 120_000 };
+}
+
+async function resolveEngine(
+  { file, name, store, sha256: given, remote, ...rest }: Written,
   at: (path: string) => string,
   modelFolder: string,
 ): Promise<EngineConfig> {
-  if (remote)
+  if (remote) {
+    const key = (of: { readonly apiKeyFile?: string }) =>
+      of.apiKeyFile === undefined ? {} : { apiKeyFile: at(of.apiKeyFile) };
+    const { hedge } = remote;
     return {
-      remote: {
-        ...remote,
-        ...(remote.apiKeyFile === undefined ? {} : { apiKeyFile: at(remote.apiKeyFile) }),
-      },
+      remote: { ...remote, ...key(remote), ...(hedge ? { hedge: { ...hedge, ...key(hedge) } } : {}) },
     };
+  }
   const how = {
     mode: rest.mode ?? "auto",
     contextSize: rest.contextSize ?? 1024,

@@ -1,18 +1,59 @@
+import { basename } from "node:path";
+
 import type { InferenceEngine } from "../core/inference.ts";
+import { hedge as hedged } from "../inference/hedge.ts";
+import { openLadder } from "../inference/ladder.ts";
 import { openEngine } from "../inference/openEngine.ts";
 import { openRemoteEngine } from "../inference/remote/openRemoteEngine.ts";
 import type { EngineProgress } from "../inference/superviseWorker.ts";
-import type { EngineConfig } from "./modelConfig.ts";
+import type { EngineConfig, ModelConfig, RemoteModel } from "./modelConfig.ts";
 
-/** Opens what a configuration names, whatever it is. @throws what the engines throw */
-export function openModel(
-  config: EngineConfig,
-  options: { readonly onProgress?: (event: EngineProgress) => void; readonly signal?: AbortSignal } = {},
-): Promise<InferenceEngine> {
-  if ("remote" in config) {
-    const { deadlineMs, ...remote } = config.remote;
-    return openRemoteEngine({ ...remote, deadlines: { inferMs: deadlineMs }, signal: options.signal });
-  }
+type Options = {
+  readonly onProgress?: (event: EngineProgress) => void;
+  readonly signal?: AbortSignal | undefined;
+};
+
+/** Opens what a configuration names: one engine, or several in order. @throws what the engines throw */
+export function openModel(config: ModelConfig, options: Options = {}): Promise<InferenceEngine> {
+  const { fallback, deadlineMs = 120_000, ...first } = config;
+  if (!fallback) return openOne(first, options);
+  const rungs = [first, ...fallback].map((one) => ({
+    name: engineName(one),
+    open: (signal: AbortSignal) => openOne(one, { ...options, signal }),
+  }));
+  return openLadder(rungs, { deadlineMs, signal: options.signal });
+}
+
+/** What an engine is called in records and reports. */
+export const engineName = (config: EngineConfig): string =>
+  "remote" in config ? `${config.remote.model} at ${new URL(config.remote.url).host}` : basename(config.file);
+
+function openOne(config: EngineConfig, options: Options): Promise<InferenceEngine> {
+  if ("remote" in config) return openServer(config, options.signal);
   const { file, ...local } = config;
-  return openEngine({ ...local, modelPath: file, ...options });
+  return openEngine({
+    ...local,
+    modelPath: file,
+    ...(options.onProgress ? { onProgress: options.onProgress } : {}),
+    ...(options.signal ? { signal: options.signal } : {}),
+  });
+}
+
+async function openServer(
+  { remote: { deadlineMs, hedge, ...remote } }: RemoteModel,
+  signal: AbortSignal | undefined,
+): Promise<InferenceEngine> {
+  const deadlines = { inferMs: deadlineMs };
+  const first = await openRemoteEngine({ ...remote, deadlines, signal });
+  if (!hedge) return first;
+  const { minSamples, url, ...other } = hedge;
+  if (url === undefined) return hedged(first, first, { minSamples });
+  try {
+    const { apiKeyFile: _, allowHttp: __, ...shared } = remote;
+    const second = await openRemoteEngine({ ...shared, ...other, url, deadlines, signal });
+    return hedged(first, second, { minSamples });
+  } catch (error) {
+    await first.close();
+    throw error;
+  }
 }

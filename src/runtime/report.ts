@@ -1,6 +1,7 @@
 import type { Address, Hex } from "viem";
 
 import type { Action } from "../core/action.ts";
+import type { BrokenEngine } from "../core/inference.ts";
 import type { Json } from "../core/json.ts";
 import type { Observation } from "../core/observation.ts";
 import type { Receipt } from "../core/operation.ts";
@@ -46,6 +47,8 @@ export type DecisionReport = {
   readonly tokens: { readonly prompt: number; readonly output: number } | null;
   /** A server thought: nobody can check that the model said this. */
   readonly unverifiable: boolean;
+  /** Engines that broke before one answered, in order. */
+  readonly broken: readonly BrokenEngine[];
   /** Present where an operation reached the chain. */
   readonly receipt: Extract<Receipt, { transaction: Hex }> | null;
 };
@@ -119,6 +122,7 @@ export function reportOf(journal: JournalDatabase, decision: DecisionRow): Decis
           }
         : null,
     unverifiable: inferences.some(({ mode }) => mode === "remote"),
+    broken: inferences.flatMap(({ fallback }) => fallback ?? []),
     receipt: receipt && receipt.outcome !== "expired" ? receipt : null,
   };
 }

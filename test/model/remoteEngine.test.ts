@@ -12,9 +12,11 @@ import { actionAnswers } from "../../src/inference/grammar.ts";
 import { jsonSchemaOf } from "../../src/inference/jsonSchemaOf.ts";
 import { openEngine } from "../../src/inference/openEngine.ts";
 import { openRemoteEngine } from "../../src/inference/remote/openRemoteEngine.ts";
+import { inferenceSchema } from "../../src/inference/messages.ts";
+import { openModel } from "../../src/runtime/openModel.ts";
 import { verifyInference } from "../../src/runtime/verifyInference.ts";
 import { startInferenceServer, type Dialect, type InferenceServer } from "../doubles/inferenceServer.ts";
-import { CLERK, clerkGrammar, clerkPrompt, GREEDY, MESSAGES, PAYEES } from "./clerk.ts";
+import { CLERK, clerkGrammar, clerkPrompt, ENDLESS, GREEDY, MESSAGES, PAYEES } from "./clerk.ts";
 
 // The bundled clerk behind servers of five dialects: what comes over the wire is what it says when asked at home.
 
@@ -118,4 +120,57 @@ test("`bursar verify` says so, with a status of its own", async () => {
       status: 1,
       stderr: expect.stringMatching(/is no inference record/),
     });
+});
+
+describe("a ladder with the clerk", () => {
+  const long = { ...clerkPrompt(MESSAGES[0], ENDLESS, 900), jsonSchema };
+  const local = {
+    file: CLERK.modelPath,
+    sha256: CLERK.sha256,
+    mode: "canonical",
+    contextSize: 1024,
+    threads: 1,
+  } as const;
+  const remoteAt = (url: string) => ({
+    remote: { url, profile: "vllm", model: "clerk", allowHttp: false, deadlineMs: 20_000 } as const,
+  });
+
+  test("that is late falls to a server, and nothing of that is verifiable", async () => {
+    const server = await startInferenceServer("vllm", () =>
+      Promise.resolve({ text: "abc", outputTokens: [1], stopReason: "end" }),
+    );
+    const ladder = await openModel({ ...local, fallback: [remoteAt(server.url)], deadlineMs: 700 });
+    const inference = await ladder.infer(long, GREEDY);
+    expect(inference).toMatchObject({
+      mode: "remote",
+      text: "abc",
+      fallback: [{ engine: "clerk-q8_0.gguf", error: "InferenceTimeoutError" }],
+    });
+    expect(inference.fallback![0]!.ms).toBeGreaterThanOrEqual(300);
+    expect(await ladder.reExecute(inference)).toMatchObject({ verdict: "UNVERIFIABLE" });
+    // The clerk is well again, and first.
+    const next = await ladder.infer(clerkPrompt(MESSAGES[1], clerkGrammar), GREEDY);
+    expect(next.mode).toBe("canonical");
+    expect(await ladder.reExecute(next)).toMatchObject({ verdict: "EXACT" });
+    await Promise.all([ladder.close(), server.close()]);
+  });
+
+  test("behind a server that is down answers for it, verifiably, and says for whom", async () => {
+    const server = await startInferenceServer("vllm", (prompt, signal) =>
+      clerk.infer(prompt, GREEDY, { signal }),
+    );
+    const ladder = await openModel({ ...remoteAt(server.url), fallback: [local], deadlineMs: 30_000 });
+    const prompt = clerkPrompt(MESSAGES[0], clerkGrammar);
+    expect((await ladder.infer(prompt, GREEDY)).mode).toBe("remote");
+    await server.close();
+    const inference = await ladder.infer(prompt, GREEDY);
+    expect(inference).toMatchObject({
+      mode: "canonical",
+      fallback: [{ engine: `clerk at ${new URL(server.url).host}`, error: "RemoteUnreachableError" }],
+    });
+    expect(inferenceSchema.parse(JSON.parse(JSON.stringify(inference)))).toEqual(inference);
+    expect(await ladder.reExecute(inference)).toMatchObject({ verdict: "EXACT" });
+    expect(await verifyInference(inference)).toMatchObject({ verdict: "EXACT" });
+    await ladder.close();
+  });
 });

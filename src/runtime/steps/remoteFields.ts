@@ -5,10 +5,19 @@ import type { Inference } from "../../core/inference.ts";
 import { inferencesOf, type Thought } from "../deliberation.ts";
 
 /**
- * The fields by which an inference differs that a server was asked for: what it claims, and no digest of tokens that it did not
- * tell. None for any other.
+ * The fields by which an inference differs for which others were asked than one model of our own: engines that broke before, a
+ * second server, what a server claims, and no digest of tokens that it did not tell.
  */
-export function remoteFields({ outputTokens, prompt, promptTokens, remote }: Inference): RecordFields {
+export function remoteFields(inference: Inference): RecordFields {
+  const { fallback, hedge } = inference;
+  return {
+    ...(fallback ? { "inference.fallback": fallback } : {}),
+    ...(hedge ? { "inference.hedge": hedge } : {}),
+    ...claimedFields(inference),
+  };
+}
+
+function claimedFields({ outputTokens, prompt, promptTokens, remote }: Inference): RecordFields {
   if (!remote) return {};
   const { tellsTokens, usage } = remote;
   return {

@@ -179,4 +179,36 @@ describe("readConfig", () => {
       /model\.remote\.profile[^]*Unrecognized key: "apiKey"/,
     );
   });
+
+  it("takes engines to fall back on, each like the first, and a second server to ask", async () => {
+    const remote = { url: "https://models.example", profile: "vllm", model: "qwen" };
+    const hedge = { url: "https://other.example", apiKeyFile: "other" };
+    const fallback = [{ remote: { ...remote, hedge } }, { file: "small.gguf", sha256: right.model.sha256 }];
+    const local = { sha256: right.model.sha256, mode: "auto", contextSize: 1024, threads: 1 };
+    expect((await read({ ...right, model: { ...right.model, fallback } })).model).toEqual({
+      ...local,
+      file: join(folder, "model.gguf"),
+      deadlineMs: 120_000,
+      fallback: [
+        {
+          remote: {
+            ...remote,
+            allowHttp: false,
+            deadlineMs: 60_000,
+            hedge: { ...hedge, apiKeyFile: join(folder, "other"), minSamples: 20 },
+          },
+        },
+        { ...local, file: join(folder, "small.gguf") },
+      ],
+    });
+    expect(await said({ ...right, model: { ...right.model, deadlineMs: 1000 } })).toMatch(
+      /model\.deadlineMs/,
+    );
+    expect(await said({ ...right, model: { ...right.model, fallback: [{ name: "x", file: "y" }] } })).toMatch(
+      /model\.fallback\.0\.file: +is not for models that are named/,
+    );
+    expect(await said({ ...right, model: { remote: { ...remote, hedge: { apiKeyFile: "key" } } } })).toMatch(
+      /hedge\.apiKeyFile: +is only for another server/,
+    );
+  });
 });

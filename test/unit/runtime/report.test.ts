@@ -61,6 +61,7 @@ describe("reportOf", () => {
       thinkingMs: 42,
       tokens: { prompt: 3, output: 2 },
       unverifiable: false,
+      broken: [],
       receipt,
     });
   });
