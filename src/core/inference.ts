@@ -15,8 +15,15 @@ export type Prompt = {
    * engines that take it never read this.
    */
   readonly jsonSchema?: JsonObject;
-  /** Most tokens the model may write. */
+  /** Most tokens of the answer. */
   readonly maxTokens: number;
+  /**
+   * The model may think before it answers, in this many tokens; then its thought is closed for it. The grammar begins at the
+   * answer. Absent: it may not, and where its template has a switch for that, the rendered prompt says so.
+   */
+  readonly thought?: { readonly maxTokens: number };
+  /** Ways in which the answer may begin; the record then says how likely the model found each of them. */
+  readonly options?: readonly string[];
 };
 
 /**
@@ -151,6 +158,35 @@ export type Tolerance = {
 
 export type StopReason = "end" | "maxTokens" | "grammar";
 
+/** What the model wrote before its answer. Nothing ever acts on it. */
+export type ThoughtSpan = {
+  /** Without the marker that ends it. */
+  readonly text: string;
+  /** Output tokens that the model chose while it thought, its own end marker included. */
+  readonly tokens: number;
+  /** Output tokens behind them that were put there and not chosen: they lead to the answer, which begins after them. */
+  readonly forced: number;
+  /** model: it wrote its end marker. turn: it wanted to say nothing more at all. budget: it was cut off. */
+  readonly end: "model" | "turn" | "budget";
+};
+
+/** How likely the model found one beginning of the answer, before any grammar or sampler had its say. */
+export type OptionWeight = {
+  readonly text: string;
+  /** Natural logarithm of the probability of the option's tokens one after the other, in thousandths. At most 0. */
+  readonly logMilli: number;
+  /** The same among the options alone, in thousandths. Rounded one by one, so their sum may miss 1000. */
+  readonly probabilityPermille: number;
+};
+
+/** How much of the context a prompt takes, in tokens. */
+export type PromptMeasure = {
+  readonly promptTokens: number;
+  readonly contextSize: number;
+  /** What is left beside prompt, thought and answer. Below 0: by so much the prompt is too long. */
+  readonly roomTokens: number;
+};
+
 /** One run of the model, complete enough for a stranger to run it again. */
 export type Inference = {
   readonly mode: InferenceMode;
@@ -163,10 +199,16 @@ export type Inference = {
   readonly prompt: Prompt;
   /** The rendered prompt, as the model read it. */
   readonly promptTokens: readonly number[];
+  /** Everything after the prompt: thought, what was put behind it, answer. */
   readonly outputTokens: readonly number[];
+  /** The answer. */
   readonly text: string;
   readonly stopReason: StopReason;
   readonly fingerprints: Fingerprints;
+  /** Where the prompt allows one. */
+  readonly thought?: ThoughtSpan;
+  /** Where the prompt names options, in its order. */
+  readonly options?: readonly OptionWeight[];
   /** Wall-clock milliseconds, rounded. Told, not committed: another machine has others. */
   readonly timing: { readonly prefillMs: number; readonly generationMs: number };
   /** There exactly when the mode is remote. */
@@ -249,6 +291,8 @@ export type InferenceEngine = {
   readonly runtime: RuntimeIdentity;
   readonly settings: EngineSettings | null;
   infer(prompt: Prompt, sampling: Sampling, options?: { readonly signal?: AbortSignal }): Promise<Inference>;
+  /** Renders a prompt and counts, without running the model: for whoever has to cut untrusted text until it fits. */
+  measure(prompt: Prompt, options?: { readonly signal?: AbortSignal }): Promise<PromptMeasure>;
   /** Runs a recorded inference again from its prompt token ids and compares the output token ids. */
   reExecute(inference: Inference, options?: { readonly signal?: AbortSignal }): Promise<ReExecution>;
   /** Evaluates recorded prompt and output in one pass and looks whether this model agrees within a tolerance. */

@@ -1,11 +1,19 @@
-import type { Inference, ReCheck, Tolerance } from "../core/inference.ts";
+import type { Inference, OptionWeight, ReCheck, Tolerance } from "../core/inference.ts";
 import { FINGERPRINT_EVERY, FINGERPRINT_TOP, fingerprintDistance, fingerprintPlaces } from "./fingerprint.ts";
 
 /** What a pass over a record gave (`teacherForce`). */
 export type CheckedRun = {
-  readonly steps: readonly { readonly best: number; readonly marginMilli: number }[];
+  readonly steps: readonly {
+    readonly index: number;
+    readonly recorded: number | null;
+    readonly best: number;
+    readonly marginMilli: number;
+  }[];
   readonly rows: readonly (readonly number[])[];
   readonly text: string;
+  readonly options: readonly OptionWeight[] | null;
+  /** How many tokens each option has. */
+  readonly optionTokens: readonly number[];
 };
 
 /** A tolerance for models that nobody calibrated: wide enough for honest reruns of the quantised models that were measured. */
@@ -19,20 +27,29 @@ export const uncalibrated: Tolerance = Object.freeze({
 export function compareOpinion(
   recorded: Pick<
     Inference,
-    "outputTokens" | "promptTokens" | "fingerprints" | "prompt" | "stopReason" | "text"
+    | "outputTokens"
+    | "promptTokens"
+    | "fingerprints"
+    | "prompt"
+    | "stopReason"
+    | "text"
+    | "thought"
+    | "options"
   >,
   checked: CheckedRun,
   tolerance: Tolerance,
 ): ReCheck {
   const tokens = recorded.outputTokens.length;
-  const expectedSteps = recorded.stopReason === "maxTokens" ? tokens : tokens + 1;
-  const flipped = checked.steps.flatMap(({ marginMilli, best }, index) =>
-    marginMilli > 0
-      ? [{ index, recorded: recorded.outputTokens[index] ?? null, actual: best, marginMilli }]
+  // What was put behind a thought was nobody's choice.
+  const chosen = tokens - (recorded.thought?.forced ?? 0);
+  const ends = (recorded.stopReason === "maxTokens" ? 0 : 1) + (recorded.thought?.end === "turn" ? 1 : 0);
+  const flipped = checked.steps.flatMap((step) =>
+    step.marginMilli > 0
+      ? [{ index: step.index, recorded: step.recorded, actual: step.best, marginMilli: step.marginMilli }]
       : [],
   );
   const beyond = flipped.find(({ marginMilli }) => marginMilli > tolerance.marginMilli);
-  const mostFlips = Math.max(1, Math.floor((tokens * tolerance.flipsPermille) / 1000));
+  const mostFlips = Math.max(1, Math.floor((chosen * tolerance.flipsPermille) / 1000));
   const rows = recorded.fingerprints.rows;
   const distance = fingerprintDistance(rows, checked.rows);
   const whys = [
@@ -42,7 +59,7 @@ export function compareOpinion(
     ...(possibleEnd(recorded)
       ? []
       : [
-          `stop: ${tokens} tokens of at most ${recorded.prompt.maxTokens} can't end with "${recorded.stopReason}"`,
+          `stop: ${answerTokens(recorded)} tokens of at most ${recorded.prompt.maxTokens} can't end with "${recorded.stopReason}"`,
         ]),
     ...(rightPlaces(recorded) ? [] : ["fingerprints: they are not where they have to be"]),
     ...(distance === null || distance > tolerance.fingerprintMilli
@@ -54,12 +71,15 @@ export function compareOpinion(
       ? [
           `tokens: output token ${beyond.index} lies ${beyond.marginMilli} thousandths below the best one, ${tolerance.marginMilli} are tolerated`,
         ]
-      : checked.steps.length === expectedSteps
+      : checked.steps.length === chosen + ends
         ? []
         : ["tokens: they end where they can't end"]),
     ...(flipped.length > mostFlips
-      ? [`tokens: ${flipped.length} of ${tokens} are not the best ones here, ${mostFlips} are tolerated`]
+      ? [`tokens: ${flipped.length} of ${chosen} are not the best ones here, ${mostFlips} are tolerated`]
       : []),
+    ...(optionsAgree(recorded, checked, tolerance)
+      ? []
+      : ["options: the model does not find them as likely as it is said to have"]),
   ];
   const [divergence] = beyond ? [beyond] : flipped;
   return Object.freeze({
@@ -74,15 +94,48 @@ export function compareOpinion(
   });
 }
 
+/** How many tokens of the output are the answer's. */
+const answerTokens = ({ outputTokens, thought }: Pick<Inference, "outputTokens" | "thought">): number =>
+  outputTokens.length - (thought ? thought.tokens + thought.forced : 0);
+
 /** A run is cut off at its budget and nowhere else; an answer that was cut afterwards has to show. */
-function possibleEnd({
-  outputTokens,
-  prompt,
-  stopReason,
-}: Pick<Inference, "outputTokens" | "prompt" | "stopReason">): boolean {
-  const left = prompt.maxTokens - outputTokens.length;
+function possibleEnd(
+  recorded: Pick<Inference, "outputTokens" | "prompt" | "stopReason" | "thought">,
+): boolean {
+  const { prompt, stopReason } = recorded;
+  const left = prompt.maxTokens - answerTokens(recorded);
   if (stopReason === "maxTokens") return left === 0;
   return left > 0 && (stopReason === "grammar") === (prompt.grammar !== null);
+}
+
+/** The logarithm of one token's probability moves by at most twice what the logits move. */
+function optionsAgree(
+  { options, prompt }: Pick<Inference, "options" | "prompt">,
+  checked: CheckedRun,
+  tolerance: Tolerance,
+): boolean {
+  const here = checked.options ?? [];
+  const there = options ?? [];
+  return (
+    (options === undefined) === (prompt.options === undefined) &&
+    there.length === here.length &&
+    there.every(({ logMilli, text }, index) => {
+      const other = here[index]!;
+      const most = 2 * tolerance.fingerprintMilli * (checked.optionTokens[index] ?? 0) + 1;
+      return text === other.text && Math.abs(logMilli - other.logMilli) <= most;
+    }) &&
+    there.every(
+      ({ probabilityPermille }, index) => Math.abs(probabilityPermille - shares(there)[index]!) <= 1,
+    )
+  );
+}
+
+/** What the logarithms come to among themselves, in thousandths. */
+function shares(options: readonly OptionWeight[]): readonly number[] {
+  const best = Math.max(...options.map(({ logMilli }) => logMilli));
+  const weights = options.map(({ logMilli }) => Math.exp((logMilli - best) / 1000));
+  const sum = weights.reduce((total, weight) => total + weight, 0);
+  return weights.map((weight) => Math.round((1000 * weight) / sum));
 }
 
 /** A record that leaves rows out, or puts them where they suit it, has none. */

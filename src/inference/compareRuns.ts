@@ -2,9 +2,11 @@ import { canonicalize } from "../core/canonical.ts";
 import type {
   Fingerprints,
   Inference,
+  OptionWeight,
   ReExecution,
   RuntimeIdentity,
   StopReason,
+  ThoughtSpan,
   Unverifiable,
 } from "../core/inference.ts";
 
@@ -14,6 +16,8 @@ export type RepeatedRun = {
   readonly text: string;
   readonly stopReason: StopReason;
   readonly fingerprints: Fingerprints;
+  readonly thought: ThoughtSpan | null;
+  readonly options: readonly OptionWeight[] | null;
 };
 
 /**
@@ -21,7 +25,7 @@ export type RepeatedRun = {
  * `runtimeDifferences`) is only ever an explanation: equal tokens are equal wherever they were computed.
  */
 export function compareRuns(
-  recorded: Pick<Inference, "outputTokens" | "text" | "stopReason" | "fingerprints">,
+  recorded: Pick<Inference, "outputTokens" | "text" | "stopReason" | "fingerprints" | "thought" | "options">,
   actual: RepeatedRun,
   differences: readonly string[],
 ): ReExecution {
@@ -35,33 +39,27 @@ export function compareRuns(
       `tokens: output token ${index} differs`,
       differences,
     );
-  const end = { index: tokens, recorded: null, actual: null };
-  if (recorded.stopReason !== actual.stopReason)
-    return Object.freeze({
+  const otherwise = (why: string): ReExecution =>
+    Object.freeze({
       verdict: "MISMATCH",
       tokens,
-      firstDivergence: end,
+      firstDivergence: { index: tokens, recorded: null, actual: null },
       otherProgram: differences.length > 0,
-      why: `stop: recorded "${recorded.stopReason}", actual "${actual.stopReason}"`,
+      why,
     });
+  if (recorded.stopReason !== actual.stopReason)
+    return otherwise(`stop: recorded "${recorded.stopReason}", actual "${actual.stopReason}"`);
   // The text is what gets parsed into an action; a record whose text is not its tokens is a forgery.
   if (recorded.text !== actual.text)
-    return Object.freeze({
-      verdict: "MISMATCH",
-      tokens,
-      firstDivergence: end,
-      otherProgram: differences.length > 0,
-      why: "text: the recorded text is not what the recorded tokens spell",
-    });
+    return otherwise("text: the recorded text is not what the recorded tokens spell");
+  if (canonicalize(recorded.thought ?? null) !== canonicalize(actual.thought))
+    return otherwise("thought: it does not end where it is said to, or its text is another one");
   // The same program gives the same bits. Another one may give nearly the same, which is for `reCheck` to say.
-  if (differences.length === 0 && canonicalize(recorded.fingerprints) !== canonicalize(actual.fingerprints))
-    return Object.freeze({
-      verdict: "MISMATCH",
-      tokens,
-      firstDivergence: end,
-      otherProgram: false,
-      why: "fingerprints: the tokens are the same, and what was thought on the way is not",
-    });
+  if (differences.length > 0) return Object.freeze({ verdict: "EXACT", tokens });
+  if (canonicalize(recorded.fingerprints) !== canonicalize(actual.fingerprints))
+    return otherwise("fingerprints: the tokens are the same, and what was thought on the way is not");
+  if (canonicalize(recorded.options ?? null) !== canonicalize(actual.options))
+    return otherwise("options: the tokens are the same, and what the model found likely is not");
   return Object.freeze({ verdict: "EXACT", tokens });
 }
 

@@ -44,13 +44,18 @@ export class ModelTooLargeError extends BaseError {
   }
 }
 
-/** Prompt and answer together do not fit. Found before anything was evaluated; nothing is ever cut off silently. */
+/** Prompt, thought and answer do not fit together. Found before anything was evaluated; nothing is ever cut off silently. */
 export class PromptTooLongError extends BaseError {
   override readonly name = "PromptTooLongError";
-  constructor(tokens: number, maxTokens: number, contextSize: number) {
+  /** All in tokens. `thoughtTokens`: the thought's budget and what is put behind it. */
+  constructor(tokens: number, maxTokens: number, contextSize: number, thoughtTokens = 0) {
+    const budget = contextSize - maxTokens - thoughtTokens;
     super("The prompt is too long for the context.", {
-      remedy: "Shorten the prompt, ask for fewer tokens, or open the engine with a larger context.",
-      facts: { tokens, budget: contextSize - maxTokens, maxTokens, contextSize },
+      remedy:
+        budget > 0
+          ? `Shorten the prompt by ${tokens - budget} tokens (the engine measures prompts), ask for fewer tokens, or open the engine with a larger context.`
+          : "Thought and answer alone fill the context: ask for fewer tokens, or open the engine with a larger context.",
+      facts: { tokens, budget, maxTokens, ...(thoughtTokens > 0 && { thoughtTokens }), contextSize },
     });
   }
 }

@@ -1,7 +1,12 @@
 import type { Llama, LlamaContextSequence, LlamaModel, Token } from "node-llama-cpp";
 import { LlamaGrammarEvaluationState } from "node-llama-cpp";
-import type { Fingerprints, Sampling, StopReason } from "../core/inference.ts";
+import type { Fingerprints, OptionWeight, Sampling, StopReason, ThoughtSpan } from "../core/inference.ts";
 import { evaluateHead, LEFT_OVER } from "./fingerprint.ts";
+import type { ClosedThought } from "./thoughtSpan.ts";
+import { closeThought, endOfThought } from "./thoughtSpan.ts";
+import type { ThoughtSyntax } from "./thoughtSyntax.ts";
+import type { TokenizedOption } from "./weighOptions.ts";
+import { weighOptions } from "./weighOptions.ts";
 import { WorkerFailure } from "./workerFailure.ts";
 
 export type Generation = {
@@ -9,6 +14,8 @@ export type Generation = {
   readonly text: string;
   readonly stopReason: StopReason;
   readonly fingerprints: Fingerprints;
+  readonly thought: ThoughtSpan | null;
+  readonly options: readonly OptionWeight[] | null;
   readonly prefillMs: number;
   readonly generationMs: number;
 };
@@ -17,62 +24,102 @@ export type GenerationRequest = {
   readonly promptTokens: readonly number[];
   readonly grammar: string | null;
   readonly maxTokens: number;
+  /** Null: the prompt leads straight to the answer. */
+  readonly thought: { readonly syntax: ThoughtSyntax; readonly maxTokens: number } | null;
+  readonly options: readonly TokenizedOption[] | null;
   readonly sampling: Sampling;
-  readonly contextSize: number;
 };
+
+type Engine = { readonly llama: Llama; readonly model: LlamaModel; readonly sequence: LlamaContextSequence };
+type Watch = { readonly cancelled: () => boolean; readonly onFirstToken: () => void };
 
 /**
  * One run of the model on an empty sequence: the prompt with its fingerprints, then token by token until the model ends its turn, or the budget is used up. The end-of-turn token itself is not part of the output.
+ * A thought comes first, without the grammar; it is closed as the template closes thoughts, and the answer begins behind it.
+ * Whether all of it fits the context was checked before (`roomFor`).
  */
 export async function generate(
-  engine: { readonly llama: Llama; readonly model: LlamaModel; readonly sequence: LlamaContextSequence },
+  engine: Engine,
   request: GenerationRequest,
-  watch: { readonly cancelled: () => boolean; readonly onFirstToken: () => void },
+  watch: Watch,
 ): Promise<Generation> {
   const { llama, model, sequence } = engine;
-  const { promptTokens, grammar, maxTokens, sampling, contextSize } = request;
-  // The last token written is never evaluated, so prompt + answer may fill the context exactly.
-  if (promptTokens.length + maxTokens > contextSize)
-    throw new WorkerFailure("promptTooLong", "prompt and answer do not fit", {
-      tokens: promptTokens.length,
-      maxTokens,
-      contextSize,
-    });
-  if (promptTokens.length === 0) throw new WorkerFailure("request", "the prompt renders to no token");
+  const { promptTokens, grammar, maxTokens, sampling } = request;
   const grammarEvaluationState = grammar === null ? undefined : await grammarState(llama, model, grammar);
 
   await sequence.clearHistory();
   const started = performance.now();
   let firstAt: number | null = null;
-  let ended = true;
-  const outputTokens: Token[] = [];
-  const fingerprints = await evaluateHead(sequence, promptTokens);
-  const rest = fingerprints.rows.length > 0 ? promptTokens.slice(-LEFT_OVER) : promptTokens.slice();
-  const answer = sequence.evaluate(rest as Token[], {
-    ...samplerOf(sampling),
-    ...(grammarEvaluationState && { grammarEvaluationState }),
-  });
-  for await (const token of answer) {
+  const seen = () => {
     if (firstAt === null) {
       firstAt = performance.now();
       watch.onFirstToken();
     }
     if (watch.cancelled()) throw new WorkerFailure("cancelled", "cancelled");
-    outputTokens.push(token);
-    if (outputTokens.length >= maxTokens) {
+  };
+  const fingerprints = await evaluateHead(sequence, promptTokens);
+  const left = (fingerprints.rows.length > 0 ? promptTokens.slice(-LEFT_OVER) : promptTokens) as Token[];
+
+  const thought = request.thought === null ? null : await think(engine, left, request, seen);
+  // The last token of a thought is not evaluated yet, unless the model wanted to end its turn behind it.
+  const pending = thought === null ? left : [...thought.unread, ...thought.closed.forced];
+
+  let ended = true;
+  const answer: Token[] = [];
+  const writing = sequence.evaluate(pending, {
+    ...samplerOf(sampling),
+    ...(grammarEvaluationState && { grammarEvaluationState }),
+  });
+  for await (const token of writing) {
+    seen();
+    answer.push(token);
+    if (answer.length >= maxTokens) {
       ended = false;
       break;
     }
   }
   const finished = performance.now();
+  const before = thought === null ? [] : [...thought.tokens, ...thought.closed.forced];
+  const prefix = [...promptTokens, ...before] as Token[];
   return {
-    outputTokens,
-    text: model.detokenize(outputTokens),
+    outputTokens: [...before, ...answer],
+    text: model.detokenize(answer),
     // Under a grammar the model may end its turn only where the grammar is complete.
     stopReason: !ended ? "maxTokens" : grammar === null ? "end" : "grammar",
     fingerprints,
+    thought: thought?.closed.span ?? null,
+    options: request.options === null ? null : await weighOptions(sequence, prefix, request.options),
     prefillMs: Math.round((firstAt ?? finished) - started),
     generationMs: Math.round(finished - (firstAt ?? finished)),
+  };
+}
+
+/** Lets the model write freely until it closes its thought, or its budget does. */
+async function think(
+  { model, sequence }: Engine,
+  left: readonly Token[],
+  { sampling, thought }: GenerationRequest,
+  seen: () => void,
+): Promise<{
+  readonly tokens: readonly Token[];
+  readonly unread: readonly Token[];
+  readonly closed: ClosedThought;
+}> {
+  const { maxTokens, syntax } = thought!;
+  const tokens: Token[] = [];
+  let end: ThoughtSpan["end"] = "turn";
+  for await (const token of sequence.evaluate([...left], samplerOf(sampling))) {
+    seen();
+    tokens.push(token);
+    const found = endOfThought(model, syntax, tokens, maxTokens);
+    if (found === null) continue;
+    end = found;
+    break;
+  }
+  return {
+    tokens,
+    unread: end === "turn" ? [] : tokens.slice(-1),
+    closed: closeThought(model, syntax, tokens, end),
   };
 }
 

@@ -2,7 +2,7 @@ import type { BigIntStats } from "node:fs";
 import { stat } from "node:fs/promises";
 import { arch, platform } from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ChatWrapper, Llama, LlamaContext, LlamaContextSequence, LlamaModel } from "node-llama-cpp";
+import type { Llama, LlamaContext, LlamaContextSequence, LlamaModel } from "node-llama-cpp";
 import {
   getLlama,
   getModuleVersion,
@@ -16,7 +16,8 @@ import { hashFile } from "./hashFile.ts";
 import type { FromWorker, OpenRequest, ReadyMessage } from "./messages.ts";
 import { modelIdentity } from "./modelIdentity.ts";
 import { nativeLibraries } from "./nativeLibraries.ts";
-import { chatWrapperOf } from "./renderPrompt.ts";
+import type { Chat } from "./renderPrompt.ts";
+import { openChat } from "./renderPrompt.ts";
 import { WorkerFailure } from "./workerFailure.ts";
 
 /** Tokens evaluated at once. At least 4, or other kernels compute other bits (measured); fixed, so that all agree. */
@@ -32,7 +33,7 @@ export type OpenedContext = { readonly context: LlamaContext; readonly sequence:
 export type LoadedModel = OpenedContext & {
   readonly llama: Llama;
   readonly model: LlamaModel;
-  readonly wrapper: ChatWrapper;
+  readonly chat: Chat;
   readonly ready: ReadyMessage;
   /** Throws when the file is no longer the one that was hashed: llama.cpp reads it through a memory map. */
   readonly checkUnchanged: () => Promise<void>;
@@ -125,7 +126,7 @@ export async function loadModel(
       },
       settings,
     };
-    return { llama, model, ...opened, wrapper: chatWrapperOf(model), ready, checkUnchanged };
+    return { llama, model, ...opened, chat: openChat(model), ready, checkUnchanged };
   } catch (error) {
     // The log arrives through another thread, a moment later than the error.
     await sleep(LOG_DELAY_MS);

@@ -5,9 +5,11 @@ import type {
   Fingerprints,
   Inference,
   ModelIdentity,
+  OptionWeight,
   Prompt,
   RuntimeIdentity,
   Sampling,
+  ThoughtSpan,
 } from "../core/inference.ts";
 import { isJsonObject, type JsonObject } from "../core/json.ts";
 import {
@@ -22,6 +24,8 @@ import {
 
 /** llama.cpp token ids are int32; the bound only keeps a broken peer from filling the memory. */
 const MAX_TOKENS = 1 << 20;
+/** Each option costs a pass of its own. */
+const MOST_OPTIONS = 64;
 /** Longest text in a message, in UTF-16 units. */
 const MAX_TEXT = 1 << 22;
 
@@ -44,6 +48,13 @@ export const promptSchema = z.strictObject({
   grammar: sound.nullable(),
   jsonSchema: z.custom<JsonObject>(isJsonObject, "not a JSON object of integers and text").exactOptional(),
   maxTokens: positive.max(MAX_TOKENS),
+  thought: z.strictObject({ maxTokens: positive.max(MAX_TOKENS) }).exactOptional(),
+  options: z
+    .array(sound.min(1).max(256))
+    .min(1)
+    .max(MOST_OPTIONS)
+    .refine((list) => new Set(list).size === list.length, "an option is named twice")
+    .exactOptional(),
 }) satisfies z.ZodType<Prompt>;
 
 export const samplingSchema = z.discriminatedUnion("kind", [
@@ -98,6 +109,17 @@ export const fingerprintsSchema = z.strictObject({
   rows: z.array(rowSchema).max(MAX_TOKENS),
 }) satisfies z.ZodType<Fingerprints>;
 
+const thoughtSchema = z.strictObject({
+  text,
+  tokens: natural,
+  forced: natural,
+  end: z.enum(["model", "turn", "budget"]),
+}) satisfies z.ZodType<ThoughtSpan>;
+
+const optionsSchema = z
+  .array(z.strictObject({ text, logMilli: integer.max(0), probabilityPermille: natural.max(1000) }))
+  .max(MOST_OPTIONS) satisfies z.ZodType<OptionWeight[]>;
+
 /** A whole record, as it comes back from a file. */
 export const inferenceSchema = z
   .strictObject({
@@ -112,6 +134,8 @@ export const inferenceSchema = z
     text,
     stopReason: z.enum(["end", "maxTokens", "grammar"]),
     fingerprints: fingerprintsSchema,
+    thought: thoughtSchema.exactOptional(),
+    options: optionsSchema.exactOptional(),
     timing: z.strictObject({ prefillMs: natural, generationMs: natural }),
     remote: remoteRunSchema.exactOptional(),
     fallback: z.array(brokenEngineSchema).min(1).max(64).exactOptional(),
@@ -161,14 +185,19 @@ const checkSchema = z.strictObject({
   /** The model ended its turn after the output, by its own choice or the grammar's. */
   ended: z.boolean(),
   sampling: samplingSchema,
+  thought: thoughtSchema.nullable(),
   rows: z.array(rowSchema.omit({ logitsMilli: true })).max(MAX_TOKENS),
 });
+
+/** Renders and counts, runs nothing. */
+const measureSchema = z.strictObject({ type: z.literal("measure"), id: natural, prompt: promptSchema });
 
 export const toWorkerSchema = z.discriminatedUnion("type", [
   openSchema,
   inferSchema,
   repeatSchema,
   checkSchema,
+  measureSchema,
   z.strictObject({ type: z.literal("cancel"), id: natural }),
 ]);
 
@@ -196,6 +225,8 @@ export const fromWorkerSchema = z.discriminatedUnion("type", [
     text,
     stopReason: z.enum(["end", "maxTokens", "grammar"]),
     fingerprints: fingerprintsSchema,
+    thought: thoughtSchema.nullable(),
+    options: optionsSchema.nullable(),
     prefillMs: natural,
     generationMs: natural,
   }),
@@ -203,11 +234,33 @@ export const fromWorkerSchema = z.discriminatedUnion("type", [
   z.strictObject({
     type: z.literal("checked"),
     id: natural,
-    /** One for each output token, and one for the end if there was one. */
-    steps: z.array(z.strictObject({ best: natural, marginMilli: natural })).max(MAX_TOKENS + 1),
+    steps: z
+      .array(
+        z.strictObject({
+          /** Place among the output tokens. */
+          index: natural,
+          /** null: the end of the turn. */
+          recorded: natural.nullable(),
+          best: natural,
+          marginMilli: natural,
+        }),
+      )
+      .max(MAX_TOKENS + 2),
     /** Logits of the tokens that were asked for, in thousandths. */
     rows: z.array(z.array(integer).max(64)).max(MAX_TOKENS),
     text,
+    options: optionsSchema.nullable(),
+    /** How many tokens each of them has. */
+    optionTokens: z.array(positive).max(MOST_OPTIONS),
+  }),
+  /** The recorded thought is none that these tokens could be. */
+  z.strictObject({ type: z.literal("otherThought"), id: natural }),
+  z.strictObject({
+    type: z.literal("measured"),
+    id: natural,
+    promptTokens: natural,
+    contextSize: positive,
+    roomTokens: integer,
   }),
   z.strictObject({
     type: z.literal("failed"),
@@ -223,7 +276,12 @@ export type ToWorker = z.infer<typeof toWorkerSchema>;
 export type FromWorker = z.infer<typeof fromWorkerSchema>;
 export type OpenRequest = z.infer<typeof openSchema>;
 export type CheckRequest = z.infer<typeof checkSchema>;
-export type WorkRequest = z.infer<typeof inferSchema> | z.infer<typeof repeatSchema> | CheckRequest;
+export type MeasureRequest = z.infer<typeof measureSchema>;
+export type WorkRequest =
+  z.infer<typeof inferSchema> | z.infer<typeof repeatSchema> | CheckRequest | MeasureRequest;
 export type ReadyMessage = Extract<FromWorker, { type: "ready" }>;
-export type Answer = Extract<FromWorker, { type: "result" | "rendered" | "checked" }>;
+export type Answer = Extract<
+  FromWorker,
+  { type: "result" | "rendered" | "checked" | "otherThought" | "measured" }
+>;
 export type Failure = Extract<FromWorker, { type: "failed" }>;

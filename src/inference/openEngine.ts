@@ -7,6 +7,7 @@ import type {
   LocalInference,
   ModelIdentity,
   Prompt,
+  PromptMeasure,
   ReCheck,
   ReExecution,
   Sampling,
@@ -90,6 +91,7 @@ export async function openEngine(options: OpenEngineOptions): Promise<LocalEngin
     const answer = await supervisor.run({ type: "infer", id: nextId++, ...asked }, signal);
     if (answer.type !== "result") throw new InvalidRequestError("the worker answered another question");
     const { promptTokens, outputTokens, text, stopReason, fingerprints, prefillMs, generationMs } = answer;
+    const { options, thought } = answer;
     return deepFreeze({
       mode,
       model,
@@ -101,8 +103,21 @@ export async function openEngine(options: OpenEngineOptions): Promise<LocalEngin
       text,
       stopReason,
       fingerprints,
+      ...(thought && { thought }),
+      ...(options && { options }),
       timing: { prefillMs, generationMs },
     });
+  }
+
+  async function measure(
+    prompt: Prompt,
+    { signal }: { readonly signal?: AbortSignal } = {},
+  ): Promise<PromptMeasure> {
+    const asked = parseRequest(prompt, { kind: "greedy" }).prompt;
+    const answer = await supervisor.run({ type: "measure", id: nextId++, prompt: asked }, signal);
+    if (answer.type !== "measured") throw new InvalidRequestError("the worker answered another question");
+    const { contextSize, promptTokens, roomTokens } = answer;
+    return Object.freeze({ promptTokens, contextSize, roomTokens });
   }
 
   async function reExecute(
@@ -186,12 +201,15 @@ export async function openEngine(options: OpenEngineOptions): Promise<LocalEngin
         promptTokens: tokensOf(recorded.promptTokens),
         outputTokens: tokensOf(recorded.outputTokens),
         ended: recorded.stopReason !== "maxTokens",
+        thought: recorded.thought ?? null,
         rows: fingerprints.data.rows.map(({ at, tokens }) => ({ at, tokens })),
       },
       signal,
     );
     if (answer.type === "rendered")
       return refused("template: the recorded messages do not render to the recorded prompt");
+    if (answer.type === "otherThought")
+      return refused("thought: these tokens hold no thought that ends where and how it is said to");
     if (answer.type !== "checked") throw new InvalidRequestError("the worker answered another question");
     return compareOpinion(recorded, answer, tolerance);
   }
@@ -202,6 +220,7 @@ export async function openEngine(options: OpenEngineOptions): Promise<LocalEngin
     runtime,
     settings,
     infer,
+    measure,
     reExecute,
     reCheck,
     close: supervisor.close,

@@ -1,6 +1,8 @@
-import type { ChatHistoryItem, ChatWrapper, LlamaModel, Token } from "node-llama-cpp";
-import { GeneralChatWrapper, resolveChatWrapper } from "node-llama-cpp";
+import type { ChatWrapper, LlamaModel, Token } from "node-llama-cpp";
+import { GeneralChatWrapper, HarmonyChatWrapper, resolveChatWrapper } from "node-llama-cpp";
 import type { ChatMessage } from "../core/inference.ts";
+import type { ThoughtSyntax } from "./thoughtSyntax.ts";
+import { hasMarker, openThought, stateOf, thoughtSyntaxOf, withoutThought } from "./thoughtSyntax.ts";
 import { WorkerFailure } from "./workerFailure.ts";
 
 /**
@@ -13,16 +15,51 @@ const TEMPLATE_DATE = new Date("2024-07-26T12:00:00Z");
 /** Defined in front of a template that asks for the time: the same day in Llama's format, whatever format was asked for. */
 const TEMPLATE_CLOCK = "{%- macro strftime_now(format) -%}26 Jul 2024{%- endmacro %}";
 
-/**
- * How this model wants its chats. Chosen by the file's content only: the binding would also look at the file's name,
- * and two people may call the same bytes differently.
- */
-export function chatWrapperOf(model: LlamaModel): ChatWrapper {
-  const todayDate = TEMPLATE_DATE;
+/** How this model wants its chats. */
+export type Chat = {
+  /** How it thinks, or null when its template knows no thoughts. */
+  readonly thought: ThoughtSyntax | null;
+  /**
+   * Messages to token ids, by the model's own template, ready for the answer to begin, or the thought before it. Text in
+   * messages never becomes a control token: `<|im_end|>` in a mail is those ten characters.
+   */
+  render(messages: readonly ChatMessage[], thinking: boolean): Token[];
+};
+
+export function openChat(model: LlamaModel): Chat {
   const template = model.fileInfo.metadata.tokenizer?.chat_template ?? "";
-  return (
+  const wrapper = chatWrapperOf(model, template, true);
+  // A wrapper may serve models that think and models that don't; the template of one that does writes the marker.
+  const mayThink = hasMarker(wrapper, template);
+  const quiet = mayThink ? chatWrapperOf(model, template, false) : wrapper;
+  const thought = mayThink ? thoughtSyntaxOf(wrapper, quiet, withClock(template)) : null;
+  return Object.freeze({
+    thought,
+    render(messages: readonly ChatMessage[], thinking: boolean) {
+      if (messages.at(-1)?.role !== "user")
+        throw new WorkerFailure("request", "the last message is not the user's");
+      if (thinking && thought === null)
+        throw new WorkerFailure("request", "this model's template has no place for a thought");
+      const text =
+        thought === null
+          ? stateOf(wrapper, messages, []).contextText
+          : thinking
+            ? openThought(wrapper, thought, messages)
+            : withoutThought(quiet, thought, messages);
+      return text.tokenize(model.tokenizer);
+    },
+  });
+}
+
+/**
+ * Chosen by the file's content only: the binding would also look at the file's name, and two people may call the same bytes
+ * differently.
+ */
+function chatWrapperOf(model: LlamaModel, template: string, thinking: boolean): ChatWrapper {
+  const todayDate = TEMPLATE_DATE;
+  const resolve = (jinja: string, type: "auto" | "jinjaTemplate" = "auto") =>
     resolveChatWrapper({
-      type: "auto",
+      type,
       bosString: model.tokens.bosString,
       fileInfo: model.fileInfo,
       tokenizer: model.tokenizer,
@@ -36,29 +73,28 @@ export function chatWrapperOf(model: LlamaModel): ChatWrapper {
         "llama3.2-lightweight": { todayDate },
         harmony: { todayDate },
         muse: { todayDate },
-        ...(template.includes("strftime_now") && { jinjaTemplate: { template: TEMPLATE_CLOCK + template } }),
+        // The switches that templates have against thinking, as far as the binding knows them.
+        ...(!thinking && {
+          qwen: { thoughts: "discourage" },
+          seed: { thinkingBudget: 0 },
+          gemma4: { reasoning: false },
+        }),
+        ...(jinja !== "" && { jinjaTemplate: { template: jinja, ...(!thinking && { reasoning: false }) } }),
       },
-    }) ?? new GeneralChatWrapper()
-  );
+    });
+  // With another clock the binding would not know gpt-oss's template again, and only its own wrapper for it knows thoughts.
+  if (template.includes("<|channel|>analysis")) {
+    const harmony = resolve(template);
+    if (harmony instanceof HarmonyChatWrapper) return harmony;
+  }
+  const wrapper = resolve(withClock(template)) ?? new GeneralChatWrapper();
+  // Where the binding's own wrapper writes the same chats but knows no thoughts, and the template does, the template is used.
+  if (wrapper.settings.segments?.thought !== undefined || !template.includes("reasoning_content"))
+    return wrapper;
+  const own = resolve(withClock(template), "jinjaTemplate");
+  return own && hasMarker(own, template) ? own : wrapper;
 }
 
-/**
- * Messages to token ids, by the model's own template, ready for the answer to begin. Text in messages never becomes a
- * control token: `<|im_end|>` in a mail is those ten characters.
- */
-export function renderPrompt(
-  model: LlamaModel,
-  wrapper: ChatWrapper,
-  messages: readonly ChatMessage[],
-): Token[] {
-  if (messages.at(-1)?.role !== "user")
-    throw new WorkerFailure("request", "the last message is not the user's");
-  const history: ChatHistoryItem[] = messages.map(({ role, content }) => {
-    if (role === "assistant") return { type: "model", response: [content] };
-    return { type: role, text: content };
-  });
-  // An empty answer at the end asks for the place where the answer starts.
-  history.push({ type: "model", response: [] });
-  const { contextText } = wrapper.generateContextState({ chatHistory: history });
-  return contextText.tokenize(model.tokenizer);
-}
+/** The template with a clock that stands still. */
+const withClock = (template: string): string =>
+  template.includes("strftime_now") ? TEMPLATE_CLOCK + template : template;

@@ -1,12 +1,14 @@
 import type { Token } from "node-llama-cpp";
-import type { EngineSettings } from "../core/inference.ts";
+import { canonicalize } from "../core/canonical.ts";
+import type { EngineSettings, Prompt } from "../core/inference.ts";
 import type { Generation } from "./generate.ts";
 import { generate } from "./generate.ts";
 import type { LoadedModel, OpenedContext } from "./loadModel.ts";
 import { openContext } from "./loadModel.ts";
 import type { Answer, CheckRequest, FromWorker, WorkRequest } from "./messages.ts";
 import { teacherForce } from "./teacherForce.ts";
-import { renderPrompt } from "./renderPrompt.ts";
+import { longestBridge, thoughtIn } from "./thoughtSpan.ts";
+import { tokenizeOptions, weighOptions } from "./weighOptions.ts";
 import { WorkerFailure } from "./workerFailure.ts";
 
 /** One request, in the worker: render, refuse or evaluate, answer. */
@@ -16,15 +18,23 @@ export async function runRequest(
   send: (message: FromWorker) => void,
   cancelled: () => boolean,
 ): Promise<Answer> {
-  const { id, prompt, sampling } = request;
+  const { id, prompt } = request;
   await loaded.checkUnchanged();
-  const rendered: readonly number[] = renderPrompt(loaded.model, loaded.wrapper, prompt.messages);
+  const rendered = loaded.chat.render(prompt.messages, prompt.thought !== undefined);
+  if (rendered.length === 0) throw new WorkerFailure("request", "the prompt renders to no token");
+  if (request.type === "measure") {
+    const { contextSize } = loaded.ready.settings;
+    const roomTokens = contextSize - needOf(loaded, prompt, rendered.length).total;
+    return { type: "measured", id, promptTokens: rendered.length, contextSize, roomTokens };
+  }
   // Also keeps ids that are in no vocabulary away from native code: a record may come from anybody.
   if (request.type !== "infer" && !sameTokens(rendered, request.promptTokens))
     return { type: "rendered", id, promptTokens: [...rendered] };
   if (request.type === "check") return await check(loaded, request);
 
   const settings = request.type === "repeat" ? request.settings : loaded.ready.settings;
+  requireRoom(loaded, prompt, rendered.length, settings.contextSize);
+  const { syntax } = needOf(loaded, prompt, rendered.length);
   const run = (opened: OpenedContext): Promise<Generation> =>
     generate(
       { llama: loaded.llama, model: loaded.model, sequence: opened.sequence },
@@ -32,22 +42,24 @@ export async function runRequest(
         promptTokens: rendered,
         grammar: prompt.grammar,
         maxTokens: prompt.maxTokens,
-        sampling,
-        contextSize: settings.contextSize,
+        thought: syntax && prompt.thought ? { syntax, maxTokens: prompt.thought.maxTokens } : null,
+        options: prompt.options ? tokenizeOptions(loaded.model, prompt.options) : null,
+        sampling: request.sampling,
       },
       { cancelled, onFirstToken: () => send({ type: "phase", id, phase: "generation" }) },
     );
   const generation = sameArithmetic(settings, loaded.ready.settings)
     ? await run(loaded)
     : await inOwnContext(loaded, settings, run);
-  const { fingerprints, outputTokens, text, stopReason, prefillMs, generationMs } = generation;
+  return { type: "result", id, promptTokens: [...rendered], ...mutable(generation) };
+}
+
+/** The same without `readonly`: what goes through the channel is copied anyway. */
+function mutable({ fingerprints, options, outputTokens, ...rest }: Generation) {
   return {
-    type: "result",
-    id,
-    promptTokens: [...rendered],
+    ...rest,
     outputTokens: [...outputTokens],
-    text,
-    stopReason,
+    options: options && options.map((option) => ({ ...option })),
     fingerprints: {
       every: fingerprints.every,
       rows: fingerprints.rows.map(({ at, logitsMilli, tokens }) => ({
@@ -56,23 +68,49 @@ export async function runRequest(
         logitsMilli: [...logitsMilli],
       })),
     },
-    prefillMs,
-    generationMs,
   };
+}
+
+/** Tokens that prompt, thought and answer take at most. The last token written is never evaluated, so they may fill the context exactly. */
+function needOf({ chat, model }: LoadedModel, prompt: Prompt, promptTokens: number) {
+  const syntax = prompt.thought === undefined ? null : chat.thought;
+  const thoughtTokens =
+    prompt.thought && syntax ? prompt.thought.maxTokens + longestBridge(model, syntax) : 0;
+  const options = prompt.options ? tokenizeOptions(model, prompt.options) : [];
+  const answer = Math.max(prompt.maxTokens, ...options.map(({ tokens }) => tokens.length));
+  return { syntax, thoughtTokens, answer, total: promptTokens + thoughtTokens + answer };
+}
+
+/** Refuses what could outgrow its context, before a token is evaluated. */
+function requireRoom(loaded: LoadedModel, prompt: Prompt, promptTokens: number, contextSize: number): void {
+  const { answer, thoughtTokens, total } = needOf(loaded, prompt, promptTokens);
+  if (total > contextSize)
+    throw new WorkerFailure("promptTooLong", "prompt, thought and answer do not fit", {
+      tokens: promptTokens,
+      thoughtTokens,
+      maxTokens: answer,
+      contextSize,
+    });
 }
 
 /** A record in one pass, in this engine's own context: other settings are what the tolerance is for. */
 async function check(loaded: LoadedModel, request: CheckRequest): Promise<Answer> {
-  const { id, outputTokens, promptTokens, rows } = request;
+  const { id, outputTokens, prompt, promptTokens, rows, thought } = request;
+  const { model } = loaded;
   const { contextSize } = loaded.ready.settings;
-  const evaluated = promptTokens.length + outputTokens.length;
-  if (evaluated > contextSize)
+  const answerAt = thought === null ? 0 : thought.tokens + thought.forced;
+  const options = prompt.options ? tokenizeOptions(model, prompt.options) : null;
+  const behind = [
+    outputTokens.length,
+    ...(options ?? []).map(({ tokens }) => Math.min(answerAt, outputTokens.length) + tokens.length),
+  ];
+  if (promptTokens.length + Math.max(...behind) > contextSize)
     throw new WorkerFailure("promptTooLong", "prompt and answer do not fit", {
       tokens: promptTokens.length,
-      maxTokens: outputTokens.length,
+      maxTokens: Math.max(...behind),
       contextSize,
     });
-  const vocabulary = loaded.model.fileInfo.metadata.tokenizer?.ggml?.tokens.length ?? 0;
+  const vocabulary = model.fileInfo.metadata.tokenizer?.ggml?.tokens.length ?? 0;
   const inVocabulary = (token: number) => token < vocabulary;
   if (
     ![...outputTokens, ...rows.flatMap(({ tokens }) => tokens)].every(inVocabulary) ||
@@ -82,16 +120,24 @@ async function check(loaded: LoadedModel, request: CheckRequest): Promise<Answer
       "request",
       "the record names tokens that are in no vocabulary, or places beyond its prompt",
     );
-  const opinion = await teacherForce(
-    { llama: loaded.llama, model: loaded.model, sequence: loaded.sequence },
-    request,
-  );
+  const { syntax } = needOf(loaded, prompt, promptTokens.length);
+  const there =
+    syntax && prompt.thought && thought
+      ? thoughtIn(model, syntax, outputTokens, thought, prompt.thought.maxTokens)
+      : null;
+  if ((thought === null) !== (prompt.thought === undefined) || canonicalize(there) !== canonicalize(thought))
+    return { type: "otherThought", id };
+  const engine = { llama: loaded.llama, model, sequence: loaded.sequence };
+  const opinion = await teacherForce(engine, request);
+  const prefix = [...promptTokens, ...outputTokens.slice(0, answerAt)] as Token[];
   return {
     type: "checked",
     id,
     steps: opinion.steps.map((step) => ({ ...step })),
     rows: opinion.rows.map((row) => [...row]),
-    text: loaded.model.detokenize(outputTokens as Token[]),
+    text: model.detokenize(outputTokens.slice(answerAt) as Token[]),
+    options: options && [...(await weighOptions(loaded.sequence, prefix, options))],
+    optionTokens: (options ?? []).map(({ tokens }) => tokens.length),
   };
 }
 

@@ -290,6 +290,7 @@ function toError(failure: Failure, file: string): Error {
         Number(facts["tokens"]),
         Number(facts["maxTokens"]),
         Number(facts["contextSize"]),
+        Number(facts["thoughtTokens"] ?? 0),
       );
     case "request":
       return new InvalidRequestError(message, facts);

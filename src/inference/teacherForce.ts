@@ -14,10 +14,27 @@ import { WorkerFailure } from "./workerFailure.ts";
 
 /** What the model thinks of tokens that somebody says it wrote. */
 export type Opinion = {
-  /** For each output token, and for the end if there was one: what it would have written, and by how much it prefers that. */
-  readonly steps: readonly { readonly best: number; readonly marginMilli: number }[];
+  /** For each output token that was chosen, and for each end: what it would have written, and by how much it prefers that. */
+  readonly steps: readonly Step[];
   /** Logits of the tokens of each row that was asked for, in thousandths. */
   readonly rows: readonly (readonly number[])[];
+};
+
+export type Step = {
+  /** Place among the output tokens. */
+  readonly index: number;
+  /** Null: the end of the turn. */
+  readonly recorded: number | null;
+  readonly best: number;
+  readonly marginMilli: number;
+};
+
+/** A place where the model had a choice. */
+type Choice = {
+  readonly index: number;
+  readonly recorded: Token | null;
+  /** The grammar begins at the answer; a thought is free. */
+  readonly underGrammar: boolean;
 };
 
 /** Candidates that are looked at first; a grammar may forbid them all, then the whole vocabulary is asked for. */
@@ -31,6 +48,27 @@ type Engine = {
   readonly sequence: LlamaContextSequence;
 };
 
+/**
+ * Where the model had a choice: at every output token but those that were put behind its thought, and at every end of a turn.
+ * The token put behind a thought that the model wanted to end its turn with stands where its choice was.
+ */
+function choicesOf({ ended, outputTokens, thought }: CheckRequest): readonly Choice[] {
+  const answerAt = thought === null ? 0 : thought.tokens + thought.forced;
+  const token = (index: number, underGrammar: boolean): Choice => ({
+    index,
+    recorded: outputTokens[index] as Token,
+    underGrammar,
+  });
+  const thinking = Array.from({ length: thought?.tokens ?? 0 }, (_none, index) => token(index, false));
+  const answering = outputTokens.slice(answerAt).map((_token, index) => token(answerAt + index, true));
+  return [
+    ...thinking,
+    ...(thought?.end === "turn" ? [{ index: thought.tokens, recorded: null, underGrammar: false }] : []),
+    ...answering,
+    ...(ended ? [{ index: outputTokens.length, recorded: null, underGrammar: true }] : []),
+  ];
+}
+
 /** Prompt and output in one pass: the logits after each output token say how likely the model finds what was recorded next. */
 export async function teacherForce(engine: Engine, request: CheckRequest): Promise<Opinion> {
   const { model, sequence } = engine;
@@ -39,17 +77,14 @@ export async function teacherForce(engine: Engine, request: CheckRequest): Promi
   const all = [...promptTokens, ...outputTokens] as Token[];
   const first = promptTokens.length - 1;
   const rows = new Map(request.rows.map(({ at, tokens }) => [at, tokens as unknown as readonly Token[]]));
-  // The end counts as one token more.
-  const last = request.ended ? all.length - 1 : all.length - 2;
-  const isStep = (at: number) => at >= first && at <= last;
-  const askedAt = (at: number): readonly Token[] => [
-    ...(isStep(at) ? (at === all.length - 1 ? ends : [all[at + 1]!]) : []),
-    ...(rows.get(at) ?? []),
-  ];
+  const choices = choicesOf(request);
+  const choiceAt = new Map(choices.map((choice) => [first + choice.index, choice]));
+  const wantedIn = ({ recorded }: Choice): readonly Token[] => (recorded === null ? ends : [recorded]);
   const item = (at: number): ControlledEvaluateInputItem => {
-    const tokens = askedAt(at);
+    const choice = choiceAt.get(at);
+    const tokens = [...(choice ? wantedIn(choice) : []), ...(rows.get(at) ?? [])];
     if (tokens.length === 0) return all[at]!;
-    const filter = { tokens, includeTop: isStep(at) ? Math.max(TOP, considered(sampling)) : 0 };
+    const filter = { tokens, includeTop: choice ? Math.max(TOP, considered(sampling)) : 0 };
     return [all[at]!, { generateNext: { logits: { filter }, options: RAW } }];
   };
   await sequence.clearHistory();
@@ -57,10 +92,11 @@ export async function teacherForce(engine: Engine, request: CheckRequest): Promi
   const logitsAt = (at: number): ReadonlyMap<Token, number> => results[at]?.next.logits ?? new Map();
 
   const grammar = request.prompt.grammar;
-  const state = grammar === null ? null : await grammarState(engine.llama, model, grammar);
-  const steps: Opinion["steps"][number][] = [];
-  for (let at = first; at <= last; at++) {
-    const wanted = at === all.length - 1 ? ends : [all[at + 1]!];
+  const whole = grammar === null ? null : await grammarState(engine.llama, model, grammar);
+  const steps: Step[] = [];
+  for (const choice of choices) {
+    const at = first + choice.index;
+    const state = choice.underGrammar ? whole : null;
     let logits = logitsAt(at);
     let best = bestOf(engine, state, logits, sampling);
     if (best === null) {
@@ -68,16 +104,16 @@ export async function teacherForce(engine: Engine, request: CheckRequest): Promi
       best = bestOf(engine, state, logits, sampling);
       if (best === null) throw new WorkerFailure("request", "the grammar allows no token at all");
     }
-    const recorded = wanted
+    const recorded = wantedIn(choice)
       .filter((token) => allows(engine, state, token))
       .map((token) => logits.get(token))
       .filter((logit) => logit !== undefined);
     const marginMilli =
       recorded.length === 0 ? FORBIDDEN : Math.max(0, milli(best.logit - Math.max(...recorded)));
-    steps.push({ best: best.token, marginMilli });
+    steps.push({ index: choice.index, recorded: choice.recorded, best: best.token, marginMilli });
     // Behind a token that the grammar forbids there is nothing to compare with.
     if (recorded.length === 0) break;
-    if (state !== null && at < all.length - 1) accept(engine, state, all[at + 1]!);
+    if (state !== null && choice.recorded !== null) accept(engine, state, choice.recorded);
   }
   return {
     steps,

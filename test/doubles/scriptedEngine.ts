@@ -72,6 +72,13 @@ export function scriptedEngine(
       onInference(inference);
       return Promise.resolve(inference);
     },
+    /** Counts characters: a script has no other tokens. */
+    measure(prompt) {
+      const promptTokens = prompt.messages.reduce((sum, { content }) => sum + content.length, 0);
+      const { contextSize } = identity.settings;
+      const roomTokens = contextSize - promptTokens - (prompt.thought?.maxTokens ?? 0) - prompt.maxTokens;
+      return Promise.resolve({ promptTokens, contextSize, roomTokens });
+    },
     /** A script has no tokens of its own: it is repeated by its words. */
     reExecute(recorded) {
       const tokens = recorded.outputTokens.length;

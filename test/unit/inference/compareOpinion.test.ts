@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import type { Inference, OptionWeight } from "../../../src/core/inference.ts";
 import { compareOpinion, type CheckedRun } from "../../../src/inference/compareOpinion.ts";
 import { fingerprintPlaces } from "../../../src/inference/fingerprint.ts";
 
@@ -13,15 +14,23 @@ const recorded = {
   stopReason: "end",
   text: "so be it",
 } as const;
-const step = (best: number, marginMilli = 0) => ({ best, marginMilli });
 const agreeing: CheckedRun = {
-  steps: [...recorded.outputTokens, 0].map((token) => step(token)),
+  steps: [...recorded.outputTokens, null].map((token, index) => ({
+    index,
+    recorded: token,
+    best: token ?? 0,
+    marginMilli: 0,
+  })),
   rows: recorded.fingerprints.rows.map(({ logitsMilli }) => logitsMilli),
   text: "so be it",
+  options: null,
+  optionTokens: [],
 };
-const compare = (changes: Partial<CheckedRun>, record: Partial<typeof recorded> = {}) =>
+const compare = (changes: Partial<CheckedRun>, record: Partial<Inference> = {}) =>
   compareOpinion({ ...recorded, ...record }, { ...agreeing, ...changes }, tolerance);
-const withStep = (index: number, one: CheckedRun["steps"][number]) => agreeing.steps.with(index, one);
+type Steps = CheckedRun["steps"];
+const withStep = (index: number, best: number, marginMilli: number, steps: Steps = agreeing.steps): Steps =>
+  steps.with(index, { ...steps[index]!, best, marginMilli });
 
 test("the same thoughts are CONSISTENT", () => {
   expect(compare({})).toEqual({
@@ -35,21 +44,21 @@ test("the same thoughts are CONSISTENT", () => {
 });
 
 test("margins up to the tolerance, on as many tokens as it allows, are CONSISTENT and told", () => {
-  const near = withStep(3, step(55, 100)).with(20, step(9, 7));
+  const near = withStep(20, 9, 7, withStep(3, 55, 100));
   expect(compare({ steps: near })).toMatchObject({
     verdict: "CONSISTENT",
     flips: 2,
     worstMarginMilli: 100,
     firstDivergence: { index: 3, recorded: 103, actual: 55, marginMilli: 100 },
   });
-  expect(compare({ steps: near.with(7, step(1, 1)) })).toMatchObject({
+  expect(compare({ steps: withStep(7, 1, 1, near) })).toMatchObject({
     verdict: "MISMATCH",
     why: "tokens: 3 of 20 are not the best ones here, 2 are tolerated",
   });
 });
 
 test("a margin beyond it is a MISMATCH that names the token", () => {
-  const steps = withStep(2, step(50, 1)).with(11, step(77, 101));
+  const steps = withStep(11, 77, 101, withStep(2, 50, 1));
   expect(compare({ steps })).toMatchObject({
     verdict: "MISMATCH",
     firstDivergence: { index: 11, recorded: 111, actual: 77, marginMilli: 101 },
@@ -110,6 +119,48 @@ test("a run is cut off at its budget and nowhere else", () => {
     cut(60, "end", "root ::= [a-z]"),
   ])
     expect(forged).toMatchObject({ verdict: "MISMATCH", why: expect.stringMatching(/^stop:/) });
+});
+
+test("what was put behind a thought is no choice, and the answer's budget is its own", () => {
+  const thought = { text: "hm", tokens: 8, forced: 2, end: "model" } as const;
+  const prompt = { messages: [], grammar: null, maxTokens: 11, thought: { maxTokens: 8 } } as const;
+  const chosen = agreeing.steps.filter(({ index }) => index < 8 || index >= 10);
+  expect(compare({ steps: chosen }, { thought, prompt }).verdict).toBe("CONSISTENT");
+  expect(compare({ steps: chosen }, { thought, prompt: { ...prompt, maxTokens: 10 } }).why).toMatch(
+    /^stop: 10 /,
+  );
+  // Of 18 choices one may be another token, of 20 two.
+  const steps = chosen.map((one) => (one.index === 3 || one.index === 12 ? { ...one, marginMilli: 1 } : one));
+  expect(compare({ steps }, { thought, prompt }).why).toBe(
+    "tokens: 2 of 18 are not the best ones here, 1 are tolerated",
+  );
+  // The model wanted to end its turn: one choice more.
+  const turn = { ...thought, end: "turn" } as const;
+  expect(compare({ steps: chosen }, { thought: turn, prompt }).why).toMatch(/end where they can't end/);
+  const ended = [...chosen, { index: 8, recorded: null, best: 4, marginMilli: 0 }];
+  expect(compare({ steps: ended }, { thought: turn, prompt }).verdict).toBe("CONSISTENT");
+});
+
+test("options are as likely as the record says, within the tolerance, and their shares follow from it", () => {
+  const option = (text: string, logMilli: number, probabilityPermille: number) => ({
+    text,
+    logMilli,
+    probabilityPermille,
+  });
+  const prompt = { messages: [], grammar: null, maxTokens: 60, options: ["pay", "hold"] };
+  const options = [option("pay", -100, 731), option("hold", -1100, 269)];
+  const here = { options, optionTokens: [1, 2] };
+  const why = (changed: readonly OptionWeight[] | null) =>
+    compare(here, { prompt, ...(changed && { options: changed }) }).why;
+  expect(why(options)).toBeUndefined();
+  // Two logits may each move by 50 for each token of the option.
+  expect(why([option("pay", -201, 711), option("hold", -1100, 289)])).toBeUndefined();
+  expect(why([option("pay", -202, 711), option("hold", -1100, 289)])).toMatch(/^options:/);
+  expect(why([option("pay", -100, 800), option("hold", -1100, 200)])).toMatch(/^options:/);
+  expect(why([options[0]!])).toMatch(/^options:/);
+  expect(why([option("pax", -100, 731), options[1]!])).toMatch(/^options:/);
+  expect(why(null)).toMatch(/^options:/);
+  expect(compare({}, { options }).why).toMatch(/^options:/);
 });
 
 test("rows lie 32 tokens apart and leave two tokens of the prompt", () => {

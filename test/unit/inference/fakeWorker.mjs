@@ -42,6 +42,8 @@ const result = (id, text) => ({
   text,
   stopReason: "end",
   fingerprints: { every: 32, rows: [] },
+  thought: null,
+  options: null,
   prefillMs: 0,
   generationMs: 0,
 });
