@@ -35,6 +35,9 @@ export type Thought = { readonly earlier?: readonly Turn[] } & (
   { readonly inference: Inference } | { readonly tooLong: string }
 );
 
+/** Most ways to begin whose odds are asked for. */
+const MOST_OPTIONS = 16;
+
 /** Everything that a prompt follows from. */
 type Asked = { readonly agent: Agent; readonly policy: CompiledPolicy };
 
@@ -56,6 +59,7 @@ export function promptAfter(asked: Asked, observation: Observation, turns: reado
       ]),
     ],
     ...(prompt.grammar === null ? formOf(answersOf(agent, policy, observation, mayLookUp)) : {}),
+    ...(prompt.options && { options: prompt.options }),
   };
 }
 
@@ -67,10 +71,28 @@ function replyTo(turn: Turn): string {
   return fence(tool, fact);
 }
 
-/** The form of an answer, for engines that take a grammar and for those that take a schema. */
-function formOf(answers: z.ZodType): Pick<Prompt, "grammar" | "jsonSchema"> {
+/** The form of an answer, for engines that take a grammar and for those that take a schema, and the choice that it begins with. */
+function formOf(answers: z.ZodType): Pick<Prompt, "grammar" | "jsonSchema" | "options"> {
   const jsonSchema = jsonSchemaOf(answers);
-  return { grammar: schemaGrammar(answers), ...(jsonSchema ? { jsonSchema } : {}) };
+  const options = beginningsOf(answers);
+  return {
+    grammar: schemaGrammar(answers),
+    ...(jsonSchema ? { jsonSchema } : {}),
+    // One way to begin is no choice, and each costs a pass of its own.
+    ...(options.length > 1 && options.length <= MOST_OPTIONS ? { options } : {}),
+  };
+}
+
+/** How each answer begins, up to the name of what it does: the choice whose odds are recorded. */
+function beginningsOf(answers: z.ZodType): readonly string[] {
+  const shapes = answers instanceof z.ZodUnion ? answers.options : [answers];
+  return shapes.flatMap((shape) => {
+    const [first] = shape instanceof z.ZodObject ? Object.entries(shape.shape) : [];
+    const [key, name] = first ?? [];
+    return key !== undefined && name instanceof z.ZodLiteral
+      ? [`{${JSON.stringify(key)}:${JSON.stringify(name.value)}`]
+      : [];
+  });
 }
 
 /** What an agent may write. */

@@ -129,6 +129,7 @@ function turnFields(turn: Turn): JsonObject {
 
 /** What pins one inference. */
 export function inferenceFields(inference: Inference): RecordFields {
+  const { options, prompt, thought } = inference;
   return {
     "model.sha256": inference.model.sha256,
     "model.identity": inference.model,
@@ -147,5 +148,11 @@ export function inferenceFields(inference: Inference): RecordFields {
     "output.stopReason": inference.stopReason,
     "inference.fingerprints": sha256Hex(canonicalize(inference.fingerprints)),
     ...remoteFields(inference),
+    ...(thought && {
+      "prompt.thoughtMaxTokens": prompt.thought?.maxTokens ?? null,
+      "inference.thought": sha256Hex(canonicalize(thought)),
+    }),
+    // The texts are in it, so what was asked for needs no field of its own.
+    ...(options && { "inference.options": sha256Hex(canonicalize(options)) }),
   };
 }

@@ -81,6 +81,8 @@ function askedFailures(
     failures.push("The model wrote under another grammar or limit than the agent's.");
   if (mode === "remote" && !same(asked.jsonSchema, prompt.jsonSchema))
     failures.push("The server was given another form of answers than the agent's.");
+  if (!same(asked.thought, prompt.thought) || (asked.options && !same(asked.options, prompt.options)))
+    failures.push("The model was let think in another way, or asked for other odds, than the agent asks.");
   if (!same(sampling, { kind: "greedy" })) failures.push("The model's tokens were not chosen greedily.");
   return failures;
 }

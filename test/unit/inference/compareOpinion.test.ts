@@ -106,7 +106,7 @@ test("a run is cut off at its budget and nowhere else", () => {
   const cut = (maxTokens: number, stopReason: string, grammar: string | null = null) =>
     compare(
       { steps: agreeing.steps.slice(0, stopReason === "maxTokens" ? 20 : 21) },
-      { stopReason: stopReason as "end", prompt: { messages: [], grammar, maxTokens } as never },
+      { stopReason: stopReason as "end", prompt: { messages: [], grammar, maxTokens } },
     );
   expect(cut(20, "maxTokens").verdict).toBe("CONSISTENT");
   expect(cut(21, "end").verdict).toBe("CONSISTENT");
