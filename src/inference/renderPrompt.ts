@@ -1,5 +1,13 @@
 import type { ChatWrapper, LlamaModel, Token } from "node-llama-cpp";
-import { GeneralChatWrapper, HarmonyChatWrapper, resolveChatWrapper } from "node-llama-cpp";
+import {
+  Gemma4ChatWrapper,
+  GeneralChatWrapper,
+  HarmonyChatWrapper,
+  JinjaTemplateChatWrapper,
+  QwenChatWrapper,
+  resolveChatWrapper,
+  SeedChatWrapper,
+} from "node-llama-cpp";
 import type { ChatMessage } from "../core/inference.ts";
 import type { ThoughtSyntax } from "./thoughtSyntax.ts";
 import { hasMarker, openThought, stateOf, thoughtSyntaxOf, withoutThought } from "./thoughtSyntax.ts";
@@ -28,11 +36,9 @@ export type Chat = {
 
 export function openChat(model: LlamaModel): Chat {
   const template = model.fileInfo.metadata.tokenizer?.chat_template ?? "";
-  const wrapper = chatWrapperOf(model, template, true);
-  // A wrapper may serve models that think and models that don't; the template of one that does writes the marker.
-  const mayThink = hasMarker(wrapper, template);
-  const quiet = mayThink ? chatWrapperOf(model, template, false) : wrapper;
-  const thought = mayThink ? thoughtSyntaxOf(wrapper, quiet, withClock(template)) : null;
+  const wrapper = chatWrapperOf(model, template);
+  const quiet = quietWrapperOf(wrapper, model);
+  const thought = thoughtSyntaxOf(wrapper, quiet, withClock(template));
   return Object.freeze({
     thought,
     render(messages: readonly ChatMessage[], thinking: boolean) {
@@ -55,7 +61,7 @@ export function openChat(model: LlamaModel): Chat {
  * Chosen by the file's content only: the binding would also look at the file's name, and two people may call the same bytes
  * differently.
  */
-function chatWrapperOf(model: LlamaModel, template: string, thinking: boolean): ChatWrapper {
+function chatWrapperOf(model: LlamaModel, template: string): ChatWrapper {
   const todayDate = TEMPLATE_DATE;
   const resolve = (jinja: string, type: "auto" | "jinjaTemplate" = "auto") =>
     resolveChatWrapper({
@@ -73,13 +79,7 @@ function chatWrapperOf(model: LlamaModel, template: string, thinking: boolean): 
         "llama3.2-lightweight": { todayDate },
         harmony: { todayDate },
         muse: { todayDate },
-        // The switches that templates have against thinking, as far as the binding knows them.
-        ...(!thinking && {
-          qwen: { thoughts: "discourage" },
-          seed: { thinkingBudget: 0 },
-          gemma4: { reasoning: false },
-        }),
-        ...(jinja !== "" && { jinjaTemplate: { template: jinja, ...(!thinking && { reasoning: false }) } }),
+        ...(jinja !== "" && { jinjaTemplate: { template: jinja } }),
       },
     });
   // With another clock the binding would not know gpt-oss's template again, and only its own wrapper for it knows thoughts.
@@ -93,6 +93,21 @@ function chatWrapperOf(model: LlamaModel, template: string, thinking: boolean): 
     return wrapper;
   const own = resolve(withClock(template), "jinjaTemplate");
   return own && hasMarker(own, template) ? own : wrapper;
+}
+
+/** The same with the switch against thinking that its template has, as far as the binding knows one. */
+function quietWrapperOf(wrapper: ChatWrapper, model: LlamaModel): ChatWrapper {
+  if (wrapper instanceof QwenChatWrapper)
+    return new QwenChatWrapper({ thoughts: "discourage", variation: wrapper.variation });
+  if (wrapper instanceof SeedChatWrapper) return new SeedChatWrapper({ thinkingBudget: 0 });
+  if (wrapper instanceof Gemma4ChatWrapper) return new Gemma4ChatWrapper({ reasoning: false });
+  if (wrapper instanceof JinjaTemplateChatWrapper && wrapper.settings.segments?.thought !== undefined)
+    return new JinjaTemplateChatWrapper({
+      template: wrapper.template,
+      tokenizer: model.tokenizer,
+      reasoning: false,
+    });
+  return wrapper;
 }
 
 /** The template with a clock that stands still. */

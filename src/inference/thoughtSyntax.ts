@@ -18,7 +18,7 @@ const THOUGHT = "a thought";
 const ANSWER = "an answer";
 const QUESTION = [{ role: "user", content: "?" }] as const;
 
-/** Whether the wrapper knows thoughts and the template too. */
+/** Whether the wrapper knows thoughts and the template too: a wrapper may serve models that think and models that don't. */
 export function hasMarker(wrapper: ChatWrapper, template: string): boolean {
   const suffix = wrapper.settings.segments?.thought?.suffix;
   const marker = suffix === undefined ? "" : textOf(LlamaText(suffix)).trim();
@@ -49,8 +49,12 @@ export function thoughtSyntaxOf(
   const between = rendered?.includes(marker) ? rendered : suffix;
   const quietPlace = split(render(quiet, QUESTION, [])).tail;
   // Some wrappers leave the white space behind the marker to the model; an empty thought shows it.
-  const shown = closed ? silent : quietPlace.trimEnd().endsWith(marker) ? quietPlace : "";
-  const bridge = between.endsWith(marker) ? between + spaceAtEnd(shown) : between;
+  const spaces = [silent, quietPlace].map((place) =>
+    place.trimEnd().endsWith(marker) ? place.slice(place.trimEnd().length) : "",
+  );
+  const bridge = between.endsWith(marker)
+    ? between + spaces.reduce((a, b) => (a.length < b.length ? b : a))
+    : between;
   const from = mark === "" ? -1 : silent.lastIndexOf(mark);
   return {
     opening: prefix !== null && opened(thinking) ? thinking.slice(thinking.lastIndexOf(mark)) : prefix,
@@ -136,8 +140,6 @@ function answerPlace(template: string, reasoning: boolean): string {
     return "";
   }
 }
-
-const spaceAtEnd = (text: string): string => text.slice(text.trimEnd().length);
 
 function render(wrapper: ChatWrapper, chat: readonly Message[], response: Response): LlamaText {
   return stateOf(wrapper, chat, response).contextText;
