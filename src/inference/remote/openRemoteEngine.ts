@@ -159,6 +159,8 @@ export async function openRemoteEngine(options: OpenRemoteOptions): Promise<Infe
     { signal }: { readonly signal?: AbortSignal } = {},
   ): Promise<Inference> {
     const asked = parseRequest(prompt, sampling);
+    if (prompt.thought !== undefined)
+      throw new InvalidRequestError("a server does not let its model's thought be bounded and told apart");
     return within(inferMs, signal, async (any, setPhase) => {
       setPhase("prefill");
       const started = performance.now();
@@ -215,6 +217,8 @@ export async function openRemoteEngine(options: OpenRemoteOptions): Promise<Infe
   return Object.freeze({
     ...identity,
     infer,
+    measure: () =>
+      Promise.reject(new InvalidRequestError("a server does not say how much room a prompt would leave")),
     reExecute: (recorded: Inference) =>
       Promise.resolve(unverifiable(recorded, recorded.mode === "remote" ? why : here)),
     reCheck: (recorded: Inference) =>

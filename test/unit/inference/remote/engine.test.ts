@@ -91,6 +91,15 @@ async function bodyFor(
 
 const dialects = ["llama-server", "vllm", "sglang", "ollama", "openai"] as const;
 
+it("neither bounds a thought nor measures a prompt, and says so", async () => {
+  const server = await serve("llama-server");
+  const engine = await engineAt(server, "llama-server");
+  const refused = { name: "InvalidRequestError" };
+  await expect(engine.infer({ ...prompt, thought: { maxTokens: 9 } }, greedy)).rejects.toMatchObject(refused);
+  await expect(engine.measure(prompt)).rejects.toMatchObject(refused);
+  expect((await engine.infer({ ...prompt, options: ["yes", "no"] }, greedy)).options).toBeUndefined();
+});
+
 describe.each(dialects)("%s", (dialect) => {
   it("answers, and the record says that a server did", async () => {
     const server = await serve(dialect);
