@@ -112,6 +112,7 @@ export function hedge(
     runtime: first.runtime,
     settings: first.settings,
     infer,
+    measure: first.measure,
     reExecute: first.reExecute,
     reCheck: first.reCheck,
     async close() {

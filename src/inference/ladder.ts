@@ -197,6 +197,7 @@ export async function openLadder(
       return current().settings;
     },
     infer,
+    measure: (prompt: Prompt, how: Options = {}) => current().measure(prompt, how),
     async reExecute(recorded: Inference, how: Options = {}): Promise<ReExecution> {
       return (await checkerOf(recorded, how.signal)).reExecute(recorded, how);
     },
