@@ -6,6 +6,7 @@ import { defineCommand, renderUsage, runCommand } from "citty";
 import { BaseError } from "../core/errors.ts";
 import { chainCommand } from "./chain.ts";
 import { pauseCommand, resumeCommand, tellCommand } from "./command.ts";
+import { freezeCommand } from "./freeze.ts";
 import { keystoreCommand } from "./keystore.ts";
 import { modelCommand } from "./model.ts";
 import { policyCommand } from "./policy.ts";
@@ -22,6 +23,7 @@ const main = defineCommand({
   // Each command loads what it needs when it runs: `bursar --help` answers without viem or the model's binding.
   subCommands: {
     run: runAgentCommand,
+    freeze: freezeCommand,
     pause: pauseCommand,
     resume: resumeCommand,
     tell: tellCommand,

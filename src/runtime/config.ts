@@ -59,37 +59,7 @@ export const modelFolder = (): string =>
  */
 export async function readConfig(file: string): Promise<Config> {
   const base = dirname(resolve(file));
-  let document: unknown;
-  try {
-    document = JSON.parse(await readFile(file, "utf8"));
-  } catch (error) {
-    const missing = (error as NodeJS.ErrnoException).code === "ENOENT";
-    throw new ConfigError(
-      missing ? "There is no configuration file." : "The configuration file is not JSON.",
-      {
-        remedy: missing
-          ? "Name one with --config; docs/architecture.md shows what it holds."
-          : "Correct it and start again.",
-        facts: { config: file, detail: error instanceof Error ? error.message : String(error) },
-        cause: error,
-      },
-    );
-  }
-  const parsed = schema.safeParse(document);
-  if (!parsed.success)
-    throw new ConfigError(
-      `The configuration has ${parsed.error.issues.length === 1 ? "a mistake" : `${parsed.error.issues.length} mistakes`}.`,
-      {
-        remedy: "Correct it and start again.",
-        facts: {
-          config: file,
-          ...Object.fromEntries(
-            parsed.error.issues.map((issue) => [issue.path.join(".") || "file", issue.message]),
-          ),
-        },
-      },
-    );
-  const config = parsed.data;
+  const config = checked(schema, file, await readDocument(file));
   const at = (path: string) => resolve(base, path);
   return Object.freeze({
     ...config,
@@ -110,4 +80,54 @@ export async function readConfig(file: string): Promise<Config> {
     model: await resolveModel(config.model, at, modelFolder()),
     state: at(config.state),
   });
+}
+
+/**
+ * Which account on which chain, and nothing else: whoever stops an agent needs no model, policy or journal in good order.
+ *
+ * @throws ConfigError
+ */
+export async function readPlace(file: string): Promise<Pick<Config, "account" | "chain">> {
+  const { account, chain } = checked(
+    schema.pick({ account: true, chain: true }).loose(),
+    file,
+    await readDocument(file),
+  );
+  return { account, chain };
+}
+
+async function readDocument(file: string): Promise<unknown> {
+  try {
+    return JSON.parse(await readFile(file, "utf8"));
+  } catch (error) {
+    const missing = (error as NodeJS.ErrnoException).code === "ENOENT";
+    throw new ConfigError(
+      missing ? "There is no configuration file." : "The configuration file is not JSON.",
+      {
+        remedy: missing
+          ? "Name one with --config; docs/architecture.md shows what it holds."
+          : "Correct it and start again.",
+        facts: { config: file, detail: error instanceof Error ? error.message : String(error) },
+        cause: error,
+      },
+    );
+  }
+}
+
+function checked<Shape extends z.ZodType>(shape: Shape, file: string, document: unknown): z.output<Shape> {
+  const parsed = shape.safeParse(document);
+  if (!parsed.success)
+    throw new ConfigError(
+      `The configuration has ${parsed.error.issues.length === 1 ? "a mistake" : `${parsed.error.issues.length} mistakes`}.`,
+      {
+        remedy: "Correct it and start again.",
+        facts: {
+          config: file,
+          ...Object.fromEntries(
+            parsed.error.issues.map((issue) => [issue.path.join(".") || "file", issue.message]),
+          ),
+        },
+      },
+    );
+  return parsed.data;
 }
