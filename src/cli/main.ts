@@ -6,6 +6,7 @@ import { defineCommand, renderUsage, runCommand } from "citty";
 import { BaseError } from "../core/errors.ts";
 import { chainCommand } from "./chain.ts";
 import { pauseCommand, resumeCommand, tellCommand } from "./command.ts";
+import { doctorCommand } from "./doctor.ts";
 import { freezeCommand } from "./freeze.ts";
 import { keystoreCommand } from "./keystore.ts";
 import { modelCommand } from "./model.ts";
@@ -23,6 +24,7 @@ const main = defineCommand({
   // Each command loads what it needs when it runs: `bursar --help` answers without viem or the model's binding.
   subCommands: {
     run: runAgentCommand,
+    doctor: doctorCommand,
     freeze: freezeCommand,
     pause: pauseCommand,
     resume: resumeCommand,

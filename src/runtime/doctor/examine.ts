@@ -1,0 +1,161 @@
+import { createServer } from "node:net";
+
+import { zeroAddress, type Address } from "viem";
+
+import { rpcBundler } from "../../chain/bundler/rpcBundler.ts";
+import { ask, connectChain, type Chain } from "../../chain/connectChain.ts";
+import { openKeystore } from "../../chain/keystore.ts";
+import { readDecimals } from "../../chain/readDecimals.ts";
+import { requireAgentAccount } from "../../chain/requireAgentAccount.ts";
+import { etherUp } from "../../core/amount.ts";
+import { compilePolicy, type CompiledPolicy } from "../../policy/compile.ts";
+import { parsePolicy } from "../../policy/parse.ts";
+import { registryOf } from "../../policy/registry.ts";
+import type { PolicyDocument } from "../../policy/schema.ts";
+import { now } from "../clock.ts";
+import { readConfig, type Config } from "../config.ts";
+import { passwordFor, readText } from "../password.ts";
+import { bad, good, looking, unseen, type Check } from "./check.ts";
+import { checkAccount, checkClock } from "./chain.ts";
+import { checkDisk, checkFiles, checkJournal, checkModel, checkNode } from "./house.ts";
+
+/** Coin of the gas purse under which the in-process bundler will soon stand still: some hundred bundles at 1 gwei. */
+const leastPurseWei = 10_000_000_000_000_000n;
+
+/**
+ * Looks at everything that a run of this configuration needs and changes nothing. What it finds is data: each check says what is
+ * wrong and the way out. Keystores are opened only where their password is in a file.
+ */
+export async function examine(
+  configFile: string,
+  onCheck: (check: Check) => void = () => undefined,
+): Promise<readonly Check[]> {
+  const checks: Check[] = [];
+  const add = (check: Check): Check => {
+    checks.push(check);
+    onCheck(check);
+    return check;
+  };
+  add(checkNode(process.versions.node));
+  let config: Config | undefined;
+  add(
+    await looking("configuration", async () => {
+      config = await readConfig(configFile);
+      return good("configuration", configFile);
+    }),
+  );
+  if (!config) {
+    for (const name of ["files", "disk", "journal", "model", "policy", "rpc", "account", "bundler"])
+      add(unseen(name, "the configuration can't be read"));
+    return checks;
+  }
+  const known = config;
+  add(await checkFiles(known));
+  add(await checkDisk(known));
+  add(await checkJournal(known));
+  add(await checkModel(known));
+  if (known.webhooks) add(await checkPort(known.webhooks));
+
+  let document: PolicyDocument | undefined;
+  add(
+    await looking("policy", async () => {
+      document = parsePolicy(await readText(known.policy, "policy"), known.policy);
+      const { name } = compilePolicy(document, zeroAddress);
+      return document.chain === known.chain.chainId
+        ? good("policy", name)
+        : bad(
+            "policy",
+            `It is for chain ${document.chain}, the configuration for ${known.chain.chainId}.`,
+            "Correct one of the two.",
+          );
+    }),
+  );
+  let chain: Chain | undefined;
+  add(
+    await looking("rpc", async () => {
+      chain = await connectChain(known.chain);
+      return good("rpc", `chain ${chain.chainId}, EntryPoint 0.8 is there`);
+    }),
+  );
+  if (!chain) {
+    for (const name of ["clock", "account", "bundler"]) add(unseen(name, "rpc does not answer"));
+    return checks;
+  }
+  const connected = chain;
+  add(await looking("clock", () => checkClock(connected, Math.floor(now() / 1000))));
+  const agent = await openKey(known, add);
+  for (const check of await lookAtAccount(connected, known, document, agent)) add(check);
+  add(await looking("bundler", () => checkBundler(connected, known)));
+  return checks;
+}
+
+async function openKey(config: Config, add: (check: Check) => Check): Promise<Address | undefined> {
+  let address: Address | undefined;
+  add(
+    await looking("key", async () => {
+      if (config.passwordFile === undefined)
+        return good("key", `${config.keystore}; its password is asked at the start, so it was not opened.`);
+      ({ address } = await openKeystore(config.keystore, await passwordFor(config, undefined)));
+      return good("key", `the agent is ${address}`);
+    }),
+  );
+  return address;
+}
+
+async function lookAtAccount(
+  chain: Chain,
+  config: Config,
+  document: PolicyDocument | undefined,
+  agent: Address | undefined,
+): Promise<readonly Check[]> {
+  const found: Check[] = [];
+  const first = await looking("account", async () => {
+    await requireAgentAccount(chain, config.account);
+    if (!document) return unseen("account", "policy has mistakes");
+    if (agent === undefined)
+      return good("account", `${config.account}; without the agent's key its grants can't be told.`);
+    const decimals = await readDecimals(chain, registryOf(document).tokens);
+    const policy: CompiledPolicy = compilePolicy(document, agent, decimals);
+    const [account, ...grants] = await checkAccount(chain, config, policy);
+    found.push(...grants);
+    return account!;
+  });
+  return [first, ...found];
+}
+
+async function checkBundler(chain: Chain, { bundler }: Config): Promise<Check> {
+  if (bundler.kind === "rpc") {
+    const { maxFeePerGasWei } = await rpcBundler(chain, bundler.url).gasPrice();
+    return good(
+      "bundler",
+      `${new URL(bundler.url).host} answers; ${maxFeePerGasWei / 1_000_000n} mwei a gas`,
+    );
+  }
+  if (bundler.passwordFile === undefined)
+    return good(
+      "bundler",
+      `In the process; the purse's password is asked at the start, so it was not opened.`,
+    );
+  const { address } = await openKeystore(bundler.keystore, await passwordFor(bundler, undefined));
+  const balance = await ask(chain, () => chain.client.getBalance({ address }));
+  const words = `In the process; the purse ${address} holds ${etherUp(balance)} ETH.`;
+  return balance >= leastPurseWei
+    ? good("bundler", words)
+    : bad("bundler", words, `Send coin to ${address}.`);
+}
+
+function checkPort({ host, port }: { readonly host: string; readonly port: number }): Promise<Check> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once("error", ({ message }) =>
+      resolve(
+        bad(
+          "webhooks",
+          message,
+          "If the agent runs, this is its own port. Else choose another, or stop who has it.",
+        ),
+      ),
+    );
+    server.listen(port, host, () => server.close(() => resolve(good("webhooks", `${host}:${port} is free`))));
+  });
+}

@@ -1,0 +1,108 @@
+import { existsSync } from "node:fs";
+import { stat, statfs } from "node:fs/promises";
+import { join } from "node:path";
+
+import { hashFile } from "../../inference/hashFile.ts";
+import { openDecision, agentsIn } from "../../journal/decisions.ts";
+import { verifyEntries } from "../../journal/entries.ts";
+import { JournalLockedError } from "../../journal/errors.ts";
+import { openJournal, type JournalDatabase } from "../../journal/openJournal.ts";
+import { isPaused } from "../../journal/pauses.ts";
+import { countWaiting } from "../../journal/triggers.ts";
+import type { Config } from "../config.ts";
+import { bad, good, looking, type Check } from "./check.ts";
+
+/** Free space under which a journal should not begin a day, in bytes. */
+const leastFreeBytes = 256 * 1024 * 1024;
+const oldestNode = 24;
+
+export function checkNode(version: string): Check {
+  return Number(version.split(".")[0]) >= oldestNode
+    ? good("node", `Node ${version}`)
+    : bad("node", `Node ${version}`, `Use Node ${oldestNode} or newer: the journal's SQLite comes with it.`);
+}
+
+/** The files that hold keys and the journal are for their owner only. */
+export async function checkFiles(config: Config): Promise<Check> {
+  const files = [
+    config.keystore,
+    config.passwordFile,
+    ...(config.bundler.kind === "own" ? [config.bundler.keystore, config.bundler.passwordFile] : []),
+    join(config.state, "journal.db"),
+  ].filter((file) => file !== undefined);
+  const open: string[] = [];
+  for (const file of files) {
+    const { mode } = (await stat(file).catch(() => undefined)) ?? { mode: 0 };
+    if ((mode & 0o077) !== 0) open.push(file);
+  }
+  return open.length === 0
+    ? good("files", "Keystores, passwords and journal are for their owner only.")
+    : bad("files", `Others may read ${open.join(", ")}.`, `chmod 600 ${open.join(" ")}`);
+}
+
+export async function checkDisk({ state }: Config): Promise<Check> {
+  if (!existsSync(state)) return good("disk", "The state folder will be made at the first start.");
+  const { bavail, bsize } = await statfs(state);
+  const free = bavail * bsize;
+  const words = `${Math.floor(free / 1024 / 1024)} MiB free`;
+  return free >= leastFreeBytes
+    ? good("disk", words)
+    : bad("disk", words, "Make room: a decision that can't be kept is not made, and the agent stops.");
+}
+
+/** The hash chain, SQLite's own check, and what waits. A journal in use is left to who uses it. */
+export function checkJournal({ state }: Config): Promise<Check> {
+  const file = join(state, "journal.db");
+  return looking("journal", () => {
+    if (!existsSync(file)) return good("journal", "None yet; it is made at the first start.");
+    let journal: JournalDatabase;
+    try {
+      journal = openJournal(file);
+    } catch (error) {
+      if (error instanceof JournalLockedError) return good("journal", "In use: an agent runs on it.");
+      throw error;
+    }
+    try {
+      const sound = journal.get("pragma integrity_check")?.["integrity_check"];
+      if (sound !== "ok")
+        return bad(
+          "journal",
+          `SQLite finds damage: ${String(sound).split("\n")[0]}`,
+          "Stop the agent, keep the file, and look at the disk. An older copy does not know the last payments.",
+        );
+      const { entries } = verifyEntries(journal);
+      const agents = agentsIn(journal).map((agent) => {
+        const waiting = countWaiting(journal, agent);
+        const notes = [
+          ...(isPaused(journal, agent) ? ["paused"] : []),
+          ...(openDecision(journal, agent) ? ["a decision under way"] : []),
+          ...(waiting > 0 ? [`${waiting} waiting`] : []),
+        ];
+        return notes.length === 0 ? agent : `${agent} (${notes.join(", ")})`;
+      });
+      return good("journal", [`${entries} entries, unbroken`, ...agents].join("; "));
+    } finally {
+      journal.close();
+    }
+  });
+}
+
+export function checkModel({ model }: Config): Promise<Check> {
+  return looking("model", async () => {
+    if ("remote" in model)
+      return good(
+        "model",
+        `On a server (${new URL(model.remote.url).host}); it was not asked. What it answers is unverifiable.`,
+      );
+    if (!existsSync(model.file))
+      return bad("model", `There is no ${model.file}.`, "Fetch it: bursar model add, or correct the path.");
+    const actual = await hashFile(model.file);
+    return actual === model.sha256
+      ? good("model", `${model.file}, the hash holds`)
+      : bad(
+          "model",
+          `${model.file} hashes to ${actual}, the configuration says ${model.sha256}.`,
+          "Bring the right file back; change the hash only if you mean another model.",
+        );
+  });
+}
