@@ -111,8 +111,8 @@ function ownerSteps(chance: Chance, world: LawWorld, grants: RandomGrant[], cast
     () => (chance.oneIn(4) ? [world.revokeAll()] : []),
     () => (chance.oneIn(2) ? [world.revoke(known.policyId)] : []),
     () => [world.grant(chance.oneIn(6) ? unholdable(chance, known) : known)],
-    () => [setCap(chance, world, known)],
-    () => [setCap(chance, world, known)],
+    () => setCap(chance, world, known),
+    () => setCap(chance, world, known),
     () => pokes(chance, world, known),
     () => replace(chance, world, grants, at, cast),
     () => replace(chance, world, grants, at, cast),
@@ -135,9 +135,10 @@ function unholdable(chance: Chance, known: RandomGrant): RandomGrant {
   return { ...known, grant, policyId: policyIdOf(grant) };
 }
 
-function setCap(chance: Chance, world: LawWorld, { grant }: RandomGrant): Foreseen {
+/** Half of the time the cap is partly used at once, or a history seldom gets to its end, or to one that is carried over. */
+function setCap(chance: Chance, world: LawWorld, { grant }: RandomGrant): readonly Foreseen[] {
   const asset = chance.oneIn(10) ? zeroAddress : grant.asset;
-  if (chance.oneIn(5)) return world.setCap(asset, 0n, 0n);
+  if (chance.oneIn(5)) return [world.setCap(asset, 0n, 0n)];
   const perWindow = chance.oneIn(10)
     ? chance.pick([65_535n * 10n ** 63n, 65_536n * 10n ** 63n, 655_361n, (1n << 256n) - 1n, 0n])
     : chance.pick([grant.perCall, grant.perCall * 2n, grant.perWindow, grant.perWindow * 10n]);
@@ -148,32 +149,47 @@ function setCap(chance: Chance, world: LawWorld, { grant }: RandomGrant): Forese
     3_600n,
     ...(chance.oneIn(6) ? [0n, 299n, 0xffffffn, 1n << 24n] : []),
   ]);
-  return world.setCap(asset, perWindow, bucket);
+  const step = world.setCap(asset, perWindow, bucket);
+  return chance.oneIn(2) ? [step, ...usedCap(chance, world, asset)] : [step];
 }
+
+/** The asset's cap, if there is one, with something in its ring. */
+function usedCap(chance: Chance, world: LawWorld, asset: Address): readonly Foreseen[] {
+  const word = world.state.cap(asset.toLowerCase() as Address);
+  const cap = decodeCap(word);
+  if (!cap) return [];
+  const used = ring(chance) | (newest(chance, world, cap.bucket) << 128n);
+  return [world.pokeCap(asset, ((word >> 152n) << 152n) | used)];
+}
+
+/** Eight lanes, empty or with a little; in every other ring some are full, and nothing more may be paid. */
+function ring(chance: Chance): bigint {
+  const full = chance.oneIn(2);
+  const lane = () =>
+    full && chance.oneIn(3) ? BigInt(chance.below(65_536)) : chance.oneIn(2) ? 0n : BigInt(chance.below(40));
+  return Array.from({ length: 8 }).reduce<bigint>((sum: bigint) => (sum << 16n) | lane(), 0n);
+}
+
+/** Number of a bucket near now. */
+const newest = (chance: Chance, world: LawWorld, bucket: bigint): bigint =>
+  bucket < 300n ? 0n : world.time / bucket + BigInt(chance.below(5)) - 2n;
 
 /** Counters as a long history leaves them: near their ends. */
 function pokes(chance: Chance, world: LawWorld, { grant, policyId }: RandomGrant): readonly Foreseen[] {
-  const lane = () =>
-    chance.oneIn(3) ? BigInt(chance.below(65_536)) : chance.oneIn(2) ? 0n : BigInt(chance.below(40));
-  const ring = () => Array.from({ length: 8 }).reduce<bigint>((sum: bigint) => (sum << 16n) | lane(), 0n);
-  const newest = (bucket: bigint) =>
-    bucket < 300n ? 0n : world.time / bucket + BigInt(chance.below(5)) - 2n;
-  const { counters } = { counters: world.state.counters(policyId) };
-  const capWord = world.state.cap(grant.asset.toLowerCase() as Address);
-  const cap = decodeCap(capWord);
+  const counters = world.state.counters(policyId);
   const pick = (edge: bigint, bits: bigint) =>
     chance.oneIn(2) ? chance.between(0n, (1n << bits) - 1n) : edge;
   const filled = (bucket: bigint) =>
-    ring() |
-    (newest(bucket) << 128n) |
+    ring(chance) |
+    (newest(chance, world, bucket) << 128n) |
     (pick(BigInt(chance.below(20)), 24n) << 152n) |
     (pick(BigInt(chance.below(20)), 24n) << 176n);
   if (chance.oneIn(5))
     return [
       world.poke(chance.pick([world.epoch, 0xfffen, 0xffffn]), world.time - chance.between(0n, 100_000n)),
     ];
-  if (cap && chance.oneIn(3))
-    return [world.pokeCap(grant.asset, ((capWord >> 152n) << 152n) | ring() | (newest(cap.bucket) << 128n))];
+  const cap = chance.oneIn(3) ? usedCap(chance, world, grant.asset) : [];
+  if (cap.length > 0) return cap;
   const size = chance.oneIn(6) ? 0xffffffffn - BigInt(chance.below(2)) : BigInt(chance.below(1_000));
   const kept = (counters >> 232n) << 232n;
   return [

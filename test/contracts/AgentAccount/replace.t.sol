@@ -82,6 +82,21 @@ contract ReplaceTest is RuledTest {
         assertTrue(_sum(used) * unit >= spend || _sum(used) >= 65_535, "window forgot");
     }
 
+    /// What once was too much for its field may have been anything.
+    function test_replace_throughNarrowTerms() public {
+        Grant memory oldTerms = standardGrant();
+        install(oldTerms);
+        send(_pay(oldTerms, 5 ether));
+        Grant memory narrow = standardGrant();
+        (narrow.salt, narrow.perCall, narrow.perWindow, narrow.lifetime) = (2, 1, 1, 1);
+        _replace(oldTerms, narrow);
+        Grant memory newTerms = standardGrant();
+        newTerms.salt = 3;
+        _replace(narrow, newTerms);
+        assertEq(_usage(newTerms).spent, type(uint24).max);
+        assertEq(_usage(newTerms).ring[0], type(uint16).max);
+    }
+
     function test_replace_ofAnotherEpoch() public {
         Grant memory oldTerms = standardGrant();
         install(oldTerms);

@@ -56,7 +56,18 @@ export function findMutants(file: string, source: string, ast: AstNode): readonl
     .sort((a, b) => a.at.start - b.at.start || a.at.end - b.at.end);
 }
 
-const covers = (outer: Range, inner: Range): boolean => outer.start <= inner.start && inner.end <= outer.end;
+export const covers = (outer: Range, inner: Range): boolean =>
+  outer.start <= inner.start && inner.end <= outer.end;
+
+/** One for each function, which does nothing but fail. Where nobody minds, nobody runs the function. */
+export function findBodies(file: string, ast: AstNode): readonly Mutant[] {
+  const body = ast.nodeType === "FunctionDefinition" ? ast["body"] : null;
+  const below = childrenOf(ast).flatMap((child) => findBodies(file, child));
+  if (!isNode(body)) return below;
+  const at = rangeOf(body);
+  const text = "{ assembly { invalid() } }";
+  return [{ file, operator: "function fails", at, text, place: "statement", site: at }, ...below];
+}
 
 function constantsOf(node: AstNode): readonly AstNode[] {
   const below = childrenOf(node).flatMap(constantsOf);

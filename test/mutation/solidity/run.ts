@@ -18,7 +18,7 @@ import {
   type Code,
   type Contract,
 } from "./compileMutants.ts";
-import { findMutants } from "./findMutants.ts";
+import { covers, findBodies, findMutants } from "./findMutants.ts";
 import type { Numbered } from "./mutant.ts";
 import { inWords, Results, tally, type Result } from "./results.ts";
 
@@ -33,6 +33,8 @@ const files = [
 ];
 /** Switches in one piece of code: with more of them the compiler takes longer than for two pieces. */
 const perCompilation = 120;
+/** Beyond the numbers of mutants. */
+const firstBody = 100_000;
 
 const help = `Changes the Solidity law in one place at a time and looks whether the tests see it.
 
@@ -216,21 +218,37 @@ class Hearing {
     };
     for (let from = 0; from < mutants.length; from += perCompilation) {
       const part = mutants.slice(from, from + perCompilation);
-      const { code, woven } = compileWoven(this.#sources, file, names, part);
+      const bodies = fate === "differential" ? this.#bodies(file, part) : [];
+      const { code, woven } = compileWoven(this.#sources, file, names, [...part, ...bodies]);
       const ask = await court.open(code);
       const wrong = await ask(null);
       if (wrong !== undefined) throw new Error(`Without any mutant: ${wrong}`);
-      for (const mutant of part) {
-        if (woven.has(mutant.id)) {
-          await judge(mutant, ask, mutant.id);
-          continue;
+      const idle: Numbered[] = [];
+      for (const body of bodies)
+        if (woven.has(body.id) && (await ask(body.id)) === undefined) {
+          idle.push(body);
+          say(`${fate} never runs what begins at ${file}:${body.line}`);
         }
-        const alone = compileOne(this.#sources, names, mutant, "quick");
-        if (alone) await judge(mutant, await court.open(alone), null);
-        else this.#options.results.add(mutant, "invalid");
+      for (const mutant of part) {
+        if (idle.some(({ at }) => covers(at, mutant.at))) left.push(mutant);
+        else if (woven.has(mutant.id)) {
+          await judge(mutant, ask, mutant.id);
+        } else {
+          const alone = compileOne(this.#sources, names, mutant, "quick");
+          if (alone) await judge(mutant, await court.open(alone), null);
+          else this.#options.results.add(mutant, "invalid");
+        }
       }
     }
     return left.sort((a, b) => a.id - b.id);
+  }
+
+  /** Of the functions that mutants are in; those inside of them need not be asked one by one where it is never run. */
+  #bodies(file: string, mutants: readonly Numbered[]): readonly Numbered[] {
+    const all = findBodies(file, this.#syntax[file]!).filter(({ at }) =>
+      mutants.some((mutant) => covers(at, mutant.at)),
+    );
+    return numbered(this.#sources, all, firstBody);
   }
 
   /** Whether the code that would be shipped is the same as without it. */
