@@ -100,8 +100,9 @@ export function wordsAfter(input: JudgeInput): Words | undefined {
 
 type ChainReasons = { readonly denials: readonly Reason[]; readonly questions: readonly Reason[] };
 
-const isApprovable = ({ grant, approval, amountUnits }: Request): boolean =>
-  approval === null && BigInt(grant.extras.approvers) !== 0n && amountUnits <= perCallOf(grant, true);
+/** Whether an approval would lift the cap per call far enough. Where one is at hand, it did not. */
+const isApprovable = ({ grant, amountUnits }: Request): boolean =>
+  BigInt(grant.extras.approvers) !== 0n && amountUnits <= perCallOf(grant, true);
 
 /** The operation that the payment would become. */
 function requestOf({ payment, usage, claim, expectedFeeWei, chain = {} }: JudgeInput): Request | Refusal {

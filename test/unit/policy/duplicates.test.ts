@@ -70,6 +70,12 @@ describe("findEarlier", () => {
     ["without a reference, of the same amount", { reference: "" }, [paid]],
     ["of the same amount as one without a reference", {}, [{ ...paid, reference: "" }]],
     [
+      "of the same amount, long after one without a reference",
+      {},
+      [{ ...paid, reference: "", references: [] }],
+    ],
+    ["without a reference, of the same amount, long after", { reference: "", references: [] }, [paid]],
+    [
       "of the same amount three weeks later",
       { reference: "B-7", references: ["B-7"], at: paid.at + 21 * day },
       [paid],

@@ -136,6 +136,16 @@ describe("calls as they will be encoded", () => {
     ]);
   });
 
+  it("are proved before anything is counted, and a plain payment is counted first", () => {
+    const own = payeeTree([account]).root;
+    const itself = { ...limit, grant: { ...grant, payees: own } };
+    const late = { validAfter: grant.expiry, validUntil: grant.expiry + 300n };
+    const plain = { payment: { ...payment, limit: itself, to: account }, claim: late };
+    const calls = { callData: transfer(account, 1n), proofs: [{ path: [], rule: null }] };
+    expect(codes({ ...plain, chain: { account } })).toEqual(["deny", "expired", "payee-not-allowed"]);
+    expect(codes({ ...plain, chain: { account, calls } })).toEqual(["deny", "payee-not-allowed", "expired"]);
+  });
+
   it("are what an approval was given for", () => {
     const callData = transfer(acme, 60_000_000n);
     const lifted = under({ approvers: payeeTree([stranger]).root, ceiling: 60_000_000n });

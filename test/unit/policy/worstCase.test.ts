@@ -83,6 +83,12 @@ describe("worstCase", () => {
       "The number of operations (4) holds the lifetime below 1500.00 USDC.",
       "The number of operations (1) holds the window below 60.00 USDC.",
     ]);
+    // One operation ever: that its window holds no more goes without saying.
+    const [one] = worstOf(noAllowances, ["perWindow: 3, lifetime: 60", "perWindow: 3, lifetime: 1"]).assets;
+    expect(one).toMatchObject({ window: { amount: 55_000_000n }, lifetime: 55_000_000n });
+    expect(one!.why.slice(1)).toEqual([
+      "The number of operations (1) holds the lifetime below 1500.00 USDC.",
+    ]);
   });
 
   it("adds the gas of every limit, and gas to payments in the coin", () => {
