@@ -88,6 +88,16 @@ contract SetCapTest is AccountTest {
         if (perWindow < 8.999 ether) assertTrue(!trySend(build(d)), "forgot");
     }
 
+    /// From units of 10^15 to units of 10^14.
+    function test_setCap_keepsWhatWasCountedInAnotherUnit() public {
+        install(standardGrant());
+        _set(address(token), 10 ether, BUCKET);
+        send(_draft(standardGrant(), 4 ether));
+        _set(address(token), 6 ether, BUCKET);
+        send(_draft(standardGrant(), 2 ether));
+        refused(_draft(standardGrant(), 1), _over(6.0001 ether, 6 ether));
+    }
+
     function test_setCap_removes() public {
         install(standardGrant());
         _set(address(token), 1, BUCKET);
@@ -103,15 +113,34 @@ contract SetCapTest is AccountTest {
         assertEq(account.owner(), owner);
     }
 
+    /// The largest cap and its neighbour, the shortest and the longest bucket and theirs.
+    function test_setCap_endsOfTheFields() public {
+        uint256 most = 65_535 * 10 ** 63;
+        _set(address(token), most, 300);
+        _set(address(token), 65_535 * 10, type(uint24).max);
+        (uint256 perWindow, uint256 bucket) = account.capOf(address(token));
+        assertEq(perWindow, 65_535 * 10);
+        assertEq(bucket, type(uint24).max);
+        _unrepresentable(most + 10 ** 63, BUCKET);
+        _unrepresentable(10 * most, BUCKET);
+        _unrepresentable(655_351, BUCKET);
+        _unrepresentable(1, 299);
+        _unrepresentable(1, 1 << 24);
+    }
+
+    function _unrepresentable(uint256 perWindow, uint256 bucket) private {
+        vm.prank(owner);
+        vm.expectRevert(abi.encodeWithSelector(ISpendPolicy.CapNotRepresentable.selector, perWindow, bucket));
+        account.setCap(address(token), perWindow, bucket);
+    }
+
     function test_setCap_reverts_notRepresentable(uint256 perWindow, uint256 bucket, uint256 which) public {
         which = bound(which, 0, 2);
         if (which == 0) (perWindow, bucket) = (65_536 + bound(perWindow, 0, 3) * 10 + 1, BUCKET);
         if (which == 1) (perWindow, bucket) = (1, bound(bucket, 1, 299));
         if (which == 2) (perWindow, bucket) = (1, bound(bucket, 1 << 24, type(uint256).max));
         if (which == 1 && bucket == 0) return;
-        vm.prank(owner);
-        vm.expectRevert(abi.encodeWithSelector(ISpendPolicy.CapNotRepresentable.selector, perWindow, bucket));
-        account.setCap(address(token), perWindow, bucket);
+        _unrepresentable(perWindow, bucket);
     }
 
     function test_setCap_reverts_notOwner(address caller) public {
