@@ -20,4 +20,22 @@ contract CapCountersTest is AccountTest {
         assertEq(uint128(account.capCounters(address(token))), units);
         assertEq(account.capCounters(address(0)), 0);
     }
+
+    /// A claim that ends in the bucket before the newest is charged there.
+    function test_capCounters_countTheBucketBefore() public {
+        install(standardGrant());
+        vm.prank(owner);
+        account.setCap(address(token), 10 ether, BUCKET);
+        uint256 edge = (START / BUCKET + 1) * BUCKET;
+        warp(edge - 10);
+        _pay(1 ether, 300);
+        _pay(2 ether, 5);
+        assertEq(uint128(account.capCounters(address(token))), 1000 | (2000 << 16));
+    }
+
+    function _pay(uint256 amount, uint256 span) private {
+        Draft memory d = draft(standardGrant());
+        (d.amount, d.validAfter, d.span) = (amount, time - 1, span);
+        send(d);
+    }
 }

@@ -89,10 +89,12 @@ contract ReplaceTest is RuledTest {
         send(_pay(oldTerms, 5 ether));
         Grant memory narrow = standardGrant();
         (narrow.salt, narrow.perCall, narrow.perWindow, narrow.lifetime) = (2, 1, 1, 1);
+        uint256 newest = _usage(oldTerms).newestBucket;
         _replace(oldTerms, narrow);
         Grant memory newTerms = standardGrant();
         newTerms.salt = 3;
         _replace(narrow, newTerms);
+        assertEq(_usage(newTerms).newestBucket, newest);
         assertEq(_usage(newTerms).spent, type(uint24).max);
         assertEq(_usage(newTerms).ring[0], type(uint16).max);
     }
