@@ -44,6 +44,18 @@ export class ModelTooLargeError extends BaseError {
   }
 }
 
+/** A GPU was required, and there is none that can be used for this model. Nothing runs on the CPU instead. */
+export class GpuUnavailableError extends BaseError {
+  override readonly name = "GpuUnavailableError";
+  constructor(why: string, facts: Readonly<Record<string, string>> = {}) {
+    super(`The model can't run on a GPU here: ${why}.`, {
+      remedy:
+        "Look at the driver (nvidia-smi, vulkaninfo) and the free memory of the GPU, take a smaller model or context, or leave the option `gpu` out.",
+      facts,
+    });
+  }
+}
+
 /** Prompt, thought and answer do not fit together. Found before anything was evaluated; nothing is ever cut off silently. */
 export class PromptTooLongError extends BaseError {
   override readonly name = "PromptTooLongError";

@@ -16,6 +16,7 @@ import { hashFile } from "./hashFile.ts";
 import type { FromWorker, OpenRequest, ReadyMessage } from "./messages.ts";
 import { modelIdentity } from "./modelIdentity.ts";
 import { nativeLibraries } from "./nativeLibraries.ts";
+import { requireMemory } from "./planMemory.ts";
 import type { Chat } from "./renderPrompt.ts";
 import { openChat } from "./renderPrompt.ts";
 import { WorkerFailure } from "./workerFailure.ts";
@@ -68,7 +69,7 @@ export async function loadModel(
     // First, because the native loader follows the parts of a split model by itself, and only this part was hashed.
     const info = await readGgufFileInfo(modelPath, {
       sourceType: "filesystem",
-      readTensorInfo: false,
+      readTensorInfo: true,
       spliceSplitFiles: false,
       logWarnings: false,
     });
@@ -76,7 +77,16 @@ export async function loadModel(
     if (parts > 1) throw new WorkerFailure("file", `it is one of ${parts} parts; merge them into one file`);
 
     const llama = await starting;
+    if (request.gpu === "required" && llama.gpu === false)
+      throw new WorkerFailure("gpu", "no GPU was found that llama.cpp can use");
     const mode = request.mode === "auto" ? (llama.gpu === false ? "canonical" : "fast") : request.mode;
+    const planned = {
+      contextSize: request.contextSize,
+      batchSize: BATCH_SIZE,
+      sequences: 1,
+      flashAttention: mode === "fast",
+    };
+    if (llama.gpu === false) await requireMemory(llama, info, planned);
     let told = -1;
     const model = await llama.loadModel({
       modelPath,
@@ -87,6 +97,8 @@ export async function loadModel(
         if (permille - told >= 10) send({ type: "progress", phase: "loading", permille: (told = permille) });
       },
     });
+    if (request.gpu === "required" && model.gpuLayers === 0)
+      throw new WorkerFailure("gpu", "not one layer of the model fits on it beside the context");
     const contextSize = Math.min(request.contextSize, model.trainContextSize);
     const wished: EngineSettings = {
       contextSize,
@@ -163,9 +175,11 @@ function fingerprint({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string 
 
 /** What the binding, llama.cpp or the file system threw, as a failure with a name. */
 function refuse(error: unknown, log: readonly string[]): never {
-  if (error instanceof WorkerFailure) throw error;
+  if (error instanceof WorkerFailure && error.code !== "gpu") throw error;
   const said = error instanceof Error ? error.message || error.name : String(error);
   const facts = { reason: said, ...(log.length > 0 && { log: log.slice(-3).join(" | ").slice(0, 400) }) };
+  // Why the GPU could not be used stands in the log only.
+  if (error instanceof WorkerFailure) throw new WorkerFailure("gpu", error.shortMessage, facts);
   if (error instanceof InsufficientMemoryError) throw new WorkerFailure("memory", said, facts);
   if (error instanceof NoBinaryFoundError)
     throw new WorkerFailure(

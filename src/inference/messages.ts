@@ -154,6 +154,7 @@ const openSchema = z.strictObject({
   modelPath: text,
   sha256: hex,
   mode: z.enum(["auto", "canonical", "fast"]),
+  gpu: z.enum(["auto", "required"]),
   contextSize: positive,
   threads: positive,
 });
@@ -266,7 +267,7 @@ export const fromWorkerSchema = z.discriminatedUnion("type", [
     type: z.literal("failed"),
     /** null: the opening failed. */
     id: natural.nullable(),
-    code: z.enum(["hash", "file", "memory", "promptTooLong", "request", "cancelled"]),
+    code: z.enum(["hash", "file", "memory", "gpu", "promptTooLong", "request", "cancelled"]),
     message: text,
     facts: z.record(z.string(), z.string()),
   }),

@@ -33,6 +33,11 @@ export type OpenEngineOptions = {
    * auto: fast when there is a usable GPU, else canonical.
    */
   readonly mode: "auto" | "canonical" | "fast";
+  /**
+   * required: refuses to open where no GPU can be used, or no layer fits on it. auto, when not given: the CPU has to do there,
+   * and the record says so.
+   */
+  readonly gpu?: "auto" | "required";
   /** Tokens of prompt and answer together; at most what the file declares. 1024 when not given. */
   readonly contextSize?: number;
   /** CPU threads. 1 when not given: threads that spin on shared cores are slower than one. */
@@ -48,10 +53,12 @@ export type OpenEngineOptions = {
  * Opens a model in a child process of its own and returns the engine that talks to it. This process stays free of
  * native code: it may hold keys.
  *
- * @throws ModelHashMismatchError, ModelFileError, ModelTooLargeError, InferenceTimeoutError, InferenceCrashedError
+ * @throws ModelHashMismatchError, ModelFileError, ModelTooLargeError, GpuUnavailableError, InferenceTimeoutError, InferenceCrashedError
  */
 export async function openEngine(options: OpenEngineOptions): Promise<LocalEngine> {
-  const { contextSize = 1024, threads = 1, deadlines = {} } = options;
+  const { contextSize = 1024, threads = 1, gpu = "auto", deadlines = {} } = options;
+  if (gpu === "required" && options.mode === "canonical")
+    throw new InvalidRequestError("canonical mode computes on the CPU; a GPU needs mode auto or fast");
   const { loadMs = 120_000, inferMs = 60_000 } = deadlines;
   const sha256 = options.sha256.toLowerCase() as Hex;
   if (!/^0x[0-9a-f]{64}$/.test(sha256))
@@ -67,6 +74,7 @@ export async function openEngine(options: OpenEngineOptions): Promise<LocalEngin
       modelPath: resolve(options.modelPath),
       sha256,
       mode: options.mode,
+      gpu,
       contextSize,
       threads,
     },

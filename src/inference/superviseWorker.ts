@@ -3,6 +3,7 @@ import { canonicalize } from "../core/canonical.ts";
 import type { Phase } from "./errors.ts";
 import {
   EngineClosedError,
+  GpuUnavailableError,
   InferenceAbortedError,
   InferenceCrashedError,
   InferenceTimeoutError,
@@ -283,6 +284,8 @@ function toError(failure: Failure, file: string): Error {
       return new ModelHashMismatchError(file, facts["expected"] ?? "", facts["actual"] ?? "");
     case "file":
       return new ModelFileError(message, { file, ...facts });
+    case "gpu":
+      return new GpuUnavailableError(message, { file, ...facts });
     case "memory":
       return new ModelTooLargeError({ file, ...facts });
     case "promptTooLong":

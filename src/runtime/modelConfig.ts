@@ -10,6 +10,8 @@ export type LocalModel = {
   readonly file: string;
   readonly sha256: Hex;
   readonly mode: "auto" | "canonical" | "fast";
+  /** Refuse to start where the model can't run on a GPU. */
+  readonly gpu?: "required";
   readonly contextSize: number;
   readonly threads: number;
 };
@@ -58,7 +60,7 @@ const remoteSchema = z
   })
   .readonly();
 
-const localKeys = ["file", "sha256", "name", "store", "mode", "contextSize", "threads"] as const;
+const localKeys = ["file", "sha256", "name", "store", "mode", "gpu", "contextSize", "threads"] as const;
 
 const engine = z.strictObject({
   remote: remoteSchema.optional(),
@@ -68,6 +70,8 @@ const engine = z.strictObject({
   name: z.string().min(1).optional(),
   store: z.string().min(1).optional(),
   mode: z.enum(["auto", "canonical", "fast"]).optional(),
+  /** Refuses to start without a GPU, instead of falling back on the CPU. */
+  gpu: z.literal("required").optional(),
   contextSize: z.int().min(64).max(1_000_000).optional(),
   threads: z.int().min(1).max(256).optional(),
 });
@@ -76,6 +80,8 @@ type Written = z.infer<typeof engine>;
 function checkEngine({ value, issues }: z.core.ParsePayload<Written>): void {
   const issue = (path: string, message: string) =>
     issues.push({ code: "custom", path: [path], message, input: value });
+  if (value.gpu !== undefined && value.mode === "canonical")
+    issue("gpu", "is not for canonical mode, which computes on the CPU");
   if (value.remote) {
     for (const key of localKeys) if (value[key] !== undefined) issue(key, "is not for a remote");
     const { hedge } = value.remote;
@@ -140,6 +146,7 @@ async function resolveEngine(
   }
   const how = {
     mode: rest.mode ?? "auto",
+    ...(rest.gpu === undefined ? {} : { gpu: rest.gpu }),
     contextSize: rest.contextSize ?? 1024,
     threads: rest.threads ?? 1,
   } as const;

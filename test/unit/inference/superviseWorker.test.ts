@@ -18,6 +18,7 @@ async function supervise(name = "steady", options: Partial<SupervisorOptions> = 
       modelPath: name,
       sha256: `0x${"0".repeat(64)}`,
       mode: "canonical",
+      gpu: "auto",
       contextSize: 1024,
       threads: 1,
     },

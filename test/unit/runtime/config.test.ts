@@ -103,6 +103,14 @@ describe("readConfig", () => {
     expect(await said({ ...right, bundler: { kind: "alto" } })).toMatch(/bundler/);
   });
 
+  it("takes a GPU as a condition, and not where the mode computes on the CPU", async () => {
+    const model = { ...right.model, gpu: "required" };
+    expect((await read({ ...right, model })).model).toMatchObject({ gpu: "required", mode: "auto" });
+    expect(await said({ ...right, model: { ...model, mode: "canonical" } })).toMatch(
+      /model\.gpu: +is not for canonical mode/,
+    );
+  });
+
   it("takes a model of the store by its name, with the hash that is pinned there", async () => {
     const manifest = {
       name: "clerk",
