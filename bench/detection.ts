@@ -107,6 +107,13 @@ const rows: readonly Row[] = [
   { who: "honest", what: "another process", engine: {}, make: plainly },
   { who: "honest", what: "two threads", engine: { threads: 2 }, make: plainly },
   { who: "honest", what: "another context size", engine: { contextSize: 768 }, make: plainly },
+  {
+    who: "honest",
+    what: "another CPU variant (the fastest here)",
+    engine: { cpuVariant: "best" },
+    make: plainly,
+  },
+  { who: "honest", what: "another CPU variant (SSE 4.2)", engine: { cpuVariant: "sse42" }, make: plainly },
   { who: "honest", what: "fast mode (flash attention)", engine: { mode: "fast" }, make: plainly },
   { who: "cheat", what: "weights of four bits", model: "four bits", make: plainly },
   { who: "cheat", what: "weights nudged by two steps of 256", model: "nudged", make: plainly },

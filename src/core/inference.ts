@@ -210,7 +210,14 @@ export type Inference = {
   /** Where the prompt names options, in its order. */
   readonly options?: readonly OptionWeight[];
   /** Wall-clock milliseconds, rounded. Told, not committed: another machine has others. */
-  readonly timing: { readonly prefillMs: number; readonly generationMs: number };
+  readonly timing: {
+    readonly prefillMs: number;
+    readonly generationMs: number;
+    /** How long it waited for its turn. */
+    readonly queueMs?: number;
+    /** Tokens of the prompt that an earlier run had evaluated already (fast mode only). */
+    readonly reusedTokens?: number;
+  };
   /** There exactly when the mode is remote. */
   readonly remote?: RemoteRun;
   /** Engines that were asked before this one and broke, in order (`src/inference/ladder.ts`). */

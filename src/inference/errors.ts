@@ -56,6 +56,33 @@ export class GpuUnavailableError extends BaseError {
   }
 }
 
+/** The CPU variant of llama.cpp that was asked for is not to be had here. */
+export class CpuVariantError extends BaseError {
+  override readonly name = "CpuVariantError";
+  constructor(variant: string) {
+    super(
+      `llama.cpp's CPU variant "${variant}" can't be used: this processor can't run it, or there is none of that name.`,
+      {
+        remedy:
+          'Set cpuVariant to "best" for the fastest one here, or to "pinned" for the one that most machines can run again.',
+        facts: { variant },
+      },
+    );
+  }
+}
+
+/** More is waiting than the engine takes, or it waited too long. Nothing was evaluated. */
+export class EngineBusyError extends BaseError {
+  override readonly name = "EngineBusyError";
+  constructor(why: string, facts: Readonly<Record<string, number>>) {
+    super(`The model is busy: ${why}.`, {
+      remedy: "Ask again later, ask for less at once, or open the engine with more sequences.",
+      facts,
+      retry: "safe",
+    });
+  }
+}
+
 /** Prompt, thought and answer do not fit together. Found before anything was evaluated; nothing is ever cut off silently. */
 export class PromptTooLongError extends BaseError {
   override readonly name = "PromptTooLongError";

@@ -1,7 +1,8 @@
-import type { Llama, LlamaContextSequence, LlamaModel, Token } from "node-llama-cpp";
+import type { Llama, LlamaModel, Token } from "node-llama-cpp";
 import { LlamaGrammarEvaluationState } from "node-llama-cpp";
 import type { Fingerprints, OptionWeight, Sampling, StopReason, ThoughtSpan } from "../core/inference.ts";
 import { evaluateHead, LEFT_OVER } from "./fingerprint.ts";
+import type { Seat } from "./openContext.ts";
 import type { ClosedThought } from "./thoughtSpan.ts";
 import { closeThought, endOfThought } from "./thoughtSpan.ts";
 import type { ThoughtSyntax } from "./thoughtSyntax.ts";
@@ -30,7 +31,7 @@ export type GenerationRequest = {
   readonly sampling: Sampling;
 };
 
-type Engine = { readonly llama: Llama; readonly model: LlamaModel; readonly sequence: LlamaContextSequence };
+type Engine = { readonly llama: Llama; readonly model: LlamaModel; readonly seat: Seat };
 type Watch = { readonly cancelled: () => boolean; readonly onFirstToken: () => void };
 
 /**
@@ -43,11 +44,12 @@ export async function generate(
   request: GenerationRequest,
   watch: Watch,
 ): Promise<Generation> {
-  const { llama, model, sequence } = engine;
+  const { llama, model, seat } = engine;
+  const { sequence } = seat;
   const { promptTokens, grammar, maxTokens, sampling } = request;
   const grammarEvaluationState = grammar === null ? undefined : await grammarState(llama, model, grammar);
 
-  await sequence.clearHistory();
+  await seat.forget(0);
   const started = performance.now();
   let firstAt: number | null = null;
   const seen = () => {
@@ -77,6 +79,8 @@ export async function generate(
       ended = false;
       break;
     }
+    const others = seat.pause();
+    if (others !== null) await others;
   }
   const finished = performance.now();
   const before = thought === null ? [] : [...thought.tokens, ...thought.closed.forced];
@@ -88,7 +92,7 @@ export async function generate(
     stopReason: !ended ? "maxTokens" : grammar === null ? "end" : "grammar",
     fingerprints,
     thought: thought?.closed.span ?? null,
-    options: request.options === null ? null : await weighOptions(sequence, prefix, request.options),
+    options: request.options === null ? null : await weighOptions(seat, prefix, request.options),
     prefillMs: Math.round((firstAt ?? finished) - started),
     generationMs: Math.round(finished - (firstAt ?? finished)),
   };
@@ -96,7 +100,7 @@ export async function generate(
 
 /** Lets the model write freely until it closes its thought, or its budget does. */
 async function think(
-  { model, sequence }: Engine,
+  { model, seat }: Engine,
   left: readonly Token[],
   { sampling, thought }: GenerationRequest,
   seen: () => void,
@@ -108,13 +112,16 @@ async function think(
   const { maxTokens, syntax } = thought!;
   const tokens: Token[] = [];
   let end: ThoughtSpan["end"] = "turn";
-  for await (const token of sequence.evaluate([...left], samplerOf(sampling))) {
+  for await (const token of seat.sequence.evaluate([...left], samplerOf(sampling))) {
     seen();
     tokens.push(token);
     const found = endOfThought(model, syntax, tokens, maxTokens);
-    if (found === null) continue;
-    end = found;
-    break;
+    if (found !== null) {
+      end = found;
+      break;
+    }
+    const others = seat.pause();
+    if (others !== null) await others;
   }
   return {
     tokens,

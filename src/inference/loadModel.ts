@@ -2,20 +2,25 @@ import type { BigIntStats } from "node:fs";
 import { stat } from "node:fs/promises";
 import { arch, platform } from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Llama, LlamaContext, LlamaContextSequence, LlamaModel } from "node-llama-cpp";
+import type { Llama, LlamaModel, LlamaOptions } from "node-llama-cpp";
 import {
   getLlama,
+  getLlamaGpuTypes,
   getModuleVersion,
+  GgmlType,
   InsufficientMemoryError,
   LlamaLogLevel,
   NoBinaryFoundError,
   readGgufFileInfo,
 } from "node-llama-cpp";
 import type { EngineSettings } from "../core/inference.ts";
+import type { Company } from "./batchOrder.ts";
+import { loadVariant, PINNED_VARIANT } from "./cpuVariant.ts";
 import { hashFile } from "./hashFile.ts";
 import type { FromWorker, OpenRequest, ReadyMessage } from "./messages.ts";
 import { modelIdentity } from "./modelIdentity.ts";
 import { nativeLibraries } from "./nativeLibraries.ts";
+import { openContext, type OpenedContext } from "./openContext.ts";
 import { requireMemory } from "./planMemory.ts";
 import type { Chat } from "./renderPrompt.ts";
 import { openChat } from "./renderPrompt.ts";
@@ -29,12 +34,13 @@ const LOG_LINES = 20;
 
 const LOG_DELAY_MS = 20;
 
-export type OpenedContext = { readonly context: LlamaContext; readonly sequence: LlamaContextSequence };
-
-export type LoadedModel = OpenedContext & {
+export type LoadedModel = {
   readonly llama: Llama;
   readonly model: LlamaModel;
   readonly chat: Chat;
+  readonly opened: OpenedContext;
+  /** How runs may share a batch in canonical mode. */
+  readonly company: Company;
   readonly ready: ReadyMessage;
   /** Throws when the file is no longer the one that was hashed: llama.cpp reads it through a memory map. */
   readonly checkUnchanged: () => Promise<void>;
@@ -50,8 +56,7 @@ export async function loadModel(
   if (!before.isFile()) throw new WorkerFailure("file", "it is no regular file");
   const log: string[] = [];
   // The binding first tries its library in a process of its own; the hash is computed meanwhile. It sees no model yet.
-  const starting = getLlama({
-    gpu: request.mode === "canonical" ? false : "auto",
+  const starting = start(request, {
     build: "never",
     maxThreads: request.threads,
     progressLogs: false,
@@ -83,7 +88,7 @@ export async function loadModel(
     const planned = {
       contextSize: request.contextSize,
       batchSize: BATCH_SIZE,
-      sequences: 1,
+      sequences: request.sequences,
       flashAttention: mode === "fast",
     };
     if (llama.gpu === false) await requireMemory(llama, info, planned);
@@ -91,7 +96,8 @@ export async function loadModel(
     const model = await llama.loadModel({
       modelPath,
       checkTensors: true,
-      gpuLayers: mode === "canonical" ? 0 : { fitContext: { contextSize: request.contextSize } },
+      gpuLayers:
+        mode === "canonical" ? 0 : { fitContext: { contextSize: request.contextSize * request.sequences } },
       onLoadProgress(fraction) {
         const permille = Math.min(1000, Math.max(0, Math.floor(fraction * 1000)));
         if (permille - told >= 10) send({ type: "progress", phase: "loading", permille: (told = permille) });
@@ -106,9 +112,10 @@ export async function loadModel(
       threads: request.threads,
       flashAttention: mode === "fast" && model.flashAttentionSupported,
       gpuLayers: model.gpuLayers,
-      sequences: 1,
+      sequences: request.sequences,
     };
-    const opened = await openContext(model, wished);
+    const company = exactCompany(model);
+    const opened = await openContext(model, wished, mode === "fast" ? "mixed" : company);
     const settings = { ...wished, flashAttention: opened.context.flashAttention === true };
     let known = fingerprint(before);
     const checkUnchanged = async () => {
@@ -138,7 +145,7 @@ export async function loadModel(
       },
       settings,
     };
-    return { llama, model, ...opened, chat: openChat(model), ready, checkUnchanged };
+    return { llama, model, opened, company, chat: openChat(model), ready, checkUnchanged };
   } catch (error) {
     // The log arrives through another thread, a moment later than the error.
     await sleep(LOG_DELAY_MS);
@@ -146,23 +153,28 @@ export async function loadModel(
   }
 }
 
-/** A context of exactly these settings, whose sequence refuses to forget: a shifted run could not be run again. */
-export async function openContext(model: LlamaModel, settings: EngineSettings): Promise<OpenedContext> {
-  const context = await model.createContext({
-    contextSize: settings.contextSize,
-    batchSize: settings.batchSize,
-    threads: settings.threads,
-    sequences: settings.sequences,
-    flashAttention: settings.flashAttention,
-  });
-  const sequence = context.getSequence({
-    contextShift: {
-      strategy() {
-        throw new WorkerFailure("request", "the run outgrew its context");
-      },
-    },
-  });
-  return { context, sequence };
+/**
+ * Starts the binding on the GPU, or with the CPU variant that was asked for. Which one was loaded shows in the record.
+ */
+async function start({ mode, cpuVariant }: OpenRequest, options: Omit<LlamaOptions, "gpu">): Promise<Llama> {
+  const onGpu =
+    mode === "fast" ||
+    (mode === "auto" && (await getLlamaGpuTypes("supported")).some((type) => type !== false));
+  if (onGpu || cpuVariant === "best") return await getLlama({ ...options, gpu: onGpu ? "auto" : false });
+  const variant = cpuVariant === "pinned" ? PINNED_VARIANT : cpuVariant;
+  // Where the pinned one can't be had the best one has to do: the record names it.
+  if (variant !== null && !(await loadVariant(variant)) && cpuVariant !== "pinned")
+    throw new WorkerFailure("variant", "this processor can't run it, or llama.cpp has none of that name", {
+      variant,
+    });
+  return await getLlama({ ...options, gpu: false });
+}
+
+/** Only with Q8_0 weights does a row of a batch come out the same whatever the other rows are (measured). */
+function exactCompany({ fileInfo }: LlamaModel): Company {
+  const matrices = (fileInfo.fullTensorInfo ?? []).filter(({ dimensions }) => dimensions.length > 1);
+  const all = matrices.every(({ ggmlType }) => ggmlType === GgmlType.Q8_0);
+  return matrices.length > 0 && all ? "answers" : "alone";
 }
 
 async function statOf(path: string): Promise<BigIntStats> {

@@ -29,6 +29,9 @@ const MOST_OPTIONS = 64;
 /** Longest text in a message, in UTF-16 units. */
 const MAX_TEXT = 1 << 22;
 
+/** Most runs at once, here and in a record: each sequence costs a whole context of memory. */
+export const MOST_SEQUENCES = 16;
+
 const natural = z.int().min(0);
 const positive = z.int().min(1);
 const text = z.string().max(MAX_TEXT);
@@ -136,7 +139,12 @@ export const inferenceSchema = z
     fingerprints: fingerprintsSchema,
     thought: thoughtSchema.exactOptional(),
     options: optionsSchema.exactOptional(),
-    timing: z.strictObject({ prefillMs: natural, generationMs: natural }),
+    timing: z.strictObject({
+      prefillMs: natural,
+      generationMs: natural,
+      queueMs: natural.exactOptional(),
+      reusedTokens: natural.exactOptional(),
+    }),
     remote: remoteRunSchema.exactOptional(),
     fallback: z.array(brokenEngineSchema).min(1).max(64).exactOptional(),
     hedge: hedgedRunSchema.exactOptional(),
@@ -157,6 +165,9 @@ const openSchema = z.strictObject({
   gpu: z.enum(["auto", "required"]),
   contextSize: positive,
   threads: positive,
+  sequences: positive.max(MOST_SEQUENCES),
+  /** "pinned", "best", or the name of one. */
+  cpuVariant: text,
 });
 
 const inferSchema = z.strictObject({
@@ -267,7 +278,7 @@ export const fromWorkerSchema = z.discriminatedUnion("type", [
     type: z.literal("failed"),
     /** null: the opening failed. */
     id: natural.nullable(),
-    code: z.enum(["hash", "file", "memory", "gpu", "promptTooLong", "request", "cancelled"]),
+    code: z.enum(["hash", "file", "memory", "gpu", "variant", "promptTooLong", "request", "cancelled"]),
     message: text,
     facts: z.record(z.string(), z.string()),
   }),

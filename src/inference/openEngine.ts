@@ -18,10 +18,11 @@ import type {
 import { compareRuns, firstDifference, mismatch, runtimeDifferences, unverifiable } from "./compareRuns.ts";
 import { compareOpinion } from "./compareOpinion.ts";
 import { InvalidRequestError } from "./errors.ts";
-import { fingerprintsSchema, settingsSchema } from "./messages.ts";
+import type { Caller } from "./fairQueue.ts";
+import { fingerprintsSchema, MOST_SEQUENCES, settingsSchema } from "./messages.ts";
 import { deepFreeze, parseRequest, withoutSchema } from "./request.ts";
-import type { EngineProgress } from "./superviseWorker.ts";
-import { superviseWorker } from "./superviseWorker.ts";
+import type { EngineProgress } from "./startWorker.ts";
+import { superviseWorker, type Supervisor } from "./superviseWorker.ts";
 
 export type OpenEngineOptions = {
   /** A GGUF file. */
@@ -42,30 +43,60 @@ export type OpenEngineOptions = {
   readonly contextSize?: number;
   /** CPU threads. 1 when not given: threads that spin on shared cores are slower than one. */
   readonly threads?: number;
-  /** In milliseconds. Loading includes hashing; inferring is prompt and answer together, the queue not counted. */
-  readonly deadlines?: { readonly loadMs?: number; readonly inferMs?: number };
+  /** Runs at a time, 1 when not given, 16 at most. They share the weights; each costs the memory of a context. */
+  readonly sequences?: number;
+  /**
+   * Which of llama.cpp's CPU variants computes in canonical mode: "pinned" (when not given) is the one that most machines can run
+   * again, "best" the fastest one here, else the name of one (`haswell`).
+   */
+  readonly cpuVariant?: string;
+  /**
+   * In milliseconds. Loading includes hashing, 120 s when not given; inferring is prompt and answer together, the queue not counted,
+   * 60 s; the queue 600 s.
+   */
+  readonly deadlines?: { readonly loadMs?: number; readonly inferMs?: number; readonly queueMs?: number };
+  /** Most calls of one caller that may wait for their turn, 256 when not given. */
+  readonly mostWaiting?: number;
   readonly onProgress?: (event: EngineProgress) => void;
   /** Aborts the opening. */
   readonly signal?: AbortSignal;
+};
+
+/** A worker and whatever it is: several engines may talk to one. */
+export type OpenedWorker = {
+  /** An engine whose calls wait in this caller's line. Closing it does what `close` does. */
+  engineFor(caller: Caller, close: () => Promise<void>): LocalEngine;
+  close(): Promise<void>;
 };
 
 /**
  * Opens a model in a child process of its own and returns the engine that talks to it. This process stays free of
  * native code: it may hold keys.
  *
- * @throws ModelHashMismatchError, ModelFileError, ModelTooLargeError, GpuUnavailableError, InferenceTimeoutError, InferenceCrashedError
+ * @throws ModelHashMismatchError, ModelFileError, ModelTooLargeError, CpuVariantError, GpuUnavailableError,
+ * InferenceTimeoutError, InferenceCrashedError
  */
 export async function openEngine(options: OpenEngineOptions): Promise<LocalEngine> {
-  const { contextSize = 1024, threads = 1, gpu = "auto", deadlines = {} } = options;
+  const opened = await openWorker(options);
+  return opened.engineFor(Symbol("the only caller"), opened.close);
+}
+
+/** The same for several callers who take turns. @throws as `openEngine` */
+export async function openWorker(options: OpenEngineOptions): Promise<OpenedWorker> {
+  const { contextSize = 1024, threads = 1, sequences = 1, cpuVariant = "pinned", deadlines = {} } = options;
+  const { gpu = "auto", mostWaiting = 256 } = options;
   if (gpu === "required" && options.mode === "canonical")
     throw new InvalidRequestError("canonical mode computes on the CPU; a GPU needs mode auto or fast");
-  const { loadMs = 120_000, inferMs = 60_000 } = deadlines;
+  const { loadMs = 120_000, inferMs = 60_000, queueMs = 600_000 } = deadlines;
   const sha256 = options.sha256.toLowerCase() as Hex;
   if (!/^0x[0-9a-f]{64}$/.test(sha256))
     throw new InvalidRequestError("the expected sha256 is not 0x and 64 hex digits");
-  for (const [name, value] of Object.entries({ contextSize, threads, loadMs, inferMs }))
+  const numbers = { contextSize, threads, sequences, loadMs, inferMs, queueMs, mostWaiting };
+  for (const [name, value] of Object.entries(numbers))
     if (!Number.isSafeInteger(value) || value < 1)
       throw new InvalidRequestError(`${name} is not a positive integer`, { [name]: value });
+  if (sequences > MOST_SEQUENCES)
+    throw new InvalidRequestError(`more than ${MOST_SEQUENCES} sequences are not possible`, { sequences });
 
   const supervisor = await superviseWorker({
     workerPath: workerPath(),
@@ -77,16 +108,34 @@ export async function openEngine(options: OpenEngineOptions): Promise<LocalEngin
       gpu,
       contextSize,
       threads,
+      sequences,
+      cpuVariant,
     },
     loadMs,
     inferMs,
+    queueMs,
+    mostWaiting,
     onProgress: options.onProgress,
     signal: options.signal,
   });
-  const { mode, settings } = deepFreeze(supervisor.opened);
+  deepFreeze(supervisor.opened);
+  let nextId = 0;
+  return Object.freeze({
+    engineFor: (caller: Caller, close: () => Promise<void>) =>
+      engineOf(supervisor, caller, () => nextId++, close),
+    close: supervisor.close,
+  });
+}
+
+function engineOf(
+  supervisor: Supervisor,
+  caller: Caller,
+  newId: () => number,
+  close: () => Promise<void>,
+): LocalEngine {
+  const { mode, settings } = supervisor.opened;
   const model: ModelIdentity = supervisor.opened.model;
   const runtime: RuntimeIdentity = supervisor.opened.runtime;
-  let nextId = 0;
 
   async function infer(
     prompt: Prompt,
@@ -96,7 +145,10 @@ export async function openEngine(options: OpenEngineOptions): Promise<LocalEngin
     const asked = withoutSchema(parseRequest(prompt, sampling));
     if (mode === "canonical" && sampling.kind !== "greedy")
       throw new InvalidRequestError("canonical mode is greedy; sampling needs an engine in fast mode");
-    const answer = await supervisor.run({ type: "infer", id: nextId++, ...asked }, signal);
+    const { answer, queueMs } = await supervisor.run(
+      { type: "infer", id: newId(), ...asked },
+      { caller, signal },
+    );
     if (answer.type !== "result") throw new InvalidRequestError("the worker answered another question");
     const { promptTokens, outputTokens, text, stopReason, fingerprints, prefillMs, generationMs } = answer;
     const { options, thought } = answer;
@@ -113,7 +165,7 @@ export async function openEngine(options: OpenEngineOptions): Promise<LocalEngin
       fingerprints,
       ...(thought && { thought }),
       ...(options && { options }),
-      timing: { prefillMs, generationMs },
+      timing: { prefillMs, generationMs, queueMs },
     });
   }
 
@@ -122,7 +174,10 @@ export async function openEngine(options: OpenEngineOptions): Promise<LocalEngin
     { signal }: { readonly signal?: AbortSignal } = {},
   ): Promise<PromptMeasure> {
     const asked = parseRequest(prompt, { kind: "greedy" }).prompt;
-    const answer = await supervisor.run({ type: "measure", id: nextId++, prompt: asked }, signal);
+    const { answer } = await supervisor.run(
+      { type: "measure", id: newId(), prompt: asked },
+      { caller, signal },
+    );
     if (answer.type !== "measured") throw new InvalidRequestError("the worker answered another question");
     const { contextSize, promptTokens, roomTokens } = answer;
     return Object.freeze({ promptTokens, contextSize, roomTokens });
@@ -145,9 +200,9 @@ export async function openEngine(options: OpenEngineOptions): Promise<LocalEngin
     if (!recordedSettings.success) throw new InvalidRequestError("the recorded settings are not settings");
     const promptTokens = tokensOf(recorded.promptTokens);
     tokensOf(recorded.outputTokens);
-    const answer = await supervisor.run(
-      { type: "repeat", id: nextId++, ...asked, promptTokens, settings: recordedSettings.data },
-      signal,
+    const { answer } = await supervisor.run(
+      { type: "repeat", id: newId(), ...asked, promptTokens, settings: recordedSettings.data },
+      { caller, signal },
     );
     const differences = [
       ...(recorded.mode === "canonical"
@@ -201,10 +256,10 @@ export async function openEngine(options: OpenEngineOptions): Promise<LocalEngin
     const asked = parseRequest(recorded.prompt, recorded.sampling);
     const fingerprints = fingerprintsSchema.safeParse(recorded.fingerprints);
     if (!fingerprints.success) throw new InvalidRequestError("the recorded fingerprints are none");
-    const answer = await supervisor.run(
+    const { answer } = await supervisor.run(
       {
         type: "check",
-        id: nextId++,
+        id: newId(),
         ...asked,
         promptTokens: tokensOf(recorded.promptTokens),
         outputTokens: tokensOf(recorded.outputTokens),
@@ -212,7 +267,7 @@ export async function openEngine(options: OpenEngineOptions): Promise<LocalEngin
         thought: recorded.thought ?? null,
         rows: fingerprints.data.rows.map(({ at, tokens }) => ({ at, tokens })),
       },
-      signal,
+      { caller, signal },
     );
     if (answer.type === "rendered")
       return refused("template: the recorded messages do not render to the recorded prompt");
@@ -231,7 +286,7 @@ export async function openEngine(options: OpenEngineOptions): Promise<LocalEngin
     measure,
     reExecute,
     reCheck,
-    close: supervisor.close,
+    close,
   });
 }
 

@@ -3,9 +3,15 @@ import { canonicalize } from "../core/canonical.ts";
 import type { EngineSettings, Prompt } from "../core/inference.ts";
 import type { Generation } from "./generate.ts";
 import { generate } from "./generate.ts";
-import type { LoadedModel, OpenedContext } from "./loadModel.ts";
-import { openContext } from "./loadModel.ts";
-import type { Answer, CheckRequest, FromWorker, WorkRequest } from "./messages.ts";
+import type { LoadedModel } from "./loadModel.ts";
+import {
+  MOST_SEQUENCES,
+  type Answer,
+  type CheckRequest,
+  type FromWorker,
+  type WorkRequest,
+} from "./messages.ts";
+import { openContext, type OpenedContext, type Seat } from "./openContext.ts";
 import { teacherForce } from "./teacherForce.ts";
 import { longestBridge, thoughtIn } from "./thoughtSpan.ts";
 import { tokenizeOptions, weighOptions } from "./weighOptions.ts";
@@ -32,12 +38,12 @@ export async function runRequest(
     return { type: "rendered", id, promptTokens: [...rendered] };
   if (request.type === "check") return await check(loaded, request);
 
-  const settings = request.type === "repeat" ? request.settings : loaded.ready.settings;
+  const settings = request.type === "repeat" ? possible(request.settings, loaded) : loaded.ready.settings;
   requireRoom(loaded, prompt, rendered.length, settings.contextSize);
   const { syntax } = needOf(loaded, prompt, rendered.length);
-  const run = (opened: OpenedContext): Promise<Generation> =>
+  const run = (seat: Seat): Promise<Generation> =>
     generate(
-      { llama: loaded.llama, model: loaded.model, sequence: opened.sequence },
+      { llama: loaded.llama, model: loaded.model, seat },
       {
         promptTokens: rendered,
         grammar: prompt.grammar,
@@ -49,7 +55,7 @@ export async function runRequest(
       { cancelled, onFirstToken: () => send({ type: "phase", id, phase: "generation" }) },
     );
   const generation = sameArithmetic(settings, loaded.ready.settings)
-    ? await run(loaded)
+    ? await loaded.opened.use(run)
     : await inOwnContext(loaded, settings, run);
   return { type: "result", id, promptTokens: [...rendered], ...mutable(generation) };
 }
@@ -127,59 +133,59 @@ async function check(loaded: LoadedModel, request: CheckRequest): Promise<Answer
       : null;
   if ((thought === null) !== (prompt.thought === undefined) || canonicalize(there) !== canonicalize(thought))
     return { type: "otherThought", id };
-  const engine = { llama: loaded.llama, model, sequence: loaded.sequence };
-  const opinion = await teacherForce(engine, request);
   const prefix = [...promptTokens, ...outputTokens.slice(0, answerAt)] as Token[];
+  const { opinion, weights } = await loaded.opened.use(async (seat) => ({
+    opinion: await teacherForce({ llama: loaded.llama, model, seat }, request),
+    weights: options && [...(await weighOptions(seat, prefix, options))],
+  }));
   return {
     type: "checked",
     id,
     steps: opinion.steps.map((step) => ({ ...step })),
     rows: opinion.rows.map((row) => [...row]),
     text: model.detokenize(outputTokens.slice(answerAt) as Token[]),
-    options: options && [...(await weighOptions(loaded.sequence, prefix, options))],
+    options: weights,
     optionTokens: (options ?? []).map(({ tokens }) => tokens.length),
   };
 }
 
 /**
- * Whether two settings compute the same bits on the same machine (measured): threads count only with flash attention.
- * Layers on the GPU belong to the loaded model and can't be changed here.
+ * Whether two settings compute the same bits on the same machine (measured): threads and the number of sequences count only with
+ * flash attention. Layers on the GPU belong to the loaded model and can't be changed here.
  */
 export function sameArithmetic(a: EngineSettings, b: EngineSettings): boolean {
   return (
     a.contextSize === b.contextSize &&
     a.batchSize === b.batchSize &&
-    a.sequences === b.sequences &&
     a.flashAttention === b.flashAttention &&
-    (!a.flashAttention || a.threads === b.threads)
+    (!a.flashAttention || (a.threads === b.threads && a.sequences === b.sequences))
   );
 }
-
-/** Most parallel sequences a recorded context may ask for; each costs a whole context of memory. */
-const MOST_SEQUENCES = 16;
 
 /**
  * The last context that was opened for recorded settings. Kept, because a verifier asks for the same ones many times
  * and llama.cpp does not give all memory of a context back (measured: 1 to 4 MB each).
  */
 let other: { readonly settings: EngineSettings; readonly opened: OpenedContext } | null = null;
+let othersTurn: Promise<unknown> = Promise.resolve();
 
-async function inOwnContext(
+/** One run at a time, in a context that may first have to replace the last one. */
+function inOwnContext(
   loaded: LoadedModel,
   settings: EngineSettings,
-  run: (opened: OpenedContext) => Promise<Generation>,
+  run: (seat: Seat) => Promise<Generation>,
 ): Promise<Generation> {
-  const { contextSize, batchSize, sequences } = settings;
-  if (contextSize > loaded.model.trainContextSize || batchSize > contextSize || sequences > MOST_SEQUENCES)
-    throw new WorkerFailure("request", "the recorded settings are none this engine would have used", {
-      contextSize,
-      batchSize,
-      sequences,
-    });
+  const turn = othersTurn.then(async () => await (await otherContext(loaded, settings)).use(run));
+  othersTurn = turn.catch(() => {});
+  return turn;
+}
+
+async function otherContext(loaded: LoadedModel, settings: EngineSettings): Promise<OpenedContext> {
+  const { contextSize, sequences } = settings;
   if (other === null || !sameArithmetic(other.settings, settings)) {
     await other?.opened.context.dispose();
     other = null;
-    const opened = await openContext(loaded.model, settings).catch((error: unknown) => {
+    const opened = await openContext(loaded.model, settings, loaded.company).catch((error: unknown) => {
       throw new WorkerFailure("memory", error instanceof Error ? error.message : String(error), {
         contextSize,
         sequences,
@@ -187,7 +193,19 @@ async function inOwnContext(
     });
     other = { settings, opened };
   }
-  return await run(other.opened);
+  return other.opened;
+}
+
+/** Recorded settings that some engine may have had; a record may come from anybody. */
+function possible(settings: EngineSettings, { model }: LoadedModel): EngineSettings {
+  const { contextSize, batchSize, sequences } = settings;
+  if (contextSize > model.trainContextSize || batchSize > contextSize || sequences > MOST_SEQUENCES)
+    throw new WorkerFailure("request", "the recorded settings are none this engine would have used", {
+      contextSize,
+      batchSize,
+      sequences,
+    });
+  return settings;
 }
 
 function sameTokens(a: readonly number[], b: readonly number[]): boolean {

@@ -2,27 +2,23 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { canonicalize } from "../core/canonical.ts";
 import type { Phase } from "./errors.ts";
 import {
+  EngineBusyError,
   EngineClosedError,
-  GpuUnavailableError,
-  InferenceAbortedError,
   InferenceCrashedError,
   InferenceTimeoutError,
-  InvalidRequestError,
-  ModelFileError,
-  ModelHashMismatchError,
-  ModelTooLargeError,
   ModelUnusableError,
-  PromptTooLongError,
 } from "./errors.ts";
-import type { Answer, Failure, FromWorker, OpenRequest, ReadyMessage, WorkRequest } from "./messages.ts";
+import { aborted, toError } from "./failures.ts";
+import { fairQueue, type Caller } from "./fairQueue.ts";
+import type { Answer, FromWorker, OpenRequest, ReadyMessage, WorkRequest } from "./messages.ts";
 import type { Worker, WorkerEvent } from "./spawnWorker.ts";
-import { spawnWorker } from "./spawnWorker.ts";
+import { startWorker, type EngineProgress } from "./startWorker.ts";
 
 /** Deaths and hangs in a row after which the engine gives up. */
 const MOST_FAILURES = 3;
 /** Pause before the worker is started again after the first, second, … failure in a row, in milliseconds. */
 const BACK_OFF_MS = [0, 500, 2000] as const;
-/** How long a cancelled worker may take to come back before it counts as hung, in milliseconds. */
+/** How long a cancelled run may take to come back before it counts as hung, in milliseconds. */
 const GRACE_MS = 1000;
 /**
  * Requests after which a worker makes room for a fresh one, between two calls. llama.cpp does not give all memory of a context
@@ -30,16 +26,16 @@ const GRACE_MS = 1000;
  */
 const MOST_REQUESTS = 2000;
 
-export type EngineProgress =
-  | { readonly phase: "hashing" | "loading"; /** 0 to 1. */ readonly fraction: number }
-  | { readonly phase: "ready" };
-
 export type SupervisorOptions = {
   /** The program of the child process. */
   readonly workerPath: string;
   readonly open: OpenRequest;
   readonly loadMs: number;
   readonly inferMs: number;
+  /** Longest that a request waits for its turn. */
+  readonly queueMs: number;
+  /** Most requests of one caller that wait. */
+  readonly mostWaiting: number;
   readonly graceMs?: number;
   /** Requests that one worker serves before it is replaced. */
   readonly mostRequests?: number;
@@ -48,32 +44,57 @@ export type SupervisorOptions = {
   readonly signal?: AbortSignal | undefined;
 };
 
+export type Asker = { readonly caller: Caller; readonly signal?: AbortSignal | undefined };
+
 export type Supervisor = {
   readonly opened: ReadyMessage;
   /** Process id of the worker, or null between two workers. */
   readonly pid: number | null;
-  run(request: WorkRequest, signal?: AbortSignal): Promise<Answer>;
+  run(request: WorkRequest, asker: Asker): Promise<{ readonly answer: Answer; readonly queueMs: number }>;
   close(): Promise<void>;
 };
 
-/** What one exchange with the worker came to. `spoilt`: the worker may not be used again. */
-type Outcome<T> = { readonly value: T } | { readonly error: Error; readonly spoilt?: "failure" | "abort" };
+/** A request, from when it is asked until it is answered or given up. */
+type Job = {
+  readonly request: WorkRequest;
+  readonly signal: AbortSignal | undefined;
+  readonly waitingSince: number;
+  readonly resolve: (value: { readonly answer: Answer; readonly queueMs: number }) => void;
+  readonly reject: (error: Error) => void;
+  /** Ends the wait in the queue; false when it has ended before. */
+  leaveQueue: () => boolean;
+};
+
+/** A job the worker is at. */
+type Flight = {
+  readonly job: Job;
+  readonly queueMs: number;
+  phase: Phase;
+  /** Set when the caller was told that it is over, while the worker may still be at it. */
+  givenUp: "deadline" | "abort" | null;
+  /** The worker has had time to say that it stopped, and has not. */
+  overdue: boolean;
+  stopClocks: () => void;
+};
 
 /**
- * Keeps one worker alive and gives it one request at a time, first come first served. Every wait has a deadline;
- * a worker that dies or hangs costs its own request and is replaced before the next one.
+ * Keeps one worker alive and gives it as many requests at a time as it has sequences, the callers taking turns. Every wait has a
+ * deadline. A run that hangs is waited for as long as others get on beside it; a worker that dies costs those it was at,
+ * and is replaced before the next one.
  */
 export async function superviseWorker(options: SupervisorOptions): Promise<Supervisor> {
-  const graceMs = options.graceMs ?? GRACE_MS;
-  const backOffMs = options.backOffMs ?? BACK_OFF_MS;
-  const mostRequests = options.mostRequests ?? MOST_REQUESTS;
+  const { open, inferMs, queueMs, mostWaiting } = options;
+  const { graceMs = GRACE_MS, mostRequests = MOST_REQUESTS, backOffMs = BACK_OFF_MS } = options;
   const closing = new AbortController();
+  const queue = fairQueue<Job>(mostWaiting);
+  const flights = new Map<number, Flight>();
   let worker: Worker | null = null;
   let opened: ReadyMessage | null = null;
   let failures = 0;
   let served = 0;
   let unusable: ModelUnusableError | null = null;
-  let tail: Promise<void> = Promise.resolve();
+  let ended: Promise<void> = Promise.resolve();
+  let dispatching: Promise<void> | null = null;
 
   /** Counts a death or hang; the third in a row ends the engine. */
   function failed(error: Error): Error {
@@ -83,157 +104,203 @@ export async function superviseWorker(options: SupervisorOptions): Promise<Super
     return unusable;
   }
 
-  async function discard(): Promise<void> {
+  /** Ends the worker, if there is one. Resolves when no process is left. */
+  function discard(): Promise<void> {
     const old = worker;
     worker = null;
-    await old?.kill();
+    old?.listen(null);
+    old?.hold(false);
+    if (old !== null) ended = Promise.all([ended, old.kill()]).then(() => {});
+    return ended;
   }
 
-  /** Starts a worker and waits until the model is loaded. */
-  async function start(signal: AbortSignal | undefined): Promise<Outcome<ReadyMessage>> {
-    const fresh = spawnWorker(options.workerPath);
-    served = 0;
-    worker = fresh;
-    const outcome = await exchange<ReadyMessage>(fresh, {
-      phase: "start",
-      deadlineMs: options.loadMs,
-      // The load cannot be cancelled from inside, and a half-loaded worker is of no use.
-      cancel: null,
-      signal,
-      onMessage(message, setPhase) {
-        if (message.type === "booted") fresh.send(options.open);
-        if (message.type === "progress") {
-          setPhase(message.phase);
-          options.onProgress?.({ phase: message.phase, fraction: message.permille / 1000 });
-        }
-        if (message.type === "failed")
-          return { error: toError(message, options.open.modelPath), spoilt: "abort" };
-        return message.type === "ready" ? { value: message } : null;
-      },
-    });
-    if ("error" in outcome) await discard();
-    else options.onProgress?.({ phase: "ready" });
-    return outcome;
-  }
-
-  async function ensureWorker(signal: AbortSignal | undefined): Promise<Outcome<Worker>> {
-    if (worker !== null && !worker.dead) return { value: worker };
+  async function ensureWorker(signal: AbortSignal | undefined): Promise<Worker | Error> {
+    if (closing.signal.aborted) return new EngineClosedError();
+    if (worker !== null && !worker.dead) return worker;
+    await discard();
     const pause = failures === 0 ? 0 : (backOffMs[Math.min(failures, backOffMs.length) - 1] ?? 0);
-    const stop = AbortSignal.any([closing.signal, ...(signal ? [signal] : [])]);
     try {
-      if (pause > 0) await sleep(pause, undefined, { signal: stop });
+      if (pause > 0)
+        await sleep(pause, undefined, {
+          signal: AbortSignal.any([closing.signal, ...(signal ? [signal] : [])]),
+        });
     } catch {
-      return { error: closing.signal.aborted ? new EngineClosedError() : aborted("start", signal) };
+      return closing.signal.aborted ? new EngineClosedError() : aborted("start", signal);
     }
-    const outcome = await start(signal);
-    if ("error" in outcome) return outcome.spoilt === "failure" ? { error: failed(outcome.error) } : outcome;
-    if (opened !== null && identity(opened) !== identity(outcome.value)) {
+    const started = await startWorker({ ...options, closing: closing.signal, signal });
+    if ("error" in started) return started.counts ? failed(started.error) : started.error;
+    worker = started.worker;
+    served = 0;
+    if (opened !== null && identity(opened) !== identity(started.ready)) {
       await discard();
       unusable = new ModelUnusableError("model, runtime or settings changed while the engine was open");
-      return { error: unusable };
+      return unusable;
     }
-    opened ??= outcome.value;
-    return worker === null ? { error: new EngineClosedError() } : { value: worker };
+    opened ??= started.ready;
+    const fresh = started.worker;
+    fresh.listen((event) => hear(fresh, event));
+    // It may have died before anybody listened.
+    return fresh.dead ? failed(new InferenceCrashedError("start", "at once", "")) : fresh;
   }
 
-  /** Sends nothing by itself except the cancellation; settles once the worker is free, dead, or hung. */
-  async function exchange<T>(
-    live: Worker,
-    wait: {
-      readonly phase: Phase;
-      readonly deadlineMs: number;
-      readonly cancel: (() => void) | null;
-      readonly signal: AbortSignal | undefined;
-      /** Told at once when the caller need not wait longer, while the worker may still be busy. */
-      readonly onGivenUp?: (error: Error) => void;
-      readonly onMessage: (message: FromWorker, setPhase: (phase: Phase) => void) => Outcome<T> | null;
-    },
-  ): Promise<Outcome<T>> {
-    const { promise, resolve } = Promise.withResolvers<Outcome<T>>();
-    let phase = wait.phase;
-    let givenUp: { readonly error: Error; readonly spoilt: "failure" | "abort" } | null = null;
-    let graceTimer: NodeJS.Timeout | undefined;
-
-    const giveUp = (error: Error, spoilt: "failure" | "abort") => {
-      if (givenUp !== null) return;
-      givenUp = { error, spoilt };
-      wait.onGivenUp?.(error);
-      if (wait.cancel === null) return resolve(givenUp);
-      wait.cancel();
-      graceTimer = setTimeout(() => resolve({ error, spoilt }), graceMs);
-    };
-    const onAbort = () => giveUp(aborted(phase, wait.signal), "abort");
-    const onClose = () => resolve({ error: new EngineClosedError(), spoilt: "abort" });
-    const deadline = setTimeout(
-      () => giveUp(new InferenceTimeoutError(phase, wait.deadlineMs), "failure"),
-      wait.deadlineMs,
-    );
-    live.listen((event: WorkerEvent) => {
-      if (event.kind === "died") {
-        const error = new InferenceCrashedError(phase, event.how, event.lastOutput);
-        return resolve(givenUp ?? { error, spoilt: "failure" });
-      }
-      const outcome = wait.onMessage(event.message, (next) => (phase = next));
-      // An answer that comes after the caller was told otherwise only shows that the worker is well.
-      if (outcome !== null) resolve(givenUp === null ? outcome : { error: givenUp.error });
-    });
-    wait.signal?.addEventListener("abort", onAbort, { once: true });
-    closing.signal.addEventListener("abort", onClose, { once: true });
-    if (closing.signal.aborted) onClose();
-    else if (wait.signal?.aborted) onAbort();
-    live.hold(true);
-    try {
-      return await promise;
-    } finally {
-      clearTimeout(deadline);
-      clearTimeout(graceTimer);
-      wait.signal?.removeEventListener("abort", onAbort);
-      closing.signal.removeEventListener("abort", onClose);
-      live.listen(null);
-      live.hold(false);
-    }
+  function hear(from: Worker, event: WorkerEvent): void {
+    if (from !== worker) return;
+    if (event.kind === "died") return lost(event.how, event.lastOutput);
+    const { message } = event;
+    const flight = "id" in message && message.id !== null ? flights.get(message.id) : undefined;
+    if (flight === undefined) return;
+    if (message.type === "phase") flight.phase = message.phase;
+    else land(flight, message);
   }
 
-  async function work(
-    request: WorkRequest,
-    signal: AbortSignal | undefined,
-    onGivenUp: (error: Error) => void,
-  ): Promise<Outcome<Answer>> {
-    if (closing.signal.aborted) return { error: new EngineClosedError() };
-    if (unusable !== null) return { error: unusable };
-    if (signal?.aborted) return { error: aborted("queue", signal) };
-    const ensured = await ensureWorker(signal);
-    if ("error" in ensured) return ensured;
-    const live = ensured.value;
-    const exchanged = exchange<Answer>(live, {
-      phase: "prefill",
-      deadlineMs: options.inferMs,
-      cancel: () => live.send({ type: "cancel", id: request.id }),
-      signal,
-      onGivenUp,
-      onMessage(message, setPhase) {
-        if (!("id" in message) || message.id !== request.id) return null;
-        if (message.type === "phase") setPhase(message.phase);
-        if (message.type === "failed") return { error: toError(message, options.open.modelPath) };
-        return message.type === "phase" ? null : { value: message };
-      },
-    });
-    live.send(request);
-    const outcome = await exchanged;
+  /** The worker has answered, or said that it stopped. */
+  function land(flight: Flight, message: FromWorker): void {
+    remove(flight);
     served++;
-    if ("value" in outcome) {
+    if (message.type === "failed") flight.job.reject(toError(message, open.modelPath));
+    else if (flight.givenUp === null) {
       failures = 0;
-      // The answer is here, and nobody else's is under way.
-      if (served >= mostRequests) await discard();
-    } else if (outcome.spoilt !== undefined) {
-      await discard();
-      if (outcome.spoilt === "failure") return { error: failed(outcome.error) };
+      flight.job.resolve({ answer: message as Answer, queueMs: flight.queueMs });
     }
-    return outcome;
+    settle();
+  }
+
+  /** The worker is gone, and whatever it was at. */
+  function lost(how: string, lastOutput: string): void {
+    const [first] = flights.values();
+    const crash = (phase: Phase) => new InferenceCrashedError(phase, how, lastOutput);
+    const counts = first !== undefined && [...flights.values()].some(({ givenUp }) => givenUp !== "abort");
+    if (counts) failed(crash(first.phase));
+    for (const flight of flights.values()) {
+      flight.stopClocks();
+      flight.job.reject(unusable ?? crash(flight.phase));
+    }
+    flights.clear();
+    void discard();
+    settle();
+  }
+
+  /** Hung: nobody waits for the worker any more, and it does not say that it stopped. */
+  function endWhenHung(): void {
+    const all = [...flights.values()];
+    if (all.length === 0 || !all.every(({ overdue }) => overdue)) return;
+    if (all.some(({ givenUp }) => givenUp === "deadline"))
+      failed(new InferenceTimeoutError(all[0]!.phase, inferMs));
+    flights.clear();
+    void discard();
+    settle();
+  }
+
+  function remove(flight: Flight): void {
+    flight.stopClocks();
+    flights.delete(flight.job.request.id);
+    endWhenHung();
+  }
+
+  /** After every change: is there something to begin, or to end? */
+  function settle(): void {
+    if (flights.size === 0) {
+      worker?.hold(false);
+      // Every answer is here, and nobody's is under way.
+      if (served >= mostRequests) void discard();
+    }
+    if (dispatching !== null) return;
+    dispatching = dispatch().finally(() => {
+      dispatching = null;
+      if (mayBegin()) settle();
+    });
+  }
+
+  const mayBegin = (): boolean =>
+    queue.size > 0 &&
+    (unusable !== null ||
+      closing.signal.aborted ||
+      worker === null ||
+      (flights.size < open.sequences &&
+        served < mostRequests &&
+        // No new run beside one that may hang: it would hang as well.
+        [...flights.values()].every(({ overdue }) => !overdue)));
+
+  async function dispatch(): Promise<void> {
+    while (mayBegin()) {
+      const job = queue.next();
+      if (job === undefined || !job.leaveQueue()) continue;
+      const ensured = unusable ?? (await ensureWorker(job.signal));
+      if (closing.signal.aborted) job.reject(new EngineClosedError());
+      else if (ensured instanceof Error) job.reject(ensured);
+      else if (job.signal?.aborted) job.reject(aborted("queue", job.signal));
+      else begin(ensured, job);
+    }
+  }
+
+  function begin(live: Worker, job: Job): void {
+    const { request, signal } = job;
+    let grace: NodeJS.Timeout | undefined;
+    const giveUp = (how: "deadline" | "abort", error: Error) => {
+      if (flight.givenUp !== null) return;
+      flight.givenUp = how;
+      job.reject(error);
+      live.send({ type: "cancel", id: request.id });
+      grace = setTimeout(() => {
+        flight.overdue = true;
+        endWhenHung();
+      }, graceMs);
+    };
+    const onAbort = () => giveUp("abort", aborted(flight.phase, signal));
+    const deadline = setTimeout(
+      () => giveUp("deadline", new InferenceTimeoutError(flight.phase, inferMs)),
+      inferMs,
+    );
+    const flight: Flight = {
+      job,
+      queueMs: Math.round(performance.now() - job.waitingSince),
+      phase: "prefill",
+      givenUp: null,
+      overdue: false,
+      stopClocks() {
+        clearTimeout(deadline);
+        clearTimeout(grace);
+        signal?.removeEventListener("abort", onAbort);
+      },
+    };
+    signal?.addEventListener("abort", onAbort, { once: true });
+    flights.set(request.id, flight);
+    live.hold(true);
+    live.send(request);
+  }
+
+  function enqueue(request: WorkRequest, { caller, signal }: Asker, job: Omit<Job, "leaveQueue">): void {
+    const leave = (error: Error) => {
+      if (waiting.leaveQueue()) waiting.reject(error);
+    };
+    const onAbort = () => leave(aborted("queue", signal));
+    const tooLong = setTimeout(
+      () => leave(new EngineBusyError("its turn did not come", { queueMs, waiting: queue.size })),
+      queueMs,
+    );
+    let inQueue = true;
+    const waiting: Job = {
+      ...job,
+      leaveQueue() {
+        if (!inQueue) return false;
+        inQueue = false;
+        clearTimeout(tooLong);
+        signal?.removeEventListener("abort", onAbort);
+        queue.remove(caller, waiting);
+        return true;
+      },
+    };
+    if (!queue.add(caller, waiting)) {
+      clearTimeout(tooLong);
+      return job.reject(new EngineBusyError("too much is waiting already", { mostWaiting }));
+    }
+    signal?.addEventListener("abort", onAbort, { once: true });
+    if (signal?.aborted) onAbort();
+    settle();
   }
 
   const first = await ensureWorker(options.signal);
-  if ("error" in first) throw first.error;
+  if (first instanceof Error) throw first;
   if (opened === null) throw new EngineClosedError();
   const atOpening: ReadyMessage = opened;
 
@@ -242,62 +309,33 @@ export async function superviseWorker(options: SupervisorOptions): Promise<Super
     get pid() {
       return worker === null || worker.dead ? null : worker.pid;
     },
-    run(request: WorkRequest, signal?: AbortSignal) {
-      const { promise, resolve, reject } = Promise.withResolvers<Answer>();
-      // A caller who gives up while others are served need not wait for his turn to be told so.
-      const onAbort = () => reject(aborted("queue", signal));
-      signal?.addEventListener("abort", onAbort, { once: true });
-      tail = tail.then(async () => {
-        signal?.removeEventListener("abort", onAbort);
-        const outcome = await work(request, signal, reject);
-        if ("error" in outcome) reject(outcome.error);
-        else resolve(outcome.value);
+    run(request: WorkRequest, asker: Asker) {
+      const { promise, resolve, reject } = Promise.withResolvers<{ answer: Answer; queueMs: number }>();
+      enqueue(request, asker, {
+        request,
+        signal: asker.signal,
+        waitingSince: performance.now(),
+        resolve,
+        reject,
       });
       return promise;
     },
     async close() {
       closing.abort();
+      for (const flight of flights.values()) {
+        flight.stopClocks();
+        flight.job.reject(new EngineClosedError());
+      }
+      flights.clear();
       await discard();
-      await tail;
+      settle();
+      await dispatching;
       // A worker that was being started while `close` ran.
       await discard();
     },
   });
 }
 
-function aborted(phase: Phase | "queue", signal: AbortSignal | undefined): Error {
-  const reason: unknown = signal?.reason;
-  // `AbortSignal.timeout` is the caller's own deadline: the same error as for the engine's.
-  if (reason instanceof Error && reason.name === "TimeoutError" && phase !== "queue")
-    return new InferenceTimeoutError(phase, undefined, reason);
-  return new InferenceAbortedError(phase, reason);
-}
-
 function identity({ mode, model, runtime, settings }: ReadyMessage): string {
   return canonicalize({ mode, model, runtime, settings });
-}
-
-function toError(failure: Failure, file: string): Error {
-  const { message, facts } = failure;
-  switch (failure.code) {
-    case "hash":
-      return new ModelHashMismatchError(file, facts["expected"] ?? "", facts["actual"] ?? "");
-    case "file":
-      return new ModelFileError(message, { file, ...facts });
-    case "gpu":
-      return new GpuUnavailableError(message, { file, ...facts });
-    case "memory":
-      return new ModelTooLargeError({ file, ...facts });
-    case "promptTooLong":
-      return new PromptTooLongError(
-        Number(facts["tokens"]),
-        Number(facts["maxTokens"]),
-        Number(facts["contextSize"]),
-        Number(facts["thoughtTokens"] ?? 0),
-      );
-    case "request":
-      return new InvalidRequestError(message, facts);
-    case "cancelled":
-      return new InferenceAbortedError("generation", undefined);
-  }
 }

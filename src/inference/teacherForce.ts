@@ -1,7 +1,6 @@
 import type {
   ControlledEvaluateInputItem,
   Llama,
-  LlamaContextSequence,
   LlamaGrammarEvaluationState,
   LlamaModel,
   Token,
@@ -10,6 +9,7 @@ import type { Sampling } from "../core/inference.ts";
 import { RAW, milli } from "./fingerprint.ts";
 import { grammarState } from "./generate.ts";
 import type { CheckRequest } from "./messages.ts";
+import type { Seat } from "./openContext.ts";
 import { WorkerFailure } from "./workerFailure.ts";
 
 /** What the model thinks of tokens that somebody says it wrote. */
@@ -45,7 +45,7 @@ const FORBIDDEN = 1_000_000_000;
 type Engine = {
   readonly llama: Llama;
   readonly model: LlamaModel;
-  readonly sequence: LlamaContextSequence;
+  readonly seat: Seat;
 };
 
 /**
@@ -71,7 +71,7 @@ function choicesOf({ ended, outputTokens, thought }: CheckRequest): readonly Cho
 
 /** Prompt and output in one pass: the logits after each output token say how likely the model finds what was recorded next. */
 export async function teacherForce(engine: Engine, request: CheckRequest): Promise<Opinion> {
-  const { model, sequence } = engine;
+  const { model, seat } = engine;
   const { outputTokens, promptTokens, sampling } = request;
   const ends = [model.tokens.eos, model.tokens.eot].filter((token) => token !== null);
   const all = [...promptTokens, ...outputTokens] as Token[];
@@ -87,8 +87,8 @@ export async function teacherForce(engine: Engine, request: CheckRequest): Promi
     const filter = { tokens, includeTop: choice ? Math.max(TOP, considered(sampling)) : 0 };
     return [all[at]!, { generateNext: { logits: { filter }, options: RAW } }];
   };
-  await sequence.clearHistory();
-  const results = await sequence.controlledEvaluate(all.map((_token, at) => item(at)));
+  await seat.forget(0);
+  const results = await seat.sequence.controlledEvaluate(all.map((_token, at) => item(at)));
   const logitsAt = (at: number): ReadonlyMap<Token, number> => results[at]?.next.logits ?? new Map();
 
   const grammar = request.prompt.grammar;
@@ -100,7 +100,7 @@ export async function teacherForce(engine: Engine, request: CheckRequest): Promi
     let logits = logitsAt(at);
     let best = bestOf(engine, state, logits, sampling);
     if (best === null) {
-      logits = await wholeVocabulary(sequence, all, at);
+      logits = await wholeVocabulary(seat, all, at);
       best = bestOf(engine, state, logits, sampling);
       if (best === null) throw new WorkerFailure("request", "the grammar allows no token at all");
     }
@@ -148,11 +148,11 @@ const considered = (sampling: Sampling): number => (sampling.kind === "greedy" ?
 
 /** The logits after one token for every token there is; evaluated anew, which takes as long as the rest of the pass. */
 async function wholeVocabulary(
-  sequence: LlamaContextSequence,
+  { forget, sequence }: Seat,
   all: readonly Token[],
   at: number,
 ): Promise<ReadonlyMap<Token, number>> {
-  await sequence.clearHistory();
+  await forget(0);
   const results = await sequence.controlledEvaluate(
     all
       .slice(0, at + 1)

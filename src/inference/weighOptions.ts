@@ -1,6 +1,7 @@
-import type { ControlledEvaluateInputItem, LlamaContextSequence, LlamaModel, Token } from "node-llama-cpp";
+import type { ControlledEvaluateInputItem, LlamaModel, Token } from "node-llama-cpp";
 import type { OptionWeight } from "../core/inference.ts";
 import { LEFT_OVER, RAW, milli } from "./fingerprint.ts";
+import type { Seat } from "./openContext.ts";
 import { WorkerFailure } from "./workerFailure.ts";
 
 /** An option and its tokens, as the tokenizer writes them. */
@@ -20,14 +21,14 @@ export function tokenizeOptions(model: LlamaModel, options: readonly string[]): 
  * `prefix` has to be what the sequence begins with, as far as it goes.
  */
 export async function weighOptions(
-  sequence: LlamaContextSequence,
+  { forget, sequence }: Seat,
   prefix: readonly Token[],
   options: readonly TokenizedOption[],
 ): Promise<readonly OptionWeight[]> {
   const logs: number[] = [];
   for (const { tokens } of options) {
     // Two tokens of the prefix again, for the same reason as in a run: one row alone computes other bits.
-    await forgetFrom(sequence, Math.max(0, prefix.length - LEFT_OVER));
+    await forget(Math.max(0, prefix.length - LEFT_OVER));
     const all = [...prefix, ...tokens.slice(0, -1)];
     const from = sequence.nextTokenIndex;
     const first = prefix.length - 1 - from;
@@ -58,9 +59,4 @@ export async function weighOptions(
     logMilli: Math.min(0, milli(logs[index]!)),
     probabilityPermille: milli(Math.exp(logs[index]! - best) / sum),
   }));
-}
-
-async function forgetFrom(sequence: LlamaContextSequence, start: number): Promise<void> {
-  const end = sequence.nextTokenIndex;
-  if (end > start) await sequence.eraseContextTokenRanges([{ start, end }]);
 }

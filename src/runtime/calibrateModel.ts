@@ -41,6 +41,7 @@ const others: readonly { readonly words: string; readonly options: Partial<OpenE
   { words: "fast mode (a GPU where there is one, flash attention)", options: { mode: "fast" } },
   { words: "fast mode with two threads", options: { mode: "fast", threads: 2 } },
   { words: "canonical mode with two threads and another context", options: { threads: 2, contextSize: 768 } },
+  { words: "canonical mode with the fastest CPU variant here", options: { cpuVariant: "best" } },
 ];
 
 /**

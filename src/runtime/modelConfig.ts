@@ -14,6 +14,10 @@ export type LocalModel = {
   readonly gpu?: "required";
   readonly contextSize: number;
   readonly threads: number;
+  /** Runs at a time, for agents of one process that share the model. */
+  readonly sequences?: number;
+  /** "pinned", "best" or the name of one of llama.cpp's CPU variants; canonical mode only (docs/decisions/0007). */
+  readonly cpuVariant?: string;
 };
 export type RemoteModel = { readonly remote: z.infer<typeof remoteSchema> };
 export type EngineConfig = LocalModel | RemoteModel;
@@ -60,7 +64,18 @@ const remoteSchema = z
   })
   .readonly();
 
-const localKeys = ["file", "sha256", "name", "store", "mode", "gpu", "contextSize", "threads"] as const;
+const localKeys = [
+  "file",
+  "sha256",
+  "name",
+  "store",
+  "mode",
+  "gpu",
+  "contextSize",
+  "threads",
+  "sequences",
+  "cpuVariant",
+] as const;
 
 const engine = z.strictObject({
   remote: remoteSchema.optional(),
@@ -74,6 +89,11 @@ const engine = z.strictObject({
   gpu: z.literal("required").optional(),
   contextSize: z.int().min(64).max(1_000_000).optional(),
   threads: z.int().min(1).max(256).optional(),
+  sequences: z.int().min(1).max(16).optional(),
+  cpuVariant: z
+    .string()
+    .regex(/^[\w.]+$/, "is no name of a CPU variant")
+    .optional(),
 });
 type Written = z.infer<typeof engine>;
 
@@ -149,6 +169,8 @@ async function resolveEngine(
     ...(rest.gpu === undefined ? {} : { gpu: rest.gpu }),
     contextSize: rest.contextSize ?? 1024,
     threads: rest.threads ?? 1,
+    ...(rest.sequences === undefined ? {} : { sequences: rest.sequences }),
+    ...(rest.cpuVariant === undefined ? {} : { cpuVariant: rest.cpuVariant }),
   } as const;
   if (file !== undefined && given !== undefined) return { file: at(file), sha256: given, ...how };
   const { path, manifest } = await requireModel(store === undefined ? modelFolder : at(store), name ?? "");

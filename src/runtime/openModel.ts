@@ -3,9 +3,9 @@ import { basename } from "node:path";
 import type { InferenceEngine } from "../core/inference.ts";
 import { hedge as hedged } from "../inference/hedge.ts";
 import { openLadder } from "../inference/ladder.ts";
-import { openEngine } from "../inference/openEngine.ts";
 import { openRemoteEngine } from "../inference/remote/openRemoteEngine.ts";
-import type { EngineProgress } from "../inference/superviseWorker.ts";
+import { shareEngine } from "../inference/shareEngine.ts";
+import type { EngineProgress } from "../inference/startWorker.ts";
 import type { EngineConfig, ModelConfig, RemoteModel } from "./modelConfig.ts";
 
 type Options = {
@@ -31,7 +31,7 @@ export const engineName = (config: EngineConfig): string =>
 function openOne(config: EngineConfig, options: Options): Promise<InferenceEngine> {
   if ("remote" in config) return openServer(config, options.signal);
   const { file, ...local } = config;
-  return openEngine({
+  return shareEngine({
     ...local,
     modelPath: file,
     ...(options.onProgress ? { onProgress: options.onProgress } : {}),

@@ -8,6 +8,8 @@ import type { Inference, LocalInference, ReCheck, ReExecution, Tolerance } from 
 import { readCalibration } from "../inference/calibration.ts";
 import { hashFile } from "../inference/hashFile.ts";
 import { uncalibrated } from "../inference/compareOpinion.ts";
+import { recordedVariant } from "../inference/cpuVariant.ts";
+import { CpuVariantError } from "../inference/errors.ts";
 import { openEngine } from "../inference/openEngine.ts";
 import { inferenceSchema } from "../inference/messages.ts";
 import { outputOf } from "../journal/decisions.ts";
@@ -114,14 +116,22 @@ export async function verifyInference(
     return { ...reExecution, reExecution, reCheck: null };
   }
   const modelPath = options.model ?? (await bundledIf(inference.model.sha256));
-  const engine = await openEngine({
+  const how = {
     modelPath,
     sha256: inference.model.sha256,
-    mode: inference.mode === "canonical" ? "canonical" : "fast",
+    mode: inference.mode === "canonical" ? ("canonical" as const) : ("fast" as const),
     contextSize: inference.settings.contextSize,
     threads: inference.settings.threads,
     ...(options.signal ? { signal: options.signal } : {}),
-  });
+  };
+  // The very code that computed the record, where this processor can run it.
+  const cpuVariant = recordedVariant(inference.runtime);
+  const engine = await openEngine(cpuVariant === undefined ? how : { ...how, cpuVariant }).catch(
+    async (error: unknown) => {
+      if (error instanceof CpuVariantError) return await openEngine(how);
+      throw error;
+    },
+  );
   const signal = options.signal ? { signal: options.signal } : {};
   try {
     const reExecution = await engine.reExecute(inference, signal);

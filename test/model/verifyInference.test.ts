@@ -126,8 +126,8 @@ test("a calibration lies beside the model and sets the tolerance", async () => {
   );
   expect(status).toBe(0);
   const found = JSON.parse(stdout) as Calibration;
-  // Two prompts, three other ways of running the model, each looked at from both sides.
-  expect(found).toMatchObject({ model: { sha256: CLERK.sha256 }, runs: 12 });
+  // Two prompts, four other ways of running the model, each looked at from both sides.
+  expect(found).toMatchObject({ model: { sha256: CLERK.sha256 }, runs: 16 });
   // Flash attention computes other bits.
   expect(found.worst.fingerprintMilli).toBeGreaterThan(0);
   expect(found.tolerance.fingerprintMilli).toBeGreaterThan(found.worst.fingerprintMilli);

@@ -131,12 +131,16 @@ describe("readConfig", () => {
     const named = { name: "clerk", store: "models" };
     expect(await said({ ...right, model: named })).toMatch(/^The file of the model "clerk" is missing/);
     await writeFile(join(folder, "models", "clerk.gguf"), "GGUF");
-    expect((await read({ ...right, model: { ...named, threads: 2 } })).model).toEqual({
+    expect(
+      (await read({ ...right, model: { ...named, threads: 2, sequences: 4, cpuVariant: "best" } })).model,
+    ).toEqual({
       file: join(folder, "models", "clerk.gguf"),
       sha256: manifest.sha256,
       mode: "auto",
       contextSize: 1024,
       threads: 2,
+      sequences: 4,
+      cpuVariant: "best",
     });
     expect(await said({ ...right, model: { ...named, sha256: right.model.sha256 } })).toMatch(
       /^The model of that name is not the one that the configuration means\./,
