@@ -44,7 +44,10 @@ export const create2DeployerCode: Hex =
 const entryPointSalt: Hex = "0x0a59dbff790c23c976a548690c27297883cc66b4c67024f9117b0238995e35e9";
 
 export type LocalChain = {
-  /** One JSON-RPC request. Transactions are mined at once, one a block. */
+  /**
+   * One JSON-RPC request. Transactions are mined at once, one a block. `bursar_reorganise [n]` takes back the next n blocks as
+   * soon as the last of them is there, transactions and all, before anything else happens; not for chains that are recorded.
+   */
   request(input: { readonly method: string; readonly params?: unknown }): Promise<unknown>;
   close(): Promise<void>;
 };
@@ -71,6 +74,14 @@ export async function startLocalChain(options: LocalChainOptions = {}): Promise<
     ? openLog(options.stateFile, recorded.length === 0 ? genesis : undefined)
     : undefined;
   let last = genesis;
+
+  /** A reorganisation under way: what it goes back to, and how many blocks it still waits for. */
+  let pending: { readonly snapshot: unknown; left: number } | undefined;
+  async function reorganise(blocks: number): Promise<boolean> {
+    if (options.stateFile || pending || !Number.isInteger(blocks) || blocks < 1) return false;
+    pending = { snapshot: await provider.request({ method: "evm_snapshot" }), left: blocks };
+    return true;
+  }
 
   /** Mines one block at the given time; a transaction that reverts is mined as well, one that is invalid is not. */
   async function mine(timestamp: number, raw?: Hex): Promise<unknown> {
@@ -107,6 +118,10 @@ export async function startLocalChain(options: LocalChainOptions = {}): Promise<
     const timestamp = nextTimestamp();
     const result = await mine(timestamp, raw);
     log?.append(raw ? { timestamp, raw } : { timestamp });
+    if (pending && --pending.left === 0) {
+      await provider.request({ method: "evm_revert", params: [pending.snapshot] });
+      pending = undefined;
+    }
     return result;
   };
   const timer = options.blockTimeMs
@@ -120,6 +135,7 @@ export async function startLocalChain(options: LocalChainOptions = {}): Promise<
     request({ method, params }) {
       if (method === "eth_sendRawTransaction") return inTurn(() => mineAndRecord((params as [Hex])[0]));
       if (method === "evm_mine") return inTurn(() => mineAndRecord());
+      if (method === "bursar_reorganise") return inTurn(() => reorganise(Number((params as [unknown])[0])));
       return provider.request(params === undefined ? { method } : { method, params: params as unknown[] });
     },
     async close() {

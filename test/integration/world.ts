@@ -74,8 +74,9 @@ export async function findWorld(
   rpc: string | Eip1193,
   name: string,
   policyText: string = policyTextOf(name),
+  depth = 0,
 ): Promise<World> {
-  const chain = await connectChain({ rpc, chainId: localChainId, finality: { depth: 0 } });
+  const chain = await connectChain({ rpc, chainId: localChainId, finality: { depth } });
   const [owner, agent, purse] = ["owner", "agent", "purse"].map((what) =>
     privateKeyToAccount(keyOf(name, what)),
   ) as [PrivateKeyAccount, PrivateKeyAccount, PrivateKeyAccount];
