@@ -8,6 +8,7 @@ import { chainCommand } from "./chain.ts";
 import { pauseCommand, resumeCommand, tellCommand } from "./command.ts";
 import { doctorCommand } from "./doctor.ts";
 import { freezeCommand } from "./freeze.ts";
+import { journalCommand } from "./journal.ts";
 import { keystoreCommand } from "./keystore.ts";
 import { modelCommand } from "./model.ts";
 import { policyCommand } from "./policy.ts";
@@ -33,6 +34,7 @@ const main = defineCommand({
     verify: verifyCommand,
     model: modelCommand,
     chain: chainCommand,
+    journal: journalCommand,
     keystore: keystoreCommand,
   },
 });

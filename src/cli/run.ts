@@ -86,6 +86,10 @@ function tell(event: RuntimeEvent, json: boolean): void {
     process.stderr.write(
       `ready: ${event.engine.model.file} on ${event.engine.runtime.backend}, ${event.engine.mode} mode${event.engine.mode === "remote" ? " (UNVERIFIABLE: a server's word)" : ""}; account ${event.account}${event.resumed ? "; going on with a decision that was cut off" : ""}\n`,
     );
+  else if (event.kind === "restored")
+    process.stderr.write(
+      `the journal came from a backup: waiting ${event.secondsLeft} s, until nothing signed before can be included\n`,
+    );
   else if (event.kind === "paused")
     process.stderr.write("paused: nothing is decided until `bursar resume`\n");
   else if (event.kind === "waiting") process.stderr.write(`waiting: ${event.error.shortMessage}\n`);

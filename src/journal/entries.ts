@@ -6,6 +6,8 @@ import type { JsonObject } from "../core/json.ts";
 import { JournalBrokenError } from "./errors.ts";
 import type { JournalDatabase, Row } from "./openJournal.ts";
 
+type Reads = Pick<JournalDatabase, "all">;
+
 /** Appends one Entry to the hash chain. Call it inside `atomically`. */
 export function appendEntry(database: JournalDatabase, agent: string, kind: string, body: JsonObject): Entry {
   const last = database.get("select sequence, hash from entry order by sequence desc limit 1");
@@ -47,7 +49,7 @@ function bodyOf(row: Row): JsonObject {
 }
 
 /** Entries in order, from `after` (exclusive). */
-export function readEntries(database: JournalDatabase, after = 0, limit = 1000): readonly Entry[] {
+export function readEntries(database: Reads, after = 0, limit = 1000): readonly Entry[] {
   return database
     .all("select * from entry where sequence > ? order by sequence limit ?", after, limit)
     .map(toEntry);
@@ -59,7 +61,7 @@ export function readEntries(database: JournalDatabase, after = 0, limit = 1000):
  * @returns how many entries were checked, and the hash of the last one.
  * @throws JournalBrokenError at the first entry that does not fit.
  */
-export function verifyEntries(database: JournalDatabase): { readonly entries: number; readonly head: Hex } {
+export function verifyEntries(database: Reads): { readonly entries: number; readonly head: Hex } {
   let head = genesisHash;
   let count = 0;
   for (;;) {

@@ -112,10 +112,11 @@ export function retryTrigger(
   return dedupeId;
 }
 
-/** The oldest Trigger that has no decision yet. */
+/** The oldest Trigger that has no decision yet and is not in quarantine. */
 export function nextTrigger(database: JournalDatabase, agent: string): Trigger | undefined {
   const row = database.get(
-    "select * from trigger_ where agent = ? and decision is null order by position limit 1",
+    `select * from trigger_ where agent = ? and decision is null
+     and not exists (select 1 from meta where key = 'quarantine:' || dedupe_id) order by position limit 1`,
     agent,
   );
   return row && toTrigger(row);

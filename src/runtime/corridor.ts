@@ -14,6 +14,7 @@ import {
   type DecisionRow,
 } from "../journal/decisions.ts";
 import { appendEntry } from "../journal/entries.ts";
+import { isQuarantined } from "../journal/quarantine.ts";
 import { nextTrigger, triggerOf } from "../journal/triggers.ts";
 import { advance, doneEvent } from "./advance.ts";
 import { decisionMachine, machineName } from "./decisionMachine.ts";
@@ -73,6 +74,8 @@ const defaultBackOffMs = [200, 500, 1000, 2000, 5000] as const;
 export async function runNext(options: CorridorOptions): Promise<DecisionRow | undefined> {
   const { house } = options;
   const open = openDecision(house.journal, house.agent.name);
+  // What was under way in a backup may have gone on elsewhere: only the operator knows.
+  if (open && isQuarantined(house.journal, open.triggerId)) return undefined;
   if (open) return carryOn(options, open);
   const trigger = nextTrigger(house.journal, house.agent.name);
   if (!trigger) return undefined;

@@ -16,6 +16,7 @@ import { compilePolicy } from "../policy/compile.ts";
 import { parsePolicy } from "../policy/parse.ts";
 import { registryOf } from "../policy/registry.ts";
 import { anchorDecisions } from "./anchorDecisions.ts";
+import { awaitRestore } from "./awaitRestore.ts";
 import { now, randomSecret, sleep } from "./clock.ts";
 import { ConfigError, type Config } from "./config.ts";
 import { runNext, type Passage } from "./corridor.ts";
@@ -47,6 +48,8 @@ export type RuntimeEvent =
   | { readonly kind: "unusable"; readonly file: string; readonly error: BaseError }
   /** Something outside does not answer; it is tried again. */
   | { readonly kind: "waiting"; readonly error: BaseError }
+  /** The journal came from a backup; what was signed meanwhile could still be included for so long. */
+  | { readonly kind: "restored"; readonly secondsLeft: number }
   /** The operator has paused the agent: triggers are taken in, nothing is decided. */
   | { readonly kind: "paused" }
   | { readonly kind: "decision"; readonly report: DecisionReport };
@@ -114,6 +117,7 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<Runtime>
     const decimals = await readDecimals(chain, registryOf(document).tokens);
     const policy = compilePolicy(document, signer.address, decimals);
 
+    await awaitRestore(chain, journal, signal, (secondsLeft) => emit({ kind: "restored", secondsLeft }));
     await requireWholeJournal({ account: config.account, agent, chain, journal, policy, purse });
 
     await requireSignatures(chain, config.account, policy, ownerSignatures);
