@@ -1,7 +1,7 @@
 import type { Address, Hex } from "viem";
 
 import type { Action } from "../core/action.ts";
-import type { BrokenEngine } from "../core/inference.ts";
+import type { BrokenEngine, OptionWeight } from "../core/inference.ts";
 import type { Json } from "../core/json.ts";
 import type { Observation } from "../core/observation.ts";
 import type { Receipt } from "../core/operation.ts";
@@ -42,6 +42,10 @@ export type DecisionReport = {
   readonly turns: readonly (
     { readonly tool: string; readonly failed: boolean } | { readonly wrong: string }
   )[];
+  /** How likely the model found each way to begin its last answer. Empty where nobody asked or a server was asked. */
+  readonly options: readonly OptionWeight[];
+  /** What it thought before its last answer. */
+  readonly thought: string | null;
   /** Over all its inferences. */
   readonly thinkingMs: number | null;
   readonly tokens: { readonly prompt: number; readonly output: number } | null;
@@ -109,6 +113,8 @@ export function reportOf(journal: JournalDatabase, decision: DecisionRow): Decis
     turns: (thought.earlier ?? []).map((turn) =>
       "looked" in turn ? { tool: turn.looked.tool, failed: turn.looked.failed } : { wrong: turn.wrong },
     ),
+    options: inferences.at(-1)?.options ?? [],
+    thought: inferences.at(-1)?.thought?.text ?? null,
     thinkingMs: inferences.length > 0 ? sum(({ timing }) => timing.prefillMs + timing.generationMs) : null,
     tokens:
       inferences.length > 0

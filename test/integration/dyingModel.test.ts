@@ -9,6 +9,7 @@ import { openEngine, type OpenEngineOptions } from "../../src/inference/openEngi
 import { allDecisions, effectsOf, outputOf } from "../../src/journal/decisions.ts";
 import { leavesOf } from "../../src/journal/leaves.ts";
 import type { House } from "../../src/runtime/house.ts";
+import type { Sealed } from "../../src/runtime/steps/seal.ts";
 import { verifyDecisions } from "../../src/runtime/verifyDecisions.ts";
 import { startLocalChain, type LocalChain } from "../../src/testing/localChain.ts";
 import { childrenOf, CLERK, failure } from "../model/clerk.ts";
@@ -95,9 +96,15 @@ describe.runIf(process.platform === "linux")("a model whose process dies while i
     const { house, state, world } = await stage("dies-twice", engine);
     const [report] = await decideAll(house, state, { backOffMs: [10, 10] });
     expect(report?.outcome).toBe("paid");
+    // What it was told to choose from, and how sure it was.
+    expect(report?.options.map(({ text }) => text)).toEqual(['{"action":"transfer"', '{"action":"hold"']);
+    expect(report?.options[0]?.probabilityPermille).toBeGreaterThan(500);
     expect(engine.asked()).toBe(3);
     expect(await standing({ house, world })).toEqual(paidOnce);
-    expect((await verifyDecisions(house)).failures).toEqual([]);
+    const sealed = outputOf(house.journal, report!.id, "seal") as unknown as Sealed;
+    expect(sealed.fields["inference.options"]).toMatch(/^0x[0-9a-f]{64}$/);
+    const { decisions, failures } = await verifyDecisions(house);
+    expect([failures, decisions.map(({ inference }) => inference)]).toEqual([[], ["EXACT"]]);
   });
 
   test("at every attempt that it gets leaves the decision waiting; the next round goes on with it", async () => {

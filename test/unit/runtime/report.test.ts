@@ -58,12 +58,21 @@ describe("reportOf", () => {
       index: 4,
       calls: [],
       turns: [],
+      options: [],
+      thought: null,
       thinkingMs: 42,
       tokens: { prompt: 3, output: 2 },
       unverifiable: false,
       broken: [],
       receipt,
     });
+  });
+
+  it("tells what the model chose from, and what it thought before", () => {
+    const options = [{ text: '{"action":"hold"', logMilli: -10, probabilityPermille: 1000 }];
+    const thought = { text: "hm", tokens: 2, forced: 1, end: "model" };
+    const told = report({ infer: { inference: { ...inference, options, thought } } });
+    expect(told).toMatchObject({ options, thought: "hm" });
   });
 
   it("tells a mail that was too long for the model, which did not think", () => {
