@@ -37,7 +37,7 @@ type Watch = { readonly cancelled: () => boolean; readonly onFirstToken: () => v
 /**
  * One run of the model on an empty sequence: the prompt with its fingerprints, then token by token until the model ends its turn, or the budget is used up. The end-of-turn token itself is not part of the output.
  * A thought comes first, without the grammar; it is closed as the template closes thoughts, and the answer begins behind it.
- * Whether all of it fits the context was checked before (`roomFor`).
+ * Whether all of it fits the context was checked before.
  */
 export async function generate(
   engine: Engine,

@@ -52,9 +52,15 @@ export type OpenEngineOptions = {
   readonly cpuVariant?: string;
   /**
    * In milliseconds. Loading includes hashing, 120 s when not given; inferring is prompt and answer together, the queue not counted,
-   * 60 s; the queue 600 s.
+   * 60 s, and of these no more than `prefillMs` until the first token and `generationMs` after it; the queue 600 s.
    */
-  readonly deadlines?: { readonly loadMs?: number; readonly inferMs?: number; readonly queueMs?: number };
+  readonly deadlines?: {
+    readonly loadMs?: number;
+    readonly inferMs?: number;
+    readonly prefillMs?: number;
+    readonly generationMs?: number;
+    readonly queueMs?: number;
+  };
   /** Most calls of one caller that may wait for their turn, 256 when not given. */
   readonly mostWaiting?: number;
   readonly onProgress?: (event: EngineProgress) => void;
@@ -88,10 +94,12 @@ export async function openWorker(options: OpenEngineOptions): Promise<OpenedWork
   if (gpu === "required" && options.mode === "canonical")
     throw new InvalidRequestError("canonical mode computes on the CPU; a GPU needs mode auto or fast");
   const { loadMs = 120_000, inferMs = 60_000, queueMs = 600_000 } = deadlines;
+  const { prefillMs = inferMs, generationMs = inferMs } = deadlines;
   const sha256 = options.sha256.toLowerCase() as Hex;
   if (!/^0x[0-9a-f]{64}$/.test(sha256))
     throw new InvalidRequestError("the expected sha256 is not 0x and 64 hex digits");
-  const numbers = { contextSize, threads, sequences, loadMs, inferMs, queueMs, mostWaiting };
+  const times = { loadMs, inferMs, prefillMs, generationMs, queueMs };
+  const numbers = { contextSize, threads, sequences, ...times, mostWaiting };
   for (const [name, value] of Object.entries(numbers))
     if (!Number.isSafeInteger(value) || value < 1)
       throw new InvalidRequestError(`${name} is not a positive integer`, { [name]: value });
@@ -111,9 +119,7 @@ export async function openWorker(options: OpenEngineOptions): Promise<OpenedWork
       sequences,
       cpuVariant,
     },
-    loadMs,
-    inferMs,
-    queueMs,
+    ...times,
     mostWaiting,
     onProgress: options.onProgress,
     signal: options.signal,

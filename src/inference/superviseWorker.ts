@@ -31,7 +31,10 @@ export type SupervisorOptions = {
   readonly workerPath: string;
   readonly open: OpenRequest;
   readonly loadMs: number;
+  /** For one run as a whole, and for each of its phases. */
   readonly inferMs: number;
+  readonly prefillMs?: number;
+  readonly generationMs?: number;
   /** Longest that a request waits for its turn. */
   readonly queueMs: number;
   /** Most requests of one caller that wait. */
@@ -70,6 +73,7 @@ type Flight = {
   readonly job: Job;
   readonly queueMs: number;
   phase: Phase;
+  enterPhase: (phase: Phase) => void;
   /** Set when the caller was told that it is over, while the worker may still be at it. */
   givenUp: "deadline" | "abort" | null;
   /** The worker has had time to say that it stopped, and has not. */
@@ -84,6 +88,8 @@ type Flight = {
  */
 export async function superviseWorker(options: SupervisorOptions): Promise<Supervisor> {
   const { open, inferMs, queueMs, mostWaiting } = options;
+  const phaseMs = (phase: Phase): number =>
+    Math.min(inferMs, (phase === "prefill" ? options.prefillMs : options.generationMs) ?? inferMs);
   const { graceMs = GRACE_MS, mostRequests = MOST_REQUESTS, backOffMs = BACK_OFF_MS } = options;
   const closing = new AbortController();
   const queue = fairQueue<Job>(mostWaiting);
@@ -149,7 +155,7 @@ export async function superviseWorker(options: SupervisorOptions): Promise<Super
     const { message } = event;
     const flight = "id" in message && message.id !== null ? flights.get(message.id) : undefined;
     if (flight === undefined) return;
-    if (message.type === "phase") flight.phase = message.phase;
+    if (message.type === "phase") flight.enterPhase(message.phase);
     else land(flight, message);
   }
 
@@ -251,14 +257,23 @@ export async function superviseWorker(options: SupervisorOptions): Promise<Super
       () => giveUp("deadline", new InferenceTimeoutError(flight.phase, inferMs)),
       inferMs,
     );
+    const late = (phase: Phase) =>
+      setTimeout(() => giveUp("deadline", new InferenceTimeoutError(phase, phaseMs(phase))), phaseMs(phase));
+    let phaseDeadline = late("prefill");
     const flight: Flight = {
       job,
       queueMs: Math.round(performance.now() - job.waitingSince),
       phase: "prefill",
+      enterPhase(phase) {
+        flight.phase = phase;
+        clearTimeout(phaseDeadline);
+        if (flight.givenUp === null) phaseDeadline = late(phase);
+      },
       givenUp: null,
       overdue: false,
       stopClocks() {
         clearTimeout(deadline);
+        clearTimeout(phaseDeadline);
         clearTimeout(grace);
         signal?.removeEventListener("abort", onAbort);
       },

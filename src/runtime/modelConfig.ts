@@ -18,6 +18,8 @@ export type LocalModel = {
   readonly sequences?: number;
   /** "pinned", "best" or the name of one of llama.cpp's CPU variants; canonical mode only (docs/decisions/0007). */
   readonly cpuVariant?: string;
+  /** In milliseconds, by phase (docs/inference.md). */
+  readonly deadlines?: z.infer<typeof deadlinesSchema>;
 };
 export type RemoteModel = { readonly remote: z.infer<typeof remoteSchema> };
 export type EngineConfig = LocalModel | RemoteModel;
@@ -32,6 +34,22 @@ const sha256 = z
   .string()
   .regex(/^0x[0-9a-f]{64}$/, "has to be 0x and 64 lower-case hex digits")
   .transform((text) => text as Hex);
+
+const milliseconds = z.int().min(100).max(86_400_000).exactOptional();
+const deadlinesSchema = z
+  .strictObject({
+    /** Hashing and loading. */
+    loadMs: milliseconds,
+    /** Until the first token. */
+    prefillMs: milliseconds,
+    /** From the first token on: thought and answer. */
+    generationMs: milliseconds,
+    /** Both together. */
+    inferMs: milliseconds,
+    /** For its turn, where agents share a model. */
+    queueMs: milliseconds,
+  })
+  .readonly();
 
 const remoteSchema = z
   .strictObject({
@@ -75,6 +93,7 @@ const localKeys = [
   "threads",
   "sequences",
   "cpuVariant",
+  "deadlines",
 ] as const;
 
 const engine = z.strictObject({
@@ -90,6 +109,7 @@ const engine = z.strictObject({
   contextSize: z.int().min(64).max(1_000_000).optional(),
   threads: z.int().min(1).max(256).optional(),
   sequences: z.int().min(1).max(16).optional(),
+  deadlines: deadlinesSchema.optional(),
   cpuVariant: z
     .string()
     .regex(/^[\w.]+$/, "is no name of a CPU variant")
@@ -169,6 +189,7 @@ async function resolveEngine(
     ...(rest.gpu === undefined ? {} : { gpu: rest.gpu }),
     contextSize: rest.contextSize ?? 1024,
     threads: rest.threads ?? 1,
+    ...(rest.deadlines === undefined ? {} : { deadlines: rest.deadlines }),
     ...(rest.sequences === undefined ? {} : { sequences: rest.sequences }),
     ...(rest.cpuVariant === undefined ? {} : { cpuVariant: rest.cpuVariant }),
   } as const;

@@ -159,7 +159,7 @@ test("a template that prints today's date prints the same one for ever", async (
 
 describe("time", () => {
   test("a generation that outlasts its deadline is cancelled, the process stays", async () => {
-    const engine = await open({ deadlines: { inferMs: 400 } });
+    const engine = await open({ deadlines: { generationMs: 400 } });
     const pid = theWorker();
     const error = await failure(engine.infer(clerkPrompt("x", ENDLESS, 900), GREEDY));
     expect(error).toMatchObject({
@@ -172,7 +172,7 @@ describe("time", () => {
   });
 
   test("a deadline in the prefill, which cannot be interrupted", async () => {
-    const engine = await open({ deadlines: { inferMs: 20 } });
+    const engine = await open({ deadlines: { prefillMs: 20 } });
     const error = await failure(engine.infer(clerkPrompt(LONG_MESSAGE, null, 1), GREEDY));
     expect(error).toMatchObject({ name: "InferenceTimeoutError", facts: { phase: "prefill" } });
   });

@@ -8,7 +8,7 @@ import { canonicalize } from "../../src/core/canonical.ts";
 import type { Inference, InferenceEngine, Prompt, ThoughtSpan } from "../../src/core/inference.ts";
 import type { Json } from "../../src/core/json.ts";
 import { inferenceSchema } from "../../src/inference/messages.ts";
-import { openEngine } from "../../src/inference/openEngine.ts";
+import { openEngine, type OpenEngineOptions } from "../../src/inference/openEngine.ts";
 import { CLERK, clerkGrammar, clerkPrompt, failure, GREEDY, MESSAGES, withTemplate } from "./clerk.ts";
 import { THINKER_TEMPLATE, thinkerFile } from "./thinker.ts";
 
@@ -17,11 +17,15 @@ const exact = { marginMilli: 0, fingerprintMilli: 0, flipsPermille: 0 };
 /** What the clerk says to the first message. */
 const ANSWER = '{"action":"transfer","to":"acme","amount":"42.50","token":"USDC","reference":"INV-1042"}';
 
-async function openFile(name: string, content: Uint8Array): Promise<InferenceEngine> {
+async function openFile(
+  name: string,
+  content: Uint8Array,
+  options: Partial<OpenEngineOptions> = {},
+): Promise<InferenceEngine> {
   const modelPath = join(folder, name);
   writeFileSync(modelPath, content);
   const sha256: Hex = `0x${createHash("sha256").update(content).digest("hex")}`;
-  return await openEngine({ modelPath, sha256, mode: "canonical" });
+  return await openEngine({ modelPath, sha256, mode: "canonical", ...options });
 }
 
 const thinking = (maxTokens: number, grammar: string | null = clerkGrammar): Prompt => ({
@@ -107,6 +111,32 @@ describe("a model that thinks", () => {
 
 const answerOf = ({ outputTokens, thought }: Inference): number =>
   outputTokens.length - thought!.tokens - thought!.forced;
+
+test("several thoughts at a time, and options beside them, are what each is alone", async () => {
+  const options = ['{"action":"transfer"', '{"action":"hold"'];
+  const prompts = [
+    thinking(200),
+    { ...thinking(10), options },
+    { ...clerkPrompt(MESSAGES[1], clerkGrammar), options },
+  ];
+  const crowd = await openFile("crowd.gguf", thinkerFile(), { sequences: 3 });
+  try {
+    const told = ({ fingerprints, options, outputTokens, text, thought }: Inference) => ({
+      fingerprints,
+      options,
+      outputTokens,
+      text,
+      thought,
+    });
+    const together = await Promise.all(prompts.map((prompt) => crowd.infer(prompt, GREEDY)));
+    for (const [index, prompt] of prompts.entries())
+      expect(told(together[index]!)).toEqual(told(await engine.infer(prompt, GREEDY)));
+    expect(together.map(({ options }) => options?.length)).toEqual([undefined, 2, 2]);
+    expect((await engine.reExecute(together[1]!)).verdict).toBe("EXACT");
+  } finally {
+    await crowd.close();
+  }
+});
 
 test("a marker that is no token of its own is found in the text", async () => {
   const template = THINKER_TEMPLATE.replaceAll("</think>", ',"token":').replaceAll(

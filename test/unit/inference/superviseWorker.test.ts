@@ -199,6 +199,23 @@ describe("deadlines", () => {
     expect(supervisor.pid).toBe(pid);
   });
 
+  test("each phase has its own, which names it", async () => {
+    const supervisor = await supervise("steady", { prefillMs: 150, generationMs: 250 });
+    const started = performance.now();
+    expect(await failure(run(supervisor, "hang"))).toMatchObject({
+      name: "InferenceTimeoutError",
+      facts: { phase: "prefill", deadlineMs: "150" },
+    });
+    expect(await failure(run(supervisor, "cancellable"))).toMatchObject({
+      name: "InferenceTimeoutError",
+      facts: { phase: "generation", deadlineMs: "250" },
+    });
+    expect(performance.now() - started).toBeLessThan(5000);
+    // A phase has no more time than the whole.
+    const hasty = await supervise("steady", { inferMs: 150, generationMs: 9000 });
+    expect((await failure(run(hasty, "cancellable"))).facts).toMatchObject({ deadlineMs: "150" });
+  });
+
   test("one that does not is killed, and the next call gets another", async () => {
     const supervisor = await supervise("steady", { inferMs: 200 });
     const pid = supervisor.pid ?? 0;

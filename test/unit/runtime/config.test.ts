@@ -111,6 +111,15 @@ describe("readConfig", () => {
     );
   });
 
+  it("takes deadlines by phase, for a model of its own", async () => {
+    const deadlines = { loadMs: 600_000, prefillMs: 30_000, generationMs: 300_000 };
+    expect((await read({ ...right, model: { ...right.model, deadlines } })).model).toMatchObject({
+      deadlines,
+    });
+    const soon = { ...right.model, deadlines: { prefillMs: 1, thinkMs: 9 } };
+    expect(await said({ ...right, model: soon })).toMatch(/prefillMs[^]*thinkMs/);
+  });
+
   it("takes a model of the store by its name, with the hash that is pinned there", async () => {
     const manifest = {
       name: "clerk",
