@@ -37,6 +37,7 @@ export function spawnWorker(path: string): Worker {
   });
   let listener: ((event: WorkerEvent) => void) | null = null;
   let dead = false;
+  let ending = false;
   let lastOutput = "";
   const { promise: gone, resolve: markGone } = Promise.withResolvers<void>();
 
@@ -78,6 +79,8 @@ export function spawnWorker(path: string): Worker {
       listener = next;
     },
     hold(held) {
+      // Whoever waits for the end must not end before, and a run that was cut off lets go after `kill`.
+      if (ending) return;
       for (const handle of [child, child.channel, ...streams]) {
         if (held) handle?.ref?.();
         else handle?.unref?.();
@@ -89,8 +92,8 @@ export function spawnWorker(path: string): Worker {
     async kill() {
       if (dead) return;
       child.kill("SIGKILL");
-      // Whoever waits for the end must not end before.
       child.ref();
+      ending = true;
       await gone;
     },
   };
