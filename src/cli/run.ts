@@ -6,6 +6,7 @@ import { defineCommand } from "citty";
 import type { Agent } from "../core/agent.ts";
 import { actionWords } from "../core/action.ts";
 import { BaseError } from "../core/errors.ts";
+import { economicsInWords, totalOf, type Economics } from "../runtime/economics.ts";
 import type { RuntimeEvent } from "../runtime/openRuntime.ts";
 import type { DecisionReport } from "../runtime/report.ts";
 import { askPassword } from "./askPassword.ts";
@@ -25,7 +26,11 @@ export const runAgentCommand = defineCommand({
     },
     config: { type: "string", description: "Configuration file.", default: "bursar.json" },
     once: { type: "boolean", description: "Decide what is waiting, then stop.", default: false },
-    json: { type: "boolean", description: "One JSON line a decision on stdout.", default: false },
+    json: {
+      type: "boolean",
+      description: "One JSON line a decision on stdout, and one with their sum at the end.",
+      default: false,
+    },
   },
   async run({ args }) {
     const stopping = new AbortController();
@@ -39,19 +44,28 @@ export const runAgentCommand = defineCommand({
       import("../runtime/openRuntime.ts"),
     ]);
     const agentFile = resolve(args.agent);
+    let total: Economics | undefined;
     const runtime = await openRuntime({
       agent: await loadAgent(agentFile),
       agentFile,
       config: await readConfig(args.config),
       askPassword,
       signal: stopping.signal,
-      onEvent: (event) => tell(event, args.json),
+      onEvent(event) {
+        tell(event, args.json);
+        if (event.kind !== "decision" || event.report.economics === null) return;
+        total = totalOf(total === undefined ? [event.report.economics] : [total, event.report.economics]);
+      },
     });
     try {
       if (args.once) await runtime.runUntilIdle();
       else await runtime.watch();
       await runtime.anchor();
       if (args.once && stopping.signal.aborted) process.exitCode = 130;
+      if (total !== undefined)
+        process.stdout.write(
+          args.json ? `${JSON.stringify({ total })}\n` : `thinking in all: ${economicsInWords(total)}\n`,
+        );
     } finally {
       await runtime.close();
     }
@@ -104,5 +118,5 @@ function inWords(report: DecisionReport): string {
     ...(report.unverifiable ? ["thought by a server, UNVERIFIABLE"] : []),
   ];
   const why = report.reasons[0] ? `: ${report.reasons[0].words}` : "";
-  return `${report.sequence}  ${report.trigger.label}  ${actionWords(report.action)}  → ${report.outcome}${thinker.length > 0 ? ` (${thinker.join("; ")})` : ""}${report.receipt ? ` in ${report.receipt.transaction}` : why}`;
+  return `${report.sequence}  ${report.trigger.label}  ${actionWords(report.action)}  → ${report.outcome}${thinker.length > 0 ? ` (${thinker.join("; ")})` : ""}${report.receipt ? ` in ${report.receipt.transaction}` : why}${report.economics === null ? "" : `\n     ${economicsInWords(report.economics)}`}`;
 }

@@ -218,6 +218,8 @@ export type Inference = {
     /** Tokens of the prompt that an earlier run had evaluated already (fast mode only). */
     readonly reusedTokens?: number;
   };
+  /** Told, not committed. Absent where no driver tells, and when two inferences ran at once. */
+  readonly energy?: CountedEnergy;
   /** There exactly when the mode is remote. */
   readonly remote?: RemoteRun;
   /** Engines that were asked before this one and broke, in order (`src/inference/ladder.ts`). */
@@ -225,6 +227,9 @@ export type Inference = {
   /** A second server was asked as well, because the first was late (`src/inference/hedge.ts`). */
   readonly hedge?: HedgedRun;
 };
+
+/** Energy that a driver counted while an inference ran: of the whole processor or card, whoever used it. */
+export type CountedEnergy = { readonly millijoules: number; readonly source: string };
 
 /** An engine that gave no answer, and why. */
 export type BrokenEngine = {

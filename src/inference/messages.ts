@@ -145,6 +145,7 @@ export const inferenceSchema = z
       queueMs: natural.exactOptional(),
       reusedTokens: natural.exactOptional(),
     }),
+    energy: z.strictObject({ millijoules: natural, source: text }).exactOptional(),
     remote: remoteRunSchema.exactOptional(),
     fallback: z.array(brokenEngineSchema).min(1).max(64).exactOptional(),
     hedge: hedgedRunSchema.exactOptional(),

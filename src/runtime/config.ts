@@ -6,6 +6,7 @@ import { getAddress, isAddress, type Address } from "viem";
 import * as z from "zod";
 
 import { ConfigError } from "./configError.ts";
+import { priceSchema } from "./prices.ts";
 import { modelSchema, resolveModel, type ModelConfig } from "./modelConfig.ts";
 
 export { ConfigError };
@@ -37,6 +38,8 @@ const schema = z.strictObject({
     z.strictObject({ kind: z.literal("rpc"), url: z.url({ protocol: /^https?$/ }) }),
   ]),
   model: modelSchema,
+  /** What thinking costs, for the figures in reports. */
+  prices: priceSchema.exactOptional(),
   /** Where signed requests are taken in (docs/agents.md). Put a proxy with TLS before it if they come from elsewhere. */
   webhooks: z
     .strictObject({ host: z.string().min(1).default("127.0.0.1"), port: z.int().min(1).max(65_535) })

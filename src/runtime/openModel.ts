@@ -1,8 +1,10 @@
 import { basename } from "node:path";
 
 import type { InferenceEngine } from "../core/inference.ts";
+import { openEnergyMeter } from "../inference/energy.ts";
 import { hedge as hedged } from "../inference/hedge.ts";
 import { openLadder } from "../inference/ladder.ts";
+import { metered } from "../inference/metered.ts";
 import { openRemoteEngine } from "../inference/remote/openRemoteEngine.ts";
 import { shareEngine } from "../inference/shareEngine.ts";
 import type { EngineProgress } from "../inference/startWorker.ts";
@@ -28,15 +30,17 @@ export function openModel(config: ModelConfig, options: Options = {}): Promise<I
 export const engineName = (config: EngineConfig): string =>
   "remote" in config ? `${config.remote.model} at ${new URL(config.remote.url).host}` : basename(config.file);
 
-function openOne(config: EngineConfig, options: Options): Promise<InferenceEngine> {
+async function openOne(config: EngineConfig, options: Options): Promise<InferenceEngine> {
   if ("remote" in config) return openServer(config, options.signal);
   const { file, ...local } = config;
-  return shareEngine({
+  const engine = await shareEngine({
     ...local,
     modelPath: file,
     ...(options.onProgress ? { onProgress: options.onProgress } : {}),
     ...(options.signal ? { signal: options.signal } : {}),
   });
+  const meter = await openEnergyMeter({ nvidiaSmi: engine.runtime.backend === "cuda" ? "nvidia-smi" : null });
+  return meter ? metered(engine, meter) : engine;
 }
 
 async function openServer(

@@ -195,7 +195,10 @@ function runtimeOf(
           ...(options.onPassage ? { onPassage: options.onPassage } : {}),
         });
         if (!decision) return;
-        options.onEvent?.({ kind: "decision", report: reportOf(house.journal, decision) });
+        options.onEvent?.({
+          kind: "decision",
+          report: reportOf(house.journal, decision, options.config.prices),
+        });
       }
       if (signal.aborted || told) return;
       told = true;

@@ -9,6 +9,8 @@ import type { Reason, Verdict } from "../core/verdict.ts";
 import { outputOf, type DecisionRow } from "../journal/decisions.ts";
 import type { JournalDatabase } from "../journal/openJournal.ts";
 import { triggerOf } from "../journal/triggers.ts";
+import { economicsOf, outputTokensOf, promptTokensOf, type Economics } from "./economics.ts";
+import type { Prices } from "./prices.ts";
 import type { Outcome } from "./decisionMachine.ts";
 import { inferencesOf, type Thought } from "./deliberation.ts";
 import type { Sealed } from "./steps/seal.ts";
@@ -49,6 +51,8 @@ export type DecisionReport = {
   /** Over all its inferences. */
   readonly thinkingMs: number | null;
   readonly tokens: { readonly prompt: number; readonly output: number } | null;
+  /** What the thinking took; null where the model was not asked. */
+  readonly economics: Economics | null;
   /** A server thought: nobody can check that the model said this. */
   readonly unverifiable: boolean;
   /** Engines that broke before one answered, in order. */
@@ -57,8 +61,8 @@ export type DecisionReport = {
   readonly receipt: Extract<Receipt, { transaction: Hex }> | null;
 };
 
-/** Reads a finished decision back from the journal. */
-export function reportOf(journal: JournalDatabase, decision: DecisionRow): DecisionReport {
+/** Reads a finished decision back from the journal; what it cost is by the prices of today. */
+export function reportOf(journal: JournalDatabase, decision: DecisionRow, prices?: Prices): DecisionReport {
   const output = (step: string) => outputOf(journal, decision.id, step);
   const trigger = triggerOf(journal, decision.triggerId);
   const observation = output("observe") as unknown as Observation;
@@ -119,14 +123,11 @@ export function reportOf(journal: JournalDatabase, decision: DecisionRow): Decis
     tokens:
       inferences.length > 0
         ? {
-            prompt: sum(
-              ({ promptTokens, remote }) => promptTokens.length || (remote?.usage.promptTokens ?? 0),
-            ),
-            output: sum(
-              ({ outputTokens, remote }) => outputTokens.length || (remote?.usage.outputTokens ?? 0),
-            ),
+            prompt: sum(promptTokensOf),
+            output: sum(outputTokensOf),
           }
         : null,
+    economics: inferences.length > 0 ? economicsOf(inferences, prices) : null,
     unverifiable: inferences.some(({ mode }) => mode === "remote"),
     broken: inferences.flatMap(({ fallback }) => fallback ?? []),
     receipt: receipt && receipt.outcome !== "expired" ? receipt : null,

@@ -64,6 +64,16 @@ describe("reportOf", () => {
       tokens: { prompt: 3, output: 2 },
       unverifiable: false,
       broken: [],
+      economics: {
+        inferences: 1,
+        promptTokens: 3,
+        outputTokens: 2,
+        cachedTokens: 0,
+        ms: { queue: 0, prefill: 30, generation: 12, broken: 0 },
+        energyMillijoules: null,
+        cost: null,
+        unknown: [],
+      },
       receipt,
     });
   });
