@@ -4,6 +4,7 @@ import { stripVTControlCharacters } from "node:util";
 import { defineCommand, renderUsage, runCommand } from "citty";
 
 import { BaseError } from "../core/errors.ts";
+import { benchCommand } from "./bench.ts";
 import { chainCommand } from "./chain.ts";
 import { pauseCommand, resumeCommand, tellCommand } from "./command.ts";
 import { doctorCommand } from "./doctor.ts";
@@ -33,6 +34,7 @@ const main = defineCommand({
     policy: policyCommand,
     verify: verifyCommand,
     model: modelCommand,
+    bench: benchCommand,
     chain: chainCommand,
     journal: journalCommand,
     keystore: keystoreCommand,

@@ -15,8 +15,11 @@ export type Screen = {
 /** Records of a calibration that were compared. */
 type CompareProgress = { readonly kind: "compared"; readonly permille: number };
 
+/** Questions that an engine was asked. */
+type AskProgress = { readonly kind: "asked"; readonly whom: string; readonly permille: number };
+
 export type Progress = {
-  readonly show: (progress: AddProgress | CompareProgress) => void;
+  readonly show: (progress: AddProgress | CompareProgress | AskProgress) => void;
   readonly end: () => void;
 };
 
@@ -75,6 +78,7 @@ export function progressOn(screen: Screen): Progress {
       else if (progress.kind === "proven") measure("proving", progress.doneBytes, progress.totalBytes, true);
       else if (progress.kind === "hashed") measure("hashing", progress.permille, 1000, false);
       else if (progress.kind === "compared") measure("comparing", progress.permille, 1000, false);
+      else if (progress.kind === "asked") measure(`asking ${progress.whom}`, progress.permille, 1000, false);
       else if (progress.kind === "resumed") say(`going on after ${bytes(progress.doneBytes)}`);
       else say("the server has another file now, or can't send a part: beginning anew");
     },

@@ -1,13 +1,10 @@
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { rename, writeFile } from "node:fs/promises";
 
-import * as z from "zod";
-
-import { BaseError } from "../core/errors.ts";
 import type { LocalEngine, Prompt, ReCheck } from "../core/inference.ts";
 import { calibrate, calibrationFileOf, type Calibration } from "../inference/calibration.ts";
 import { hashFile } from "../inference/hashFile.ts";
-import { promptSchema } from "../inference/messages.ts";
 import { openEngine, type OpenEngineOptions } from "../inference/openEngine.ts";
+import { readPrompts } from "./readPrompts.ts";
 
 /** Subjects to write about: plain, and different enough that a model is now and then unsure. */
 const subjects = [
@@ -123,24 +120,3 @@ const general = (): readonly Prompt[] =>
     grammar: null,
     maxTokens: TOKENS,
   }));
-
-async function readPrompts(file: string): Promise<readonly Prompt[]> {
-  let detail: string;
-  try {
-    const lines = (await readFile(file, "utf8")).split("\n").filter((line) => line.trim() !== "");
-    const parsed = z
-      .array(promptSchema)
-      .min(1)
-      .safeParse(lines.map((line): unknown => JSON.parse(line)));
-    if (parsed.success) return parsed.data;
-    detail =
-      parsed.error.issues.map(({ message, path }) => `line ${Number(path[0]) + 1}: ${message}`)[0] ?? "";
-  } catch (error) {
-    detail = error instanceof Error ? error.message : String(error);
-  }
-  throw new BaseError(`The prompts in ${file} can't be read.`, {
-    remedy:
-      'Write one JSON object a line: {"messages":[{"role":"user","content":"…"}],"grammar":null,"maxTokens":40}.',
-    facts: { detail },
-  });
-}

@@ -1,7 +1,6 @@
 import { existsSync, statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 
 import { BaseError } from "../core/errors.ts";
 import type { Inference, LocalInference, ReCheck, ReExecution, Tolerance } from "../core/inference.ts";
@@ -14,6 +13,7 @@ import { openEngine } from "../inference/openEngine.ts";
 import { inferenceSchema } from "../inference/messages.ts";
 import { outputOf } from "../journal/decisions.ts";
 import { openJournal } from "../journal/openJournal.ts";
+import { bundledModel } from "./bundledModel.ts";
 import type { Thought } from "./deliberation.ts";
 
 /** There is no inference to check, or no model to check it with. */
@@ -84,9 +84,6 @@ export function inferenceIn(path: string, sequence: number): Inference {
     journal.close();
   }
 }
-
-/** The clerk that comes with the package. */
-const bundled = fileURLToPath(new URL("../../models/clerk/clerk-q8_0.gguf", import.meta.url));
 
 /**
  * Runs a record again, and, when its tokens differ and the program here is another one than it was made with, asks whether the
@@ -169,7 +166,7 @@ const isLocal = (inference: Inference): inference is LocalInference =>
   inference.mode !== "remote" && inference.model.sha256 !== null && inference.settings !== null;
 
 async function bundledIf(sha256: string): Promise<string> {
-  if (existsSync(bundled) && (await hashFile(bundled)) === sha256) return bundled;
+  if (existsSync(bundledModel) && (await hashFile(bundledModel)) === sha256) return bundledModel;
   throw new InferenceRecordError("The record was made with a model that is not the bundled one.", {
     remedy: "Give its file: --model FILE.",
     facts: { sha256 },
