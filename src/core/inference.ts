@@ -130,7 +130,7 @@ export type EngineSettings = {
 
 /**
  * What the model thought in between: the largest logits after some tokens of the prompt, which no other model, quantisation or
- * prompt gives. Positions are counted back from the prompt's last tokens, `every` tokens apart.
+ * prompt gives. Positions are `every` tokens apart, counted back from the prompt's last tokens, or in fast mode from its first.
  */
 export type Fingerprints = {
   readonly every: number;

@@ -143,11 +143,12 @@ function rightPlaces({
   fingerprints,
   promptTokens,
 }: Pick<Inference, "fingerprints" | "promptTokens">): boolean {
-  const places = fingerprintPlaces(promptTokens.length);
   const { every, rows } = fingerprints;
+  const areAt = (places: readonly number[]) =>
+    rows.length === places.length && rows.every(({ at }, index) => at === places[index]);
   return (
     every === FINGERPRINT_EVERY &&
-    rows.length === places.length &&
-    rows.every(({ at, tokens }, index) => at === places[index] && new Set(tokens).size === FINGERPRINT_TOP)
+    (["end", "start"] as const).some((anchor) => areAt(fingerprintPlaces(promptTokens.length, anchor))) &&
+    rows.every(({ tokens }) => new Set(tokens).size === FINGERPRINT_TOP)
   );
 }

@@ -14,35 +14,52 @@ export const LEFT_OVER = 2;
 /** Raw logits: the binding applies the sampling options before it shows them. */
 export const RAW = { temperature: 0, topK: 0, topP: 1, minP: 0 } as const;
 
-/** Where the rows of a prompt of this many tokens lie, first to last. */
-export function fingerprintPlaces(promptTokens: number): readonly number[] {
+/**
+ * Where the rows are counted from. The end: canonical mode. The start: fast mode, so that prompts which begin alike have the same rows there,
+ * and the beginning is read once for all of them.
+ */
+export type Anchor = "start" | "end";
+
+/** Where the rows of a prompt of this many tokens lie, first to last. The last one is the same for both. */
+export function fingerprintPlaces(promptTokens: number, anchor: Anchor): readonly number[] {
+  const last = promptTokens - LEFT_OVER - 1;
   const places: number[] = [];
-  for (let at = promptTokens - LEFT_OVER - 1; at >= 0; at -= FINGERPRINT_EVERY) places.unshift(at);
+  if (anchor === "end") for (let at = last; at >= 0; at -= FINGERPRINT_EVERY) places.unshift(at);
+  else {
+    for (let at = FINGERPRINT_EVERY - 1; at < last; at += FINGERPRINT_EVERY) places.push(at);
+    if (last >= 0) places.push(last);
+  }
   return places;
 }
 
-/** Evaluates all but the last two prompt tokens on an empty sequence, and writes down what the model thinks on the way. */
+/** What a sequence holds of a prompt before the run: that many tokens, and the rows that lie in them. */
+export type HeldPrefix = { readonly tokens: number; readonly rows: readonly FingerprintRow[] };
+
+/** Evaluates all but the last two prompt tokens behind what the sequence holds, and writes down what the model thinks on the way. */
 export async function evaluateHead(
   sequence: LlamaContextSequence,
   promptTokens: readonly number[],
+  anchor: Anchor,
+  held: HeldPrefix,
 ): Promise<Fingerprints> {
-  const places = new Set(fingerprintPlaces(promptTokens.length));
-  if (places.size === 0) return { every: FINGERPRINT_EVERY, rows: [] };
-  const items = promptTokens.slice(0, -LEFT_OVER).map((token, at): ControlledEvaluateInputItem =>
-    places.has(at)
-      ? [
-          token as Token,
-          {
-            generateNext: { logits: { filter: { tokens: [], includeTop: FINGERPRINT_TOP } }, options: RAW },
-          },
-        ]
-      : (token as Token),
-  );
+  const places = fingerprintPlaces(promptTokens.length, anchor).filter((at) => at >= held.tokens);
+  if (promptTokens.length <= LEFT_OVER) return { every: FINGERPRINT_EVERY, rows: [] };
+  const asked = new Set(places);
+  const items = promptTokens
+    .slice(held.tokens, -LEFT_OVER)
+    .map((token, index): ControlledEvaluateInputItem =>
+      asked.has(held.tokens + index)
+        ? [
+            token as Token,
+            {
+              generateNext: { logits: { filter: { tokens: [], includeTop: FINGERPRINT_TOP } }, options: RAW },
+            },
+          ]
+        : (token as Token),
+    );
   const results = await sequence.controlledEvaluate(items);
-  return {
-    every: FINGERPRINT_EVERY,
-    rows: [...places].map((at) => rowOf(at, results[at]?.next.logits ?? new Map())),
-  };
+  const rows = places.map((at) => rowOf(at, results[at - held.tokens]?.next.logits ?? new Map()));
+  return { every: FINGERPRINT_EVERY, rows: [...held.rows, ...rows] };
 }
 
 function rowOf(at: number, logits: ReadonlyMap<Token, number>): FingerprintRow {

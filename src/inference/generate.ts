@@ -1,8 +1,9 @@
 import type { Llama, LlamaModel, Token } from "node-llama-cpp";
 import { LlamaGrammarEvaluationState } from "node-llama-cpp";
 import type { Fingerprints, OptionWeight, Sampling, StopReason, ThoughtSpan } from "../core/inference.ts";
-import { evaluateHead, LEFT_OVER } from "./fingerprint.ts";
+import { type Anchor, evaluateHead, LEFT_OVER } from "./fingerprint.ts";
 import type { Seat } from "./openContext.ts";
+import { nothing } from "./sharedPrefix.ts";
 import type { ClosedThought } from "./thoughtSpan.ts";
 import { closeThought, endOfThought } from "./thoughtSpan.ts";
 import type { ThoughtSyntax } from "./thoughtSyntax.ts";
@@ -19,6 +20,8 @@ export type Generation = {
   readonly options: readonly OptionWeight[] | null;
   readonly prefillMs: number;
   readonly generationMs: number;
+  /** Tokens of the prompt that had been evaluated before. */
+  readonly reusedTokens: number;
 };
 
 export type GenerationRequest = {
@@ -29,13 +32,16 @@ export type GenerationRequest = {
   readonly thought: { readonly syntax: ThoughtSyntax; readonly maxTokens: number } | null;
   readonly options: readonly TokenizedOption[] | null;
   readonly sampling: Sampling;
+  readonly anchor: Anchor;
+  /** Whether what earlier runs evaluated of the prompt's beginning may stand. */
+  readonly reuse: boolean;
 };
 
 type Engine = { readonly llama: Llama; readonly model: LlamaModel; readonly seat: Seat };
 type Watch = { readonly cancelled: () => boolean; readonly onFirstToken: () => void };
 
 /**
- * One run of the model on an empty sequence: the prompt with its fingerprints, then token by token until the model ends its turn, or the budget is used up. The end-of-turn token itself is not part of the output.
+ * One run of the model on a sequence that holds nothing else: the prompt with its fingerprints, then token by token until the model ends its turn, or the budget is used up. The end-of-turn token itself is not part of the output.
  * A thought comes first, without the grammar; it is closed as the template closes thoughts, and the answer begins behind it.
  * Whether all of it fits the context was checked before.
  */
@@ -49,8 +55,9 @@ export async function generate(
   const { promptTokens, grammar, maxTokens, sampling } = request;
   const grammarEvaluationState = grammar === null ? undefined : await grammarState(llama, model, grammar);
 
-  await seat.forget(0);
   const started = performance.now();
+  if (!request.reuse) await seat.forget(0);
+  const held = request.reuse ? await seat.recall(promptTokens) : nothing;
   let firstAt: number | null = null;
   const seen = () => {
     if (firstAt === null) {
@@ -59,7 +66,8 @@ export async function generate(
     }
     if (watch.cancelled()) throw new WorkerFailure("cancelled", "cancelled");
   };
-  const fingerprints = await evaluateHead(sequence, promptTokens);
+  const fingerprints = await evaluateHead(sequence, promptTokens, request.anchor, held);
+  if (request.reuse) seat.remember(fingerprints.rows);
   const left = (fingerprints.rows.length > 0 ? promptTokens.slice(-LEFT_OVER) : promptTokens) as Token[];
 
   const thought = request.thought === null ? null : await think(engine, left, request, seen);
@@ -95,6 +103,7 @@ export async function generate(
     options: request.options === null ? null : await weighOptions(seat, prefix, request.options),
     prefillMs: Math.round((firstAt ?? finished) - started),
     generationMs: Math.round(finished - (firstAt ?? finished)),
+    reusedTokens: held.tokens,
   };
 }
 

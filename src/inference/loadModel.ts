@@ -41,6 +41,8 @@ export type LoadedModel = {
   readonly opened: OpenedContext;
   /** How runs may share a batch in canonical mode. */
   readonly company: Company;
+  /** Whether a sequence can forget the end of what it holds and keep the beginning. */
+  readonly keepsPrefixes: boolean;
   readonly ready: ReadyMessage;
   /** Throws when the file is no longer the one that was hashed: llama.cpp reads it through a memory map. */
   readonly checkUnchanged: () => Promise<void>;
@@ -145,7 +147,9 @@ export async function loadModel(
       },
       settings,
     };
-    return { llama, model, opened, company, chat: openChat(model), ready, checkUnchanged };
+    const { isHybrid, isRecurrent, swaSize } = model.fileInsights;
+    const keepsPrefixes = !isHybrid && !isRecurrent && swaSize === undefined;
+    return { llama, model, opened, company, keepsPrefixes, chat: openChat(model), ready, checkUnchanged };
   } catch (error) {
     // The log arrives through another thread, a moment later than the error.
     await sleep(LOG_DELAY_MS);

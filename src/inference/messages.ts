@@ -186,6 +186,8 @@ const repeatSchema = z.strictObject({
   promptTokens: tokens,
   sampling: samplingSchema,
   settings: settingsSchema,
+  /** Where the recorded fingerprints are counted from. */
+  anchor: z.enum(["start", "end"]),
 });
 
 /** Evaluates a record in one pass: refused with `rendered` like `repeat`. */
@@ -242,6 +244,7 @@ export const fromWorkerSchema = z.discriminatedUnion("type", [
     options: optionsSchema.nullable(),
     prefillMs: natural,
     generationMs: natural,
+    reusedTokens: natural,
   }),
   z.strictObject({ type: z.literal("rendered"), id: natural, promptTokens: tokens }),
   z.strictObject({

@@ -19,6 +19,7 @@ import { compareRuns, firstDifference, mismatch, runtimeDifferences, unverifiabl
 import { compareOpinion } from "./compareOpinion.ts";
 import { InvalidRequestError } from "./errors.ts";
 import type { Caller } from "./fairQueue.ts";
+import { type Anchor, fingerprintPlaces } from "./fingerprint.ts";
 import { fingerprintsSchema, MOST_SEQUENCES, settingsSchema } from "./messages.ts";
 import { deepFreeze, parseRequest, withoutSchema } from "./request.ts";
 import type { EngineProgress } from "./startWorker.ts";
@@ -171,7 +172,12 @@ function engineOf(
       fingerprints,
       ...(thought && { thought }),
       ...(options && { options }),
-      timing: { prefillMs, generationMs, queueMs },
+      timing: {
+        prefillMs,
+        generationMs,
+        queueMs,
+        ...(mode === "fast" && { reusedTokens: answer.reusedTokens }),
+      },
     });
   }
 
@@ -207,7 +213,14 @@ function engineOf(
     const promptTokens = tokensOf(recorded.promptTokens);
     tokensOf(recorded.outputTokens);
     const { answer } = await supervisor.run(
-      { type: "repeat", id: newId(), ...asked, promptTokens, settings: recordedSettings.data },
+      {
+        type: "repeat",
+        id: newId(),
+        ...asked,
+        promptTokens,
+        settings: recordedSettings.data,
+        anchor: anchorOf(recorded),
+      },
       { caller, signal },
     );
     const differences = [
@@ -294,6 +307,12 @@ function engineOf(
     reCheck,
     close,
   });
+}
+
+/** Where the fingerprints of a record are counted from; an end where both are possible. */
+function anchorOf({ fingerprints, promptTokens }: Inference): Anchor {
+  const fromEnd = fingerprintPlaces(promptTokens.length, "end");
+  return fingerprints.rows.every(({ at }, index) => at === fromEnd[index]) ? "end" : "start";
 }
 
 const REMOTE = "a server was asked, and which model answered there is its word alone";

@@ -41,6 +41,8 @@ export async function runRequest(
   const settings = request.type === "repeat" ? possible(request.settings, loaded) : loaded.ready.settings;
   requireRoom(loaded, prompt, rendered.length, settings.contextSize);
   const { syntax } = needOf(loaded, prompt, rendered.length);
+  // Never in canonical mode, and not where a sequence can't forget its end without losing its beginning (recurrent models, windows).
+  const reuse = request.type === "infer" && loaded.ready.mode === "fast" && loaded.keepsPrefixes;
   const run = (seat: Seat): Promise<Generation> =>
     generate(
       { llama: loaded.llama, model: loaded.model, seat },
@@ -51,11 +53,13 @@ export async function runRequest(
         thought: syntax && prompt.thought ? { syntax, maxTokens: prompt.thought.maxTokens } : null,
         options: prompt.options ? tokenizeOptions(loaded.model, prompt.options) : null,
         sampling: request.sampling,
+        anchor: request.type === "repeat" ? request.anchor : reuse ? "start" : "end",
+        reuse,
       },
       { cancelled, onFirstToken: () => send({ type: "phase", id, phase: "generation" }) },
     );
   const generation = sameArithmetic(settings, loaded.ready.settings)
-    ? await loaded.opened.use(run)
+    ? await loaded.opened.use(run, reuse ? rendered : [])
     : await inOwnContext(loaded, settings, run);
   return { type: "result", id, promptTokens: [...rendered], ...mutable(generation) };
 }

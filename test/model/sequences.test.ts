@@ -173,3 +173,59 @@ describe.runIf(process.platform === "linux")("users of one process who ask for t
     expect(failures.map(({ name }) => name)).toEqual(["ModelHashMismatchError", "ModelHashMismatchError"]);
   });
 });
+
+describe("fast mode reads a shared beginning once", () => {
+  const rules = "Pay only what is due, and only to payees that are listed. ".repeat(4);
+  const ask = (message: string): Prompt => ({
+    messages: [
+      { role: "system", content: rules },
+      { role: "user", content: message },
+    ],
+    grammar: clerkGrammar,
+    maxTokens: 60,
+  });
+  const prompts = MESSAGES.map(ask);
+  const [first, second] = prompts;
+  /** Of the clerk's calibration; what was read before a run has other last bits with flash attention. */
+  const tolerance = { marginMilli: 20, fingerprintMilli: 276, flipsPermille: 20 };
+
+  test("one after the other, and the answers are those of canonical mode", async ({ skip }) => {
+    const engine = await open({ mode: "fast" });
+    if (engine.settings.gpuLayers > 0) skip("this machine has a GPU");
+    const records = [];
+    for (const prompt of [...prompts, prompts.at(-1)!]) records.push(await engine.infer(prompt, GREEDY));
+    const reused = records.map(({ timing }) => timing.reusedTokens ?? 0);
+    expect(reused[0]).toBe(0);
+    for (const tokens of reused.slice(1)) {
+      expect(tokens).toBeGreaterThan(rules.length / 4);
+      expect(tokens % 32).toBe(0);
+    }
+    // The whole prompt, but for what is always left.
+    expect(reused[3]).toBeGreaterThan(reused[1]!);
+    const fresh = await open();
+    for (const record of records) {
+      expect(await engine.reExecute(record)).toMatchObject({ verdict: "EXACT" });
+      expect(record.text).toBe((await fresh.infer(record.prompt, GREEDY)).text);
+      expect(await fresh.reCheck(record, tolerance)).toMatchObject({ verdict: "CONSISTENT" });
+    }
+  });
+
+  test("at the same time: one reads, the others take it from there", async ({ skip }) => {
+    const engine = await open({ mode: "fast", sequences: 4 });
+    if (engine.settings.gpuLayers > 0) skip("this machine has a GPU");
+    const records = await Promise.all([...prompts, second!].map((prompt) => engine.infer(prompt, GREEDY)));
+    const reused = records.map(({ timing }) => timing.reusedTokens ?? 0).toSorted((a, b) => a - b);
+    expect(reused[0]).toBe(0);
+    expect(reused[1]).toBeGreaterThan(rules.length / 4);
+    const checker = await open();
+    for (const record of records)
+      expect(await checker.reCheck(record, tolerance)).toMatchObject({ verdict: "CONSISTENT" });
+  });
+
+  test("canonical mode does not", async () => {
+    const engine = await open();
+    await engine.infer(first!, GREEDY);
+    const { timing } = await engine.infer(second!, GREEDY);
+    expect(timing.reusedTokens).toBeUndefined();
+  });
+});

@@ -164,7 +164,14 @@ test("options are as likely as the record says, within the tolerance, and their 
 });
 
 test("rows lie 32 tokens apart and leave two tokens of the prompt", () => {
-  expect(fingerprintPlaces(100)).toEqual([1, 33, 65, 97]);
-  expect(fingerprintPlaces(3)).toEqual([0]);
-  expect(fingerprintPlaces(2)).toEqual([]);
+  expect(fingerprintPlaces(100, "end")).toEqual([1, 33, 65, 97]);
+  expect(fingerprintPlaces(3, "end")).toEqual([0]);
+  expect(fingerprintPlaces(2, "end")).toEqual([]);
+});
+
+test("in fast mode they are counted from the start, so that equal beginnings have equal rows", () => {
+  expect(fingerprintPlaces(100, "start")).toEqual([31, 63, 95, 97]);
+  expect(fingerprintPlaces(66, "start")).toEqual([31, 63]);
+  expect(fingerprintPlaces(3, "start")).toEqual([0]);
+  expect(fingerprintPlaces(2, "start")).toEqual([]);
 });
