@@ -46,6 +46,7 @@ const result = (id, text) => ({
   options: null,
   prefillMs: 0,
   generationMs: 0,
+  reusedTokens: 0,
 });
 const send = (message) => process.send(message);
 let cancelled = () => {};
