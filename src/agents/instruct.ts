@@ -11,6 +11,8 @@ export type InstructOptions = {
   readonly facts: readonly string[];
   /** Most tokens of one answer. */
   readonly maxTokens: number;
+  /** Most tokens that a model which reasons may think in before it answers. Without it, it may not; other models refuse it. */
+  readonly thoughtTokens?: number;
   /** What the agent is told beside its purpose and its actions. */
   readonly guidance?: string;
 };
@@ -43,6 +45,7 @@ export function instruct(
     ],
     grammar: null,
     maxTokens: options.maxTokens,
+    ...(options.thoughtTokens === undefined ? {} : { thought: { maxTokens: options.thoughtTokens } }),
   });
 }
 

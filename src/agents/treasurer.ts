@@ -15,6 +15,8 @@ export type TreasurerOptions = {
    * on user messages of up to about 640 characters, of which the list of payees takes a part.
    */
   readonly excerptCharacters?: number;
+  /** Most tokens that a model which reasons may think in before it answers. Not for the clerk, which does not. */
+  readonly thoughtTokens?: number;
 };
 
 /** Tokens that an action needs at most: the clerk spells names and numbers byte by byte. */
@@ -25,6 +27,7 @@ const maxTokens = 160;
  * the policy's business. The prompt is the one the bundled clerk was trained on.
  */
 export function treasurer(options: TreasurerOptions): Agent {
+  const { thoughtTokens } = options;
   return defineAgent({
     name: options.name ?? "treasurer",
     purpose: "Reads bills that arrive by mail and pays those the policy allows.",
@@ -36,7 +39,10 @@ export function treasurer(options: TreasurerOptions): Agent {
         excerptCharacters: options.excerptCharacters ?? 480,
       },
     ],
-    prompt: treasurerPrompt,
+    prompt: (observation) => ({
+      ...treasurerPrompt(observation),
+      ...(thoughtTokens === undefined ? {} : { thought: { maxTokens: thoughtTokens } }),
+    }),
   });
 }
 

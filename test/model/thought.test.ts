@@ -138,6 +138,22 @@ test("several thoughts at a time, and options beside them, are what each is alon
   }
 });
 
+test("a sampled thought repeats with its seed, in fast mode", async () => {
+  const fast = await openFile("fast.gguf", thinkerFile(), { mode: "fast" });
+  try {
+    const sampled = (seed: number) =>
+      ({ kind: "sampled", temperatureMilli: 3000, topK: 100, topPMilli: 1000, seed }) as const;
+    const first = await fast.infer(thinking(40), sampled(7));
+    expect((await fast.infer(thinking(40), sampled(8))).thought).not.toEqual(first.thought);
+    expect(await fast.reExecute(first)).toMatchObject({ verdict: "EXACT" });
+    expect(await fast.reCheck(first, { ...exact, marginMilli: 50, fingerprintMilli: 50 })).toMatchObject({
+      verdict: "CONSISTENT",
+    });
+  } finally {
+    await fast.close();
+  }
+});
+
 test("a marker that is no token of its own is found in the text", async () => {
   const template = THINKER_TEMPLATE.replaceAll("</think>", ',"token":').replaceAll(
     "{{ ',\"token\":\\n' }}",

@@ -160,6 +160,15 @@ describe("the desk", () => {
 });
 
 describe("the prompt of an instructed agent", () => {
+  it("lets a model think where the agent says so, and only there", () => {
+    const prompt = { facts: ["mail.text"], maxTokens: 50, thoughtTokens: 300 };
+    expect(defineAgent({ ...draft, prompt }).prompt(observation)).toMatchObject({
+      maxTokens: 50,
+      thought: { maxTokens: 300 },
+    });
+    expect(agent.prompt(observation)).not.toHaveProperty("thought");
+  });
+
   it("tells actions, tools and reasons with their shapes, and fences the facts", () => {
     const { messages, maxTokens, grammar } = agent.prompt(observation);
     expect(messages.map(({ role }) => role)).toEqual(["system", "user"]);
