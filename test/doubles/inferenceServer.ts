@@ -48,9 +48,15 @@ const firstControl = 0x110000;
 export async function startInferenceServer(
   dialect: Dialect,
   think: Thinker,
-  options: { readonly model?: string; readonly key?: string; readonly version?: string } = {},
+  options: {
+    readonly model?: string;
+    /** What it calls itself in answers, where that is another name than the one to ask by. */
+    readonly answersAs?: string;
+    readonly key?: string;
+    readonly version?: string;
+  } = {},
 ): Promise<InferenceServer> {
-  const { model = "clerk", key, version = "0.12.1" } = options;
+  const { model = "clerk", answersAs = model, key, version = "0.12.1" } = options;
   const asked: AskedOfServer[] = [];
   const server = createServer((request, response) => {
     void answer(request, response).catch((error: unknown) => {
@@ -137,7 +143,7 @@ export async function startInferenceServer(
       total_tokens: prompt.length + thought.outputTokens.length,
       prompt_tokens_details: { cached_tokens: 16 },
     };
-    const head = { id: "chatcmpl-1", created: 1, model, system_fingerprint: "fp_1" };
+    const head = { id: "chatcmpl-1", created: 1, model: answersAs, system_fingerprint: "fp_1" };
     const logprobs = (count: number) =>
       body["logprobs"] === true
         ? { content: Array.from({ length: count }, () => ({ token: "x", logprob: -0.25, top_logprobs: [] })) }
@@ -248,7 +254,7 @@ export async function startInferenceServer(
       content: "",
       tokens: [],
       stop: true,
-      model,
+      model: answersAs,
       stop_type: thought.stopReason === "maxTokens" ? "limit" : "eos",
       tokens_predicted: thought.outputTokens.length,
       tokens_evaluated: prompt.length,
@@ -279,7 +285,8 @@ export async function startInferenceServer(
       signal,
     );
     response.writeHead(200, { "content-type": "application/x-ndjson" });
-    const line = (document: object) => response.write(`${JSON.stringify({ model, ...document })}\n`);
+    const line = (document: object) =>
+      response.write(`${JSON.stringify({ model: answersAs, ...document })}\n`);
     for (const { piece, tokens } of pieces(thought.text, thought.outputTokens))
       line({
         message: { role: "assistant", content: piece },

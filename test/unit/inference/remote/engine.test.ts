@@ -154,10 +154,13 @@ describe.each(dialects)("%s", (dialect) => {
       expect(verdict).toMatchObject({ verdict: "UNVERIFIABLE", why: expect.stringMatching(/\w/) });
   });
 
-  it("takes the name that the server answers with", async () => {
-    const server = await serve(dialect, yes, { model: "clerk" });
+  it("takes the name that the server answers with, and keeps the one it asked by", async () => {
+    const server = await serve(dialect, yes, { answersAs: "clerk-2026-11-22" });
     const engine = await engineAt(server, dialect);
-    expect((await engine.infer(prompt, greedy)).model.file).toBe("clerk");
+    expect(await engine.infer(prompt, greedy)).toMatchObject({
+      model: { file: "clerk-2026-11-22" },
+      remote: { askedModel: "clerk" },
+    });
   });
 
   it("sends the key, and shows it nowhere", async () => {
