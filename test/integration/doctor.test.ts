@@ -22,7 +22,7 @@ import { addTrigger } from "../../src/journal/triggers.ts";
 import type { Check } from "../../src/runtime/doctor/check.ts";
 import { examine } from "../../src/runtime/doctor/examine.ts";
 import { serveChain, type ServedChain } from "../../src/testing/serveChain.ts";
-import { configure } from "./configure.ts";
+import { clerk, configure } from "./configure.ts";
 import { bursarIn } from "./ownersDesk.ts";
 import { makeWorld, type World } from "./world.ts";
 
@@ -117,6 +117,27 @@ test("what is wrong with the house", async () => {
   writeSync(file, Buffer.alloc(4096, 7), 0, 4096, 4096 * 3);
   closeSync(file);
   expect(wrong(await examineIn(state))["journal"]).toBeDefined();
+});
+
+test("what is wrong with engines that are only there to stand in, and with the files of their keys", async () => {
+  const remote = { url: "http://127.0.0.1:9", profile: "vllm", model: "m", apiKeyFile: "key" };
+  const other = { url: "http://127.0.0.1:8", apiKeyFile: "other-key" };
+  const small = { file: "small.gguf", sha256: clerk.sha256, mode: "canonical" };
+  const state = await patient({
+    config: { model: { remote: { ...remote, hedge: other }, fallback: [small] } as never },
+  });
+  for (const name of ["key", "other-key"]) writeFileSync(join(state, name), "sk", { mode: 0o644 });
+  const found = wrong(await examineIn(state));
+  expect(Object.keys(found)).toEqual(["files", "model"]);
+  expect(found["files"]!.remedy).toBe(`chmod 600 ${join(state, "key")} ${join(state, "other-key")}`);
+  expect(found["model"]!.detail).toContain("There is no");
+
+  copyFileSync(clerk.file, join(state, "small.gguf"));
+  const model = (await examineIn(state)).find(({ name }) => name === "model")!;
+  expect(model.ok).toBe(true);
+  expect(model.detail).toMatch(
+    /^On a server \(127\.0\.0\.1:9\).*unverifiable\.; then .*small\.gguf, the hash holds$/,
+  );
 });
 
 test("what is wrong with the chain", async () => {

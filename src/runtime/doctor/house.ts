@@ -10,6 +10,7 @@ import { openJournal, type JournalDatabase } from "../../journal/openJournal.ts"
 import { isPaused } from "../../journal/pauses.ts";
 import { countWaiting } from "../../journal/triggers.ts";
 import type { Config } from "../config.ts";
+import type { EngineConfig } from "../modelConfig.ts";
 import { bad, good, looking, type Check } from "./check.ts";
 
 /** Free space under which a journal should not begin a day, in bytes. */
@@ -22,9 +23,16 @@ export function checkNode(version: string): Check {
     : bad("node", `Node ${version}`, `Use Node ${oldestNode} or newer: the journal's SQLite comes with it.`);
 }
 
+/** The engine to ask first, and those to fall back on. */
+function enginesOf({ fallback = [], deadlineMs: _, ...first }: Config["model"]): readonly EngineConfig[] {
+  return [first, ...fallback];
+}
+
 /** The files that hold keys and the journal are for their owner only. */
 export async function checkFiles(config: Config): Promise<Check> {
+  const remotes = enginesOf(config.model).flatMap((engine) => ("remote" in engine ? [engine.remote] : []));
   const files = [
+    ...remotes.flatMap(({ apiKeyFile, hedge }) => [apiKeyFile, hedge?.apiKeyFile]),
     config.keystore,
     config.passwordFile,
     ...(config.bundler.kind === "own" ? [config.bundler.keystore, config.bundler.passwordFile] : []),
@@ -87,22 +95,31 @@ export function checkJournal({ state }: Config): Promise<Check> {
   });
 }
 
+/** Every engine that may be asked, those to fall back on included: a stand-in that is missing is found out too late. */
 export function checkModel({ model }: Config): Promise<Check> {
   return looking("model", async () => {
-    if ("remote" in model)
-      return good(
-        "model",
-        `On a server (${new URL(model.remote.url).host}); it was not asked. What it answers is unverifiable.`,
-      );
-    if (!existsSync(model.file))
-      return bad("model", `There is no ${model.file}.`, "Fetch it: bursar model add, or correct the path.");
-    const actual = await hashFile(model.file);
-    return actual === model.sha256
-      ? good("model", `${model.file}, the hash holds`)
-      : bad(
+    const notes: string[] = [];
+    for (const engine of enginesOf(model)) {
+      if ("remote" in engine) {
+        const { host } = new URL(engine.remote.url);
+        notes.push(`On a server (${host}); it was not asked. What it answers is unverifiable.`);
+        continue;
+      }
+      if (!existsSync(engine.file))
+        return bad(
           "model",
-          `${model.file} hashes to ${actual}, the configuration says ${model.sha256}.`,
+          `There is no ${engine.file}.`,
+          "Fetch it: bursar model add, or correct the path.",
+        );
+      const actual = await hashFile(engine.file);
+      if (actual !== engine.sha256)
+        return bad(
+          "model",
+          `${engine.file} hashes to ${actual}, the configuration says ${engine.sha256}.`,
           "Bring the right file back; change the hash only if you mean another model.",
         );
+      notes.push(`${engine.file}, the hash holds`);
+    }
+    return good("model", notes.join("; then "));
   });
 }
