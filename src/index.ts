@@ -20,4 +20,5 @@ export {
   type Runtime,
   type RuntimeEvent,
 } from "./runtime/openRuntime.ts";
+export type { Economics } from "./runtime/economics.ts";
 export type { DecisionReport } from "./runtime/report.ts";
