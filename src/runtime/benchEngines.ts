@@ -2,7 +2,7 @@ import { measureBlockTime, type BlockTime } from "../chain/blockTime.ts";
 import { hashFile } from "../inference/hashFile.ts";
 import { readConfig } from "./config.ts";
 import { bundledModel } from "./bundledModel.ts";
-import type { EngineConfig } from "./modelConfig.ts";
+import { enginesOf, type EngineConfig } from "./modelConfig.ts";
 import { modelFileOf } from "./models.ts";
 import type { Prices } from "./prices.ts";
 
@@ -28,8 +28,7 @@ export async function benchSubjects(
   for (const word of words.length === 0 ? [bundledModel] : words)
     if (word.endsWith(".json")) {
       const config = await readConfig(word);
-      const { deadlineMs: _, fallback = [], ...first } = config.model;
-      engines.push(first, ...fallback);
+      engines.push(...enginesOf(config.model));
       prices ??= config.prices;
       rpc ??= config.chain.rpc;
     } else {

@@ -30,6 +30,12 @@ export type ModelConfig = EngineConfig & {
   readonly deadlineMs?: number;
 };
 
+/** The engine to ask first, and those to fall back on. */
+export function enginesOf(config: ModelConfig): readonly EngineConfig[] {
+  const { deadlineMs: _, fallback = [], ...first } = config;
+  return [first, ...fallback];
+}
+
 const sha256 = z
   .string()
   .regex(/^0x[0-9a-f]{64}$/, "has to be 0x and 64 lower-case hex digits")

@@ -8,7 +8,7 @@ import { metered } from "../inference/metered.ts";
 import { openRemoteEngine } from "../inference/remote/openRemoteEngine.ts";
 import { shareEngine } from "../inference/shareEngine.ts";
 import type { EngineProgress } from "../inference/startWorker.ts";
-import type { EngineConfig, ModelConfig, RemoteModel } from "./modelConfig.ts";
+import { enginesOf, type EngineConfig, type ModelConfig, type RemoteModel } from "./modelConfig.ts";
 
 type Options = {
   readonly onProgress?: (event: EngineProgress) => void;
@@ -17,13 +17,13 @@ type Options = {
 
 /** Opens what a configuration names: one engine, or several in order. @throws what the engines throw */
 export function openModel(config: ModelConfig, options: Options = {}): Promise<InferenceEngine> {
-  const { fallback, deadlineMs = 120_000, ...first } = config;
-  if (!fallback) return openOne(first, options);
-  const rungs = [first, ...fallback].map((one) => ({
+  const engines = enginesOf(config);
+  if (engines.length === 1) return openOne(engines[0]!, options);
+  const rungs = engines.map((one) => ({
     name: engineName(one),
     open: (signal: AbortSignal) => openOne(one, { ...options, signal }),
   }));
-  return openLadder(rungs, { deadlineMs, signal: options.signal });
+  return openLadder(rungs, { deadlineMs: config.deadlineMs ?? 120_000, signal: options.signal });
 }
 
 /** What an engine is called in records and reports. */

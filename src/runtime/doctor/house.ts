@@ -10,7 +10,7 @@ import { openJournal, type JournalDatabase } from "../../journal/openJournal.ts"
 import { isPaused } from "../../journal/pauses.ts";
 import { countWaiting } from "../../journal/triggers.ts";
 import type { Config } from "../config.ts";
-import type { EngineConfig } from "../modelConfig.ts";
+import { enginesOf } from "../modelConfig.ts";
 import { bad, good, looking, type Check } from "./check.ts";
 
 /** Free space under which a journal should not begin a day, in bytes. */
@@ -21,11 +21,6 @@ export function checkNode(version: string): Check {
   return Number(version.split(".")[0]) >= oldestNode
     ? good("node", `Node ${version}`)
     : bad("node", `Node ${version}`, `Use Node ${oldestNode} or newer: the journal's SQLite comes with it.`);
-}
-
-/** The engine to ask first, and those to fall back on. */
-function enginesOf({ fallback = [], deadlineMs: _, ...first }: Config["model"]): readonly EngineConfig[] {
-  return [first, ...fallback];
 }
 
 /** The files that hold keys and the journal are for their owner only. */
