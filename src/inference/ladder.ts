@@ -115,7 +115,7 @@ export async function openLadder(
           ? inference
           : Object.freeze({ ...inference, fallback: Object.freeze(broken) });
       } catch (error) {
-        if (signal?.aborted || closing.signal.aborted || error instanceof InvalidRequestError) throw error;
+        if (signal?.aborted || closing.signal.aborted) throw error;
         // What the first engine refuses is the answer. What a lower one refuses says nothing: it only stands in.
         if (index === 0 && !isBreakage(error)) throw error;
         if (error instanceof ModelUnusableError) await rest(step, error);

@@ -70,6 +70,8 @@ const remoteSchema = z
     /** Context to ask for, where the client says it (Ollama). */
     contextSize: z.int().min(64).max(10_000_000).exactOptional(),
     logprobs: z.boolean().exactOptional(),
+    /** Reasoning models answer at once, where their server lets them; `as is` leaves it to the server. */
+    thinking: z.enum(["off", "as is"]).exactOptional(),
     /** For one inference, in milliseconds. */
     deadlineMs: z.int().min(100).max(3_600_000).default(60_000),
     /** Ask twice when the first answer is late: the same server, or another one. */

@@ -2,7 +2,7 @@ import * as z from "zod";
 
 import type { Ask } from "./ask.ts";
 import { RemoteAnswerError } from "./errors.ts";
-import { byGrammar, type Piece, type Question, type RemoteProfile } from "./profile.ts";
+import { byGrammar, thinkingFields, type Piece, type Question, type RemoteProfile } from "./profile.ts";
 
 /**
  * llama-server of llama.cpp, its own API: POST /apply-template, /tokenize and /completion, GET /props. Fields:
@@ -108,7 +108,9 @@ const placeholder = (index: number): string => `bursar text ${index} here`;
  * Messages to token ids, by the server's own template. Text in messages never becomes a control token: a message in which the server
  * would read one is spelled out piece by piece.
  */
-async function render({ model, prompt: { messages } }: Question, ask: Ask): Promise<readonly number[]> {
+async function render(question: Question, ask: Ask): Promise<readonly number[]> {
+  const { model } = question;
+  const { messages } = question.prompt;
   const tokenize = async (content: string, special: boolean, first = false) =>
     z
       .object({ tokens: z.array(count) })
@@ -118,6 +120,7 @@ async function render({ model, prompt: { messages } }: Question, ask: Ask): Prom
     z.object({ prompt: z.string() }).parse(
       await ask.post("/apply-template", {
         model,
+        ...thinkingFields(question),
         messages: messages.map(({ role }, index) => ({ role, content: contents[index] })),
       }),
     ).prompt;

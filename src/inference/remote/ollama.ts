@@ -96,6 +96,8 @@ function bodyOf(question: Question): object {
             seed: sampling.seed,
           }),
     },
+    // On when nothing is said and the model can (server/routes.go); refused only where it is asked for and the model can't.
+    ...(question.thinking === "off" ? { think: false } : {}),
     truncate: false,
     shift: false,
     ...(question.logprobs ? { logprobs: true } : {}),

@@ -39,6 +39,8 @@ export type OpenRemoteOptions = {
   readonly contextSize?: number | undefined;
   /** Whether to ask for the chosen tokens' probabilities. Yes, but for `openai`, where some models refuse. */
   readonly logprobs?: boolean | undefined;
+  /** off (the default) turns a reasoning model's thinking off where it can be; `as is` says nothing about it. */
+  readonly thinking?: "off" | "as is" | undefined;
   /** In milliseconds: for everything of one inference, and for opening. 60,000 and 10,000 when not given. */
   readonly deadlines?: { readonly inferMs?: number | undefined; readonly openMs?: number | undefined };
   /** Aborts the opening. */
@@ -170,6 +172,7 @@ export async function openRemoteEngine(options: OpenRemoteOptions): Promise<Infe
         model: options.model,
         contextSize: options.contextSize,
         logprobs: options.logprobs ?? profile.name !== "openai",
+        thinking: options.thinking ?? "off",
       };
       const request = await profile.prepare(question, asker(address, any), said);
       let firstAt: number | undefined;

@@ -11,6 +11,8 @@ export type Question = {
   /** Context to ask for, in tokens, where the client says it (Ollama); else the server's own. */
   readonly contextSize: number | undefined;
   readonly logprobs: boolean;
+  /** off: where the model's template has a switch for thinking, it is turned off; its thoughts would use up the answer's tokens. */
+  readonly thinking: "off" | "as is";
 };
 
 /** What a server says of itself; names are ours. */
@@ -57,6 +59,10 @@ export type RemoteProfile = {
   /** Does this refusal say that prompt and answer do not fit the context? */
   readonly isTooLong: (said: string) => boolean;
 };
+
+/** The switches that templates of reasoning models look for; others pass over them. */
+export const thinkingFields = ({ thinking }: Question): object =>
+  thinking === "off" ? { chat_template_kwargs: { enable_thinking: false, thinking: false } } : {};
 
 /** For servers that take a grammar. */
 export const byGrammar = (prompt: Prompt): RemoteConstraint => ({

@@ -1,7 +1,7 @@
 import * as z from "zod";
 
 import { maybe, modelEntry, readCompletion, samplingFields } from "./chatCompletions.ts";
-import { byGrammar, type Question, type RemoteProfile } from "./profile.ts";
+import { byGrammar, thinkingFields, type Question, type RemoteProfile } from "./profile.ts";
 
 /**
  * SGLang. Fields: python/sglang/srt/entrypoints/openai/protocol.py (commit 004c82e0): `ebnf` beside `regex`, `seed` becomes
@@ -31,6 +31,7 @@ function bodyOf(question: Question): object {
     messages,
     max_tokens: maxTokens,
     ...samplingFields(question),
+    ...thinkingFields(question),
     ...(question.sampling.kind === "sampled" ? { top_k: question.sampling.topK } : {}),
     // Without them the generation_config.json of the model's repository decides.
     repetition_penalty: 1,

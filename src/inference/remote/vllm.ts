@@ -1,12 +1,13 @@
 import * as z from "zod";
 
 import { maybe, modelEntry, readCompletion, samplingFields } from "./chatCompletions.ts";
-import { byGrammar, type Claims, type Question, type RemoteProfile } from "./profile.ts";
+import { byGrammar, thinkingFields, type Claims, type Question, type RemoteProfile } from "./profile.ts";
 
 /**
  * vLLM's OpenAI-compatible server. Fields: vllm/entrypoints/openai/chat_completion/protocol.py (commit 002032ee) and
  * docs.vllm.ai/en/latest/features/structured_outputs: `structured_outputs.grammar` takes GBNF (xgrammar); before 0.11 it was
  * `guided_grammar`, gone since 0.12. `return_token_ids` since 0.10.2; older ones pass over what they do not know.
+ * Models with Mistral's own tokenizer refuse `chat_template_kwargs` (seen in linagora/openrag, pull request 335).
  */
 export const vllm: RemoteProfile = {
   name: "vllm",
@@ -33,6 +34,7 @@ function bodyOf(question: Question, claims: Claims): object {
     messages,
     max_tokens: maxTokens,
     ...samplingFields(question),
+    ...thinkingFields(question),
     ...(question.sampling.kind === "sampled" ? { top_k: question.sampling.topK } : {}),
     // Without them the generation_config.json of the model's repository decides (`--generation-config`).
     repetition_penalty: 1,

@@ -119,11 +119,12 @@ describe("a ladder", () => {
       engine("a", failing(new InferenceCrashedError("prefill", "SIGKILL", ""))),
       engine("b", failing(new PromptTooLongError(9, 9, 9))),
       engine("c", failing(new RemoteRefusedError(401, "no", {}))),
+      engine("d", failing(new InvalidRequestError("a thought can't be bounded there"))),
     ];
     const error = await failure((await ladder(engines)).infer(prompt, greedy));
     expect(error).toMatchObject({ name: "NoEngineAnsweredError", retry: "safe" });
     expect(error!.message).toMatch(
-      /1\. a: +InferenceCrashedError[^]*2\. b: +PromptTooLongError[^]*3\. c: +RemoteRefusedError/,
+      /1\. a: +InferenceCrashedError[^]*2\. b: +PromptTooLongError[^]*3\. c: +RemoteRefusedError[^]*4\. d: +InvalidRequestError/,
     );
     expect(error!.cause).toMatchObject({ name: "InferenceCrashedError" });
   });

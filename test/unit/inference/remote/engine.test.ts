@@ -370,6 +370,28 @@ describe("the words of each server", () => {
     expect(choice.inference.remote!.constraint).toMatchObject({ kind: "not enforced" });
   });
 
+  it("turns thinking off in the words of each server, or says nothing about it", async () => {
+    const off = { chat_template_kwargs: { enable_thinking: false, thinking: false } };
+    for (const dialect of ["vllm", "sglang"] as const) {
+      expect((await bodyFor(dialect, {})).body).toMatchObject(off);
+      expect((await bodyFor(dialect, { options: { thinking: "as is" } })).body).not.toHaveProperty(
+        "chat_template_kwargs",
+      );
+    }
+    expect((await bodyFor("ollama", {})).body).toMatchObject({ think: false });
+    expect((await bodyFor("ollama", { options: { thinking: "as is" } })).body).not.toHaveProperty("think");
+    expect((await bodyFor("openai", {})).body).not.toHaveProperty("chat_template_kwargs");
+    for (const [thinking, fields] of [
+      ["off", off.chat_template_kwargs],
+      ["as is", undefined],
+    ] as const) {
+      const server = await serve("llama-server");
+      await (await engineAt(server, "llama-server", { thinking })).infer(prompt, greedy);
+      const { body } = server.asked.find(({ path }) => path === "/apply-template")!;
+      expect(body["chat_template_kwargs"]).toEqual(fields);
+    }
+  });
+
   it("says where the form could not be enforced, and where none was asked for", async () => {
     const { jsonSchema: _, ...bare } = prompt;
     for (const dialect of ["ollama", "openai"] as const) {
