@@ -203,18 +203,23 @@ test("a native crash, a real one: llama.cpp's grammar parser recurses without a 
 });
 
 describe.runIf(process.platform === "linux")("kill -9 of the process that runs the model", () => {
-  test("while it loads", async () => {
+  test.each(["hashing", "loading"])("while it is at the %s of the file", async (when) => {
     let killed = false;
     const opening = failure(
       open({
         onProgress({ phase }) {
           // Progress that it sent before its end may still arrive after it.
-          if (phase === "hashing" && !killed) process.kill(theWorker(), "SIGKILL");
+          if (phase !== when || killed) return;
           killed = true;
+          process.kill(theWorker(), "SIGKILL");
         },
       }),
     );
-    expect(await opening).toMatchObject({ name: "InferenceCrashedError", retry: "safe" });
+    expect(await opening).toMatchObject({
+      name: "InferenceCrashedError",
+      retry: "safe",
+      facts: { phase: when },
+    });
   });
 
   test.each([
