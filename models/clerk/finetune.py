@@ -4,7 +4,8 @@
     OPENBLAS_CORETYPE=SkylakeX OPENBLAS_NUM_THREADS=1 python3 finetune.py --base base.gguf --minutes 45 --out run
 
 Two processes (one for the first --solo minutes); the weights are shared, process 0 makes the steps. The learning
-rate warms up and follows a cosine to 0 over wall-clock time. mails/ is read again when it changes. Writes what export.mjs reads.
+rate warms up and follows a cosine to 0 over wall-clock time, or with --steps over steps, in one process and reproducibly. mails/ is read again when it
+changes (not with --steps). Writes what export.mjs reads.
 """
 import argparse
 import json
@@ -141,9 +142,9 @@ def worker(rank, args, tok, flat, grads, state, barrier):
     while True:
         if rank == 0:
             now = time.time()
-            done = (now - start) / (args.minutes * 60)
+            done = step / args.steps if args.steps else (now - start) / (args.minutes * 60)
             state[0] = 1. if done >= 1 else 0.
-            state[1] = 1. if now - start < args.solo * 60 else 0.
+            state[1] = 1. if args.steps or now - start < args.solo * 60 else 0.
             state[2] = done
         barrier.wait()
         if state[0]:
@@ -151,7 +152,7 @@ def worker(rank, args, tok, flat, grads, state, barrier):
         solo, done = bool(state[1]), state[2].item()
         if not solo or rank == 0:
             if not queue:
-                if M.BANK.refresh() and rank == 0:
+                if not args.steps and M.BANK.refresh() and rank == 0:
                     print("mails", M.BANK.count(), len(M.BANK.problems), "unusable", file=log, flush=True)
                 pool = []
                 for _ in range(24 * args.batch):
@@ -201,6 +202,7 @@ if __name__ == "__main__":
     ap.add_argument("--resume", help="a weights.bin to use instead of the base's weights")
     ap.add_argument("--grow", type=int, default=0, help="whole-word tokens to add to the base's vocabulary (vocabulary.py)")
     ap.add_argument("--minutes", type=float, default=45)
+    ap.add_argument("--steps", type=int, default=0, help="steps instead of minutes, in one process: the same command gives the same bytes on the same machine")
     ap.add_argument("--solo", type=float, default=0, help="minutes with one process only")
     ap.add_argument("--batch", type=int, default=10, help="examples per process and step")
     ap.add_argument("--lr", type=float, default=6e-4)

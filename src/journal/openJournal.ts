@@ -1,9 +1,10 @@
-import { closeSync, mkdirSync, openSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, statfsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
 
 import { BaseError } from "../core/errors.ts";
 import { JournalLockedError, JournalOpenError, JournalWriteError } from "./errors.ts";
+import { networkFileSystem } from "./fileSystem.ts";
 import { schema, schemaVersion } from "./schema.ts";
 
 export type Row = Readonly<Record<string, string | number | null>>;
@@ -34,6 +35,7 @@ export function openJournal(file: string): JournalDatabase {
   let release: (() => void) | undefined;
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    requireLocalDisk(path, statfsSync(dirname(path)).type);
     release = takeLock(`${path}.lock`, path);
     return open(path, release);
   } catch (error) {
@@ -107,6 +109,16 @@ function open(path: string, release: () => void): JournalDatabase {
       release();
     },
   };
+}
+
+/** @throws JournalOpenError on a disk of another machine. `type`: as statfs(2) tells it. */
+export function requireLocalDisk(path: string, type: number): void {
+  const network = networkFileSystem(type);
+  if (network === undefined) return;
+  throw new JournalOpenError(`The journal can't be kept on a network file system (${network}).`, {
+    remedy: "Keep the state folder on a local disk: locks and fsync of another machine are only promises.",
+    facts: { journal: path },
+  });
 }
 
 /**

@@ -6,6 +6,7 @@ import { readAnswer } from "../../../src/agents/answers.ts";
 import { defineAction, defineTool } from "../../../src/agents/defineAction.ts";
 import { AgentDeclarationError, defineAgent, type AgentDraft } from "../../../src/agents/defineAgent.ts";
 import { deskOf } from "../../../src/agents/desk.ts";
+import type { InstructOptions } from "../../../src/agents/instruct.ts";
 import { fence } from "../../../src/agents/fence.ts";
 import type { Observation } from "../../../src/core/observation.ts";
 import { actingGrammar } from "../../../src/runtime/deliberation.ts";
@@ -182,6 +183,12 @@ describe("the prompt of an instructed agent", () => {
       expect(messages[0]!.content.split("\n")).toContain(line);
     expect(messages[1]!.content).toBe(fence("mail.text", observation.facts["mail.text"]!));
     expect([maxTokens, grammar]).toEqual([50, null]);
+    expect("thought" in agent.prompt(observation)).toBe(false);
+    const thinker = defineAgent({
+      ...draft,
+      prompt: { ...(draft.prompt as InstructOptions), thoughtTokens: 99 },
+    });
+    expect(thinker.prompt(observation).thought).toEqual({ maxTokens: 99 });
   });
 });
 

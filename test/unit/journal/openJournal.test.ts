@@ -6,7 +6,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { BaseError } from "../../../src/core/errors.ts";
 import { noteOnce, verifyEntries } from "../../../src/journal/entries.ts";
 import { JournalLockedError, JournalOpenError, JournalWriteError } from "../../../src/journal/errors.ts";
-import { openJournal } from "../../../src/journal/openJournal.ts";
+import { openJournal, requireLocalDisk } from "../../../src/journal/openJournal.ts";
 import { tamper, temporaryFolder, temporaryJournal } from "./temporary.ts";
 
 const program = (name: string) => join(import.meta.dirname, "programs", name);
@@ -28,6 +28,19 @@ async function other(path: string): Promise<{ readonly child: ChildProcess; read
 }
 
 describe("openJournal", () => {
+  it.each([
+    ["NFS", 0x6969],
+    // Some kernels give it as a negative number.
+    ["CIFS", 0xff534d42 | 0],
+    ["9P", 0x01021997],
+  ])("refuses %s, another machine's disk", (name, type) => {
+    expect(() => requireLocalDisk("journal.db", type)).toThrow(`network file system (${name})`);
+  });
+
+  it.each([0xef53, 0x58465342, 0x01021994, 0x794c7630, 0])("takes a local one (type %d)", (type) => {
+    expect(() => requireLocalDisk("journal.db", type)).not.toThrow();
+  });
+
   it("opens with the settings that durability rests on", () => {
     const journal = temporaryJournal();
     const settings = ["journal_mode", "synchronous", "foreign_keys"].map((name) =>
