@@ -3,6 +3,7 @@ import * as z from "zod";
 import type { Agent, Desk } from "../core/agent.ts";
 import { parseAction, type Action } from "../core/action.ts";
 import type { JsonObject } from "../core/json.ts";
+import { readMemories } from "../core/memory.ts";
 
 /** What a model's text comes to for an agent. `wrong`: it is no answer; `why` is for the model and the record. */
 export type Answer =
@@ -81,7 +82,13 @@ export function intentOf(agent: ActingAgent, act: Extract<Action, { action: "act
   const input = declared.input.strict().parse(act.input) as never;
   const made = declared.calls?.(input, desk);
   if (made?.calls.length === 0) throw new Error("the action came to no call");
-  return { spends: made?.spends, calls: made?.calls ?? [], once: declared.once?.(input, desk) };
+  const wanted = declared.remember?.(input, desk);
+  return {
+    spends: made?.spends,
+    calls: made?.calls ?? [],
+    once: declared.once?.(input, desk),
+    remember: wanted && readMemories(wanted),
+  };
 }
 
 const wrong = (why: string): Answer => ({ kind: "wrong", hold: "unparsable", why });

@@ -27,6 +27,7 @@ export function defineAction<Schema extends z.ZodObject>(
         desk: Desk,
       ) => ReturnType<NonNullable<ActionDeclaration["calls"]>>;
       readonly once?: (input: z.output<Schema>, desk: Desk) => string;
+      readonly remember?: (input: z.output<Schema>, desk: Desk) => Readonly<Record<string, Json>>;
     }
   >,
 ): ActionDeclaration {

@@ -2,12 +2,12 @@ import * as z from "zod";
 
 import type { ActionDeclaration, ToolDeclaration } from "../core/agent.ts";
 import type { Prompt } from "../core/inference.ts";
-import type { Observation } from "../core/observation.ts";
+import type { Fact, Observation } from "../core/observation.ts";
 import type { ActingAgent } from "./answers.ts";
 import { fence } from "./fence.ts";
 
 export type InstructOptions = {
-  /** Facts of the Observation that the model reads, by name, in this order. */
+  /** Facts of the Observation that the model reads, by name, in this order; `memory.*` is all that begin like that. */
   readonly facts: readonly string[];
   /** Most tokens of one answer. */
   readonly maxTokens: number;
@@ -36,10 +36,8 @@ export function instruct(
       {
         role: "user",
         content: options.facts
-          .flatMap((name) => {
-            const fact = observation.facts[name];
-            return fact === undefined ? [] : [fence(name, fact)];
-          })
+          .flatMap((name) => factsNamed(observation, name))
+          .map(([name, fact]) => fence(name, fact))
           .join("\n"),
       },
     ],
@@ -47,6 +45,13 @@ export function instruct(
     maxTokens: options.maxTokens,
     ...(options.thoughtTokens === undefined ? {} : { thought: { maxTokens: options.thoughtTokens } }),
   });
+}
+
+function factsNamed({ facts }: Observation, name: string): readonly (readonly [string, Fact])[] {
+  if (!name.endsWith(".*")) return facts[name] === undefined ? [] : [[name, facts[name]]];
+  return Object.entries(facts)
+    .filter(([one]) => one.startsWith(name.slice(0, -1)))
+    .sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
 function shapeWords(

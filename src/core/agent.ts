@@ -75,6 +75,11 @@ export type ActionDeclaration = {
   readonly calls?: (input: never, desk: Desk) => { readonly spends: string; readonly calls: readonly Call[] };
   /** What must not happen twice, e.g. a bill's number: a second action of the same name and key is refused. Pure. */
   readonly once?: (input: never, desk: Desk) => string;
+  /**
+   * What the agent remembers when the action is taken: facts `memory.<name>` of its later Observations; null forgets. At most 64
+   * names of at most 1,024 characters of JSON each. Pure.
+   */
+  readonly remember?: (input: never, desk: Desk) => Readonly<Record<string, Json>>;
 };
 
 /** Something that the model may look up before it decides. It changes nothing. */

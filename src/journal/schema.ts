@@ -38,6 +38,17 @@ create table if not exists cursor_ (
   primary key (agent, source)
 ) strict, without rowid;
 
+-- What each agent remembers, as the last decision left it.
+create table if not exists memory (
+  agent text not null,
+  name text not null,
+  position integer not null,
+  value text not null,
+  provenance text not null check (provenance in ('untrusted', 'history')),
+  digest text not null,
+  primary key (agent, name)
+) strict, without rowid;
+
 -- The life of one decision: a machine's snapshot and nothing else.
 create table if not exists decision (
   id text primary key,

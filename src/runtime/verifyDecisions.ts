@@ -16,6 +16,7 @@ import { entryFailures } from "./verify/entryFailures.ts";
 import { EvidenceMissingError, readEvidence, type Evidence } from "./verify/evidence.ts";
 import { journalFailures, treeHolds, type Book } from "./verify/journalFailures.ts";
 import { outcomeFailures } from "./verify/outcomeFailures.ts";
+import { memoryFailures, mindFailures, type Mind } from "./verify/memoryFailures.ts";
 import { recordFailures } from "./verify/recordFailures.ts";
 
 /** What was found about one decision. `failures` is empty when everything that was checked holds. */
@@ -41,6 +42,7 @@ type Case = {
   readonly book: Book;
   readonly history: ChainHistory;
   readonly trees: readonly ChainTree[];
+  readonly mind: Mind;
 };
 
 /**
@@ -64,13 +66,18 @@ export async function verifyDecisions(
   // Only what the account itself or the operator's purse wrote: anybody may write to the log under any account's name.
   const trees = [...history.committed, ...history.anchored].filter((tree) => treeHolds(tree, book.leaves));
   const decisions: DecisionCheck[] = [];
+  const mind: Mind = { memories: [] };
   for (const decision of book.decisions.filter(({ done }) => done)) {
     if (options.signal?.aborted) throw options.signal.reason;
-    const check = await checkDecision(house, { decision, book, history, trees }, options.signal);
+    const check = await checkDecision(house, { decision, book, history, trees, mind }, options.signal);
     decisions.push(check);
     options.onChecked?.(check);
   }
-  return { journalEntries: entries, decisions, failures: await journalFailures(house, book, history) };
+  return {
+    journalEntries: entries,
+    decisions,
+    failures: [...(await journalFailures(house, book, history)), ...mindFailures(house, mind)],
+  };
 }
 
 function entriesOf({ agent, journal }: House): readonly Entry[] {
@@ -87,7 +94,7 @@ async function checkDecision(
   on: Case,
   signal: AbortSignal | undefined,
 ): Promise<DecisionCheck> {
-  const { book, decision, history, trees } = on;
+  const { book, decision, history, mind, trees } = on;
   const failures: string[] = [];
   /** Tampered rows may have any shape: what can't be read is a failure; a chain or model that is away is an error. */
   const attempt = async <T>(what: string, work: () => T | Promise<T>): Promise<T | undefined> => {
@@ -120,6 +127,7 @@ async function checkDecision(
   );
   failures.push(
     ...((await attempt("record", () => recordFailures(house, evidence, book.leaves, earlier))) ?? []),
+    ...((await attempt("memory", () => memoryFailures(house, evidence, mind))) ?? []),
     ...((await attempt("audit log", () =>
       entryFailures(
         evidence,

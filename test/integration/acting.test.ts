@@ -18,6 +18,8 @@ import { defineAction, defineTool } from "../../src/agents/defineAction.ts";
 import { defineAgent } from "../../src/agents/defineAgent.ts";
 import type { Agent } from "../../src/core/agent.ts";
 import type { JsonObject } from "../../src/core/json.ts";
+import type { Observation } from "../../src/core/observation.ts";
+import { allDecisions, outputOf } from "../../src/journal/decisions.ts";
 import { anchorDecisions } from "../../src/runtime/anchorDecisions.ts";
 import type { Turn } from "../../src/runtime/deliberation.ts";
 import type { House } from "../../src/runtime/house.ts";
@@ -110,6 +112,11 @@ const trader: Agent = defineAgent({
       words: "Pays somebody.",
       input: z.strictObject({ to: z.string().max(32), amount }),
       calls: ({ amount: text, to }, desk) => ({ spends: "USDC", calls: [desk.pay("USDC", to, text)] }),
+    }),
+    learn: defineAction({
+      words: "Remembers how somebody likes it.",
+      input: z.strictObject({ name: z.string().max(64), likes: z.string().max(1024).nullable() }),
+      remember: ({ likes, name }) => ({ [name]: likes }),
     }),
     note: defineAction({
       words: "Writes something down.",
@@ -269,6 +276,44 @@ test("looks up, is put right, and acts: one operation with both calls, recorded 
   expect(
     await forge((turns) => turns.map((turn) => ("wrong" in turn ? { ...turn, wrong: "no" } : turn))),
   ).toContain("1: The record says that an answer could not be used, and the agent's code does not.");
+});
+
+test("remembers from one decision to the next, and what it learnt from a mail stays untrusted", async () => {
+  const learn = (name: string, likes: string | null) => ({ action: "learn", name, likes });
+  const { house, reports } = await decide("learning", [
+    [learn("tea", "green")],
+    [learn("milk", "oat")],
+    [learn("tea", null)],
+    [learn("No Name", "x"), learn("long", "x".repeat(1023))],
+    [{ action: "note", words: "quiet" }],
+  ]);
+  expect(reports.map(({ outcome }) => outcome)).toEqual(["noted", "noted", "noted", "held", "noted"]);
+  expect(reports[3]!.turns).toEqual([{ wrong: '"No Name" is no name of a memory' }]);
+  expect(reports[3]!.action).toEqual({ action: "hold", reason: "unusable" });
+  const memoriesAt = (position: number) =>
+    Object.entries(
+      (
+        outputOf(
+          house.journal,
+          allDecisions(house.journal, "trader")[position]!.id,
+          "observe",
+        ) as unknown as Observation
+      ).facts,
+    )
+      .filter(([name]) => name.startsWith("memory."))
+      .map(([name, { provenance, value }]) => `${name} ${JSON.stringify(value)} ${provenance}`);
+  expect([0, 1, 2, 3, 4].map(memoriesAt)).toEqual([
+    [],
+    ['memory.tea "green" untrusted'],
+    ['memory.milk "oat" untrusted', 'memory.tea "green" untrusted'],
+    ['memory.milk "oat" untrusted'],
+    ['memory.milk "oat" untrusted'],
+  ]);
+  expect(await failuresOf(house)).toEqual(
+    reports.map(({ sequence }) => `${sequence}: The leaf is under no root on the chain.`),
+  );
+  house.journal.run("update memory set provenance = 'history'");
+  expect(await failuresOf(house)).toContain("The journal's memory is not what the decisions left.");
 });
 
 test("an action that a stranger's mail led to is asked about, as the policy says", async () => {

@@ -2,6 +2,8 @@ import { numberToHex } from "viem";
 
 import type { JsonObject } from "../../core/json.ts";
 import { observationDigest, type Fact, type Observation } from "../../core/observation.ts";
+import { memoryFact } from "../../core/memory.ts";
+import { memoriesIn } from "../../journal/memories.ts";
 import { readAccount } from "../../chain/readAccount.ts";
 import { refusesInstall } from "../../chain/refusesInstall.ts";
 import { decodeCounters } from "../../policy/usage.ts";
@@ -49,6 +51,8 @@ export const observe: Step = {
       )
         facts[`limit.${token.symbol}.ownerSignature`] = operator(signature);
     }
+    for (const { name, provenance, value } of memoriesIn(house.journal, agent.name))
+      facts[memoryFact(name)] = { value, provenance };
     for (const [name, fact] of Object.entries(factsOf(trigger.payload))) {
       // What came from outside never stands in for what was read from the chain.
       if (name in facts) throw new Error(`A trigger may not carry the fact "${name}".`);

@@ -7,13 +7,16 @@ import { sha256Hex } from "../../core/hash.ts";
 import type { Inference } from "../../core/inference.ts";
 import type { JsonObject } from "../../core/json.ts";
 import { observationDigest, type Observation } from "../../core/observation.ts";
+import { afterRemembering } from "../../core/memory.ts";
 import type { Verdict } from "../../core/verdict.ts";
+import { keepMemories, memoriesIn } from "../../journal/memories.ts";
 import { addLeaf, nextLeaf } from "../../journal/leaves.ts";
 import { putPayment } from "../../journal/payments.ts";
 import type { StepSignal } from "../decisionMachine.ts";
 import { allowedDeed, type Deed } from "../deed.ts";
 import type { Thought, Turn } from "../deliberation.ts";
 import type { Step, StepContext } from "../house.ts";
+import { memoriesOf, type Written } from "../remember.ts";
 import { remoteFields, unverifiableFields } from "./remoteFields.ts";
 
 /** What sealing hands on: the leaf, and the tree that ends with it. */
@@ -50,6 +53,19 @@ export const seal: Step = {
         body: { index: tree.size - 1, leaf: sealed.leaf, root: sealed.root, treeRoot: tree.root },
       },
       rows() {
+        const written = memoriesOf(
+          house,
+          context.output("infer") as unknown as Thought,
+          action,
+          verdict,
+          context.output("observe") as unknown as Observation,
+        );
+        if (written.length > 0)
+          keepMemories(
+            house.journal,
+            house.agent.name,
+            afterRemembering(memoriesIn(house.journal, house.agent.name), written),
+          );
         if (!deed?.bill) return;
         putPayment(house.journal, house.agent.name, {
           decision,
@@ -99,6 +115,7 @@ export function recordFields(
     "decision.action": action,
     "decision.verdict": verdict.kind,
     "decision.reasons": verdict.reasons.map((reason) => reason.code),
+    ...memoryFields(memoriesOf(house, thought, action, verdict, observation)),
     "execution.calls": (deed?.calls ?? []).map(({ data, to, valueWei }) => ({
       to: to.toLowerCase(),
       valueWei: valueWei.toString(),
@@ -107,6 +124,17 @@ export function recordFields(
     "execution.nonce": deed ? (observation.facts["account.nonce"]?.value ?? null) : null,
   };
 }
+
+const memoryFields = (written: readonly Written[]): RecordFields =>
+  written.length === 0
+    ? {}
+    : {
+        "decision.memory": written.map((one) =>
+          one.value === null
+            ? { name: one.name, forgotten: true }
+            : { name: one.name, digest: one.digest, provenance: one.provenance },
+        ),
+      };
 
 /** What pins an inference, so that it can be run again: model, runtime, settings, prompt and output by their digests. */
 function thoughtFields(thought: Thought): RecordFields {

@@ -183,6 +183,12 @@ describe("the prompt of an instructed agent", () => {
       expect(messages[0]!.content.split("\n")).toContain(line);
     expect(messages[1]!.content).toBe(fence("mail.text", observation.facts["mail.text"]!));
     expect([maxTokens, grammar]).toEqual([50, null]);
+    const remembering = defineAgent({ ...draft, prompt: { facts: ["memory.*"], maxTokens: 50 } });
+    const fact = { value: "x", provenance: "history" } as const;
+    const facts = { "memory.b": fact, "memory.a": fact, memories: fact, ...observation.facts };
+    expect(remembering.prompt({ ...observation, facts }).messages[1]!.content).toBe(
+      `${fence("memory.a", fact)}\n${fence("memory.b", fact)}`,
+    );
     expect("thought" in agent.prompt(observation)).toBe(false);
     const thinker = defineAgent({
       ...draft,
