@@ -84,6 +84,9 @@ export function mismatch(
   });
 }
 
+/** Why nothing can be said about a server's record. */
+export const REMOTE = "a server was asked, and which model answered there is its word alone";
+
 /** Nothing can be said about the record here, neither for it nor against it. */
 export function unverifiable(recorded: Pick<Inference, "outputTokens">, why: string): Unverifiable {
   return Object.freeze({ verdict: "UNVERIFIABLE", tokens: recorded.outputTokens.length, why });

@@ -10,6 +10,7 @@ import type {
   Unverifiable,
 } from "../core/inference.ts";
 import { isBreakage, nameOf, NoEngineAnsweredError } from "./breakage.ts";
+import { REMOTE, unverifiable } from "./compareRuns.ts";
 import {
   EngineClosedError,
   InferenceTimeoutError,
@@ -199,6 +200,8 @@ export async function openLadder(
     infer,
     measure: (prompt: Prompt, how: Options = {}) => current().measure(prompt, how),
     async reExecute(recorded: Inference, how: Options = {}): Promise<ReExecution> {
+      // No engine knows more about it, and none has to be there to say so.
+      if (recorded.mode === "remote") return unverifiable(recorded, REMOTE);
       return (await checkerOf(recorded, how.signal)).reExecute(recorded, how);
     },
     async reCheck(
@@ -206,6 +209,7 @@ export async function openLadder(
       tolerance: Tolerance,
       how: Options = {},
     ): Promise<ReCheck | Unverifiable> {
+      if (recorded.mode === "remote") return unverifiable(recorded, REMOTE);
       return (await checkerOf(recorded, how.signal)).reCheck(recorded, tolerance, how);
     },
     close: closeAll,

@@ -15,7 +15,14 @@ import type {
   Tolerance,
   Unverifiable,
 } from "../core/inference.ts";
-import { compareRuns, firstDifference, mismatch, runtimeDifferences, unverifiable } from "./compareRuns.ts";
+import {
+  compareRuns,
+  firstDifference,
+  mismatch,
+  runtimeDifferences,
+  REMOTE,
+  unverifiable,
+} from "./compareRuns.ts";
 import { compareOpinion } from "./compareOpinion.ts";
 import { InvalidRequestError } from "./errors.ts";
 import type { Caller } from "./fairQueue.ts";
@@ -314,8 +321,6 @@ function anchorOf({ fingerprints, promptTokens }: Inference): Anchor {
   const fromEnd = fingerprintPlaces(promptTokens.length, "end");
   return fingerprints.rows.every(({ at }, index) => at === fromEnd[index]) ? "end" : "start";
 }
-
-const REMOTE = "a server was asked, and which model answered there is its word alone";
 
 /** The worker's program lies beside this file: `.ts` in the sources, `.js` in the package. */
 function workerPath(): string {

@@ -13,7 +13,8 @@ const usage = z
     prompt_tokens_details: z.object({ cached_tokens: count.nullish() }).nullish(),
   })
   .nullish();
-const ids = z.array(count).nullish();
+/** Token ids: int32 in all of these engines. */
+const ids = z.array(count.max(0x7fff_ffff)).nullish();
 const logprobs = z.object({ content: z.array(z.object({ logprob: z.number() })).nullish() }).nullish();
 const said = z.object({ content: z.string().nullish() });
 

@@ -58,6 +58,8 @@ export const llamaServer: RemoteProfile = {
 };
 
 const count = z.int().min(0);
+/** llama.cpp's token ids are int32. */
+const id = count.max(0x7fff_ffff);
 const props = z.object({
   build_info: z.string().max(128).nullish(),
   model_path: z.string().max(4096).nullish(),
@@ -66,7 +68,7 @@ const props = z.object({
 });
 const reply = z.object({
   content: z.string().nullish(),
-  tokens: z.array(count).nullish(),
+  tokens: z.array(id).nullish(),
   model: z.string().nullish(),
   stop: z.boolean().nullish(),
   stop_type: z.string().max(40).nullish(),
@@ -113,7 +115,7 @@ async function render(question: Question, ask: Ask): Promise<readonly number[]> 
   const { messages } = question.prompt;
   const tokenize = async (content: string, special: boolean, first = false) =>
     z
-      .object({ tokens: z.array(count) })
+      .object({ tokens: z.array(id) })
       .parse(await ask.post("/tokenize", { model, content, add_special: first, parse_special: special }))
       .tokens;
   const template = async (contents: readonly string[]) =>

@@ -8,7 +8,7 @@ import type {
   RuntimeIdentity,
   Sampling,
 } from "../../core/inference.ts";
-import { unverifiable } from "../compareRuns.ts";
+import { REMOTE, unverifiable } from "../compareRuns.ts";
 import {
   EngineClosedError,
   InferenceAbortedError,
@@ -215,7 +215,6 @@ export async function openRemoteEngine(options: OpenRemoteOptions): Promise<Infe
   }
 
   await within(openMs, options.signal, freshClaims);
-  const why = "a server was asked, and which model answered there is its word alone";
   const here = "this engine is a server: it has no model's file to check with";
   return Object.freeze({
     ...identity,
@@ -223,9 +222,9 @@ export async function openRemoteEngine(options: OpenRemoteOptions): Promise<Infe
     measure: () =>
       Promise.reject(new InvalidRequestError("a server does not say how much room a prompt would leave")),
     reExecute: (recorded: Inference) =>
-      Promise.resolve(unverifiable(recorded, recorded.mode === "remote" ? why : here)),
+      Promise.resolve(unverifiable(recorded, recorded.mode === "remote" ? REMOTE : here)),
     reCheck: (recorded: Inference) =>
-      Promise.resolve(unverifiable(recorded, recorded.mode === "remote" ? why : here)),
+      Promise.resolve(unverifiable(recorded, recorded.mode === "remote" ? REMOTE : here)),
     close() {
       closing.abort();
       return Promise.resolve();

@@ -273,6 +273,15 @@ describe("checking", () => {
     expect(await found.reExecute(record)).toEqual({ verdict: "EXACT", tokens: 6 });
     const other: Inference = { ...record, model: { file: "x", sha256: null } };
     expect(await found.reExecute(other)).toEqual({ verdict: "EXACT", tokens: 4 });
+    // A server's record needs nobody to say what it is.
+    await found.close();
+    const servers: Inference = { ...other, mode: "remote" };
+    expect(await found.reExecute(servers)).toMatchObject({ verdict: "UNVERIFIABLE" });
+    expect(
+      await found.reCheck(servers, { marginMilli: 1, fingerprintMilli: 1, flipsPermille: 1 }),
+    ).toMatchObject({
+      verdict: "UNVERIFIABLE",
+    });
     expect(await (await ladder([remote])).reExecute(record)).toMatchObject({ verdict: "UNVERIFIABLE" });
   });
 });

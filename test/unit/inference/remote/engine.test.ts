@@ -455,6 +455,11 @@ describe("answers that contradict themselves", () => {
       /more of the prompt/,
     ],
     ["negative tokens", usageOf({ completion_tokens: -1 }), /not in the dialect/],
+    [
+      "a token that no model has",
+      { choices: [{ message: { content: "y" }, finish_reason: "stop", token_ids: [2 ** 31] }] },
+      /not in the dialect/,
+    ],
     ["no end", { choices: [{ message: { content: "yes" } }] }, /before it is complete/],
     [
       "a filter",
