@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
   closeSync,
+  existsSync,
   linkSync,
   mkdtempSync,
   openSync,
@@ -257,8 +258,11 @@ describe.runIf(process.platform === "linux")("kill -9 of the process that runs t
 
   test("between two calls: the next one gets a new process and notices nothing", async () => {
     const engine = await open();
-    process.kill(theWorker(), "SIGKILL");
-    await sleep(100);
+    const pid = theWorker();
+    process.kill(pid, "SIGKILL");
+    // Until this process has been told, which on a busy machine takes its time.
+    await expect.poll(() => existsSync(`/proc/${pid}`), { timeout: 5000, interval: 20 }).toBe(false);
+    await sleep(20);
     expect((await engine.infer(clerkPrompt(MESSAGES[0]), GREEDY)).text).toBe(answer);
   });
 });
