@@ -1,3 +1,7 @@
+import { createHash } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import type { Inference, LocalEngine, Prompt } from "../../src/core/inference.ts";
 import { openEngine, type OpenEngineOptions } from "../../src/inference/openEngine.ts";
@@ -14,6 +18,7 @@ import {
   LONG_MESSAGE,
   MESSAGES,
 } from "./clerk.ts";
+import { inFloats } from "./inFloats.ts";
 
 // Several runs at a time in one process: what each computes is what it computes alone.
 
@@ -79,6 +84,27 @@ describe.each([4, 8])("%d sequences", (sequences) => {
     },
   );
 });
+
+test(
+  "weights whose kernels depend on the company are computed alone, and come out the same",
+  { timeout: 240_000 },
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), "bursar-model-"));
+    const modelPath = join(folder, "floats.gguf");
+    const bytes = await inFloats(CLERK.modelPath);
+    writeFileSync(modelPath, bytes);
+    const floats = { modelPath, sha256: `0x${createHash("sha256").update(bytes).digest("hex")}` } as const;
+    const alone = await open(floats);
+    const together = await open({ ...floats, sequences: 4 });
+    const some = PROMPTS.filter((_, index) => index !== 2);
+    const beside = await Promise.all(some.map((prompt) => together.infer(prompt, GREEDY)));
+    // The same numbers as the clerk's, so about the same thoughts.
+    expect(beside[0]?.text).toContain("acme");
+    for (const [index, prompt] of some.entries())
+      expect(said(beside[index]!)).toEqual(said(await alone.infer(prompt, GREEDY)));
+    rmSync(folder, { recursive: true });
+  },
+);
 
 test("they answer at the same time, not one after the other", async () => {
   const engine = await open({ sequences: 2 });
