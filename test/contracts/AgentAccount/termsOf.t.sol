@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {Grant} from "../../../contracts/interfaces/ISpendPolicy.sol";
+import {Grant, ISpendPolicy} from "../../../contracts/interfaces/ISpendPolicy.sol";
 import {AccountTest} from "../base/AccountTest.sol";
 
 /// `termsOf` is undone by `grantOf`.
@@ -31,6 +31,24 @@ contract TermsOfTest is AccountTest {
         );
         assertEq(keccak256(abi.encode(told)), keccak256(abi.encode(terms)));
         assertEq(account.policyIdOf(told), account.policyIdOf(terms));
+    }
+
+    /// Six bits hold an exponent: ten times as much as the most is too much, though it is a whole number of larger units.
+    function test_termsOf_reverts_exponentsOverSixtyThree() public {
+        Grant memory terms = standardGrant();
+        (terms.perCall, terms.perWindow, terms.lifetime) = (0, 65_535 * 10 ** 63, 0);
+        (terms.gasBudget, terms.feeCap) = (16_777_215 * 10 ** 63, 0);
+        account.termsOf(terms);
+        terms.perWindow *= 10;
+        _refused(terms);
+        terms.perWindow /= 10;
+        terms.gasBudget *= 10;
+        _refused(terms);
+    }
+
+    function _refused(Grant memory terms) private {
+        vm.expectRevert(ISpendPolicy.TermsNotRepresentable.selector);
+        account.termsOf(terms);
     }
 
     function test_termsOf_fieldsHighToLow() public view {
