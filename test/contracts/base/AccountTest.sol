@@ -114,20 +114,6 @@ abstract contract AccountTest is Test {
         return AgentAccountFactory(deploy(bytes.concat(code, abi.encode(implementation))));
     }
 
-    /// Creation code of an artifact.
-    function codeOf(string memory artifact) internal view returns (bytes memory) {
-        return vm.parseJsonBytes(vm.readFile(artifact), ".bytecode");
-    }
-
-    /// Creation code, run.
-    function deploy(bytes memory code) internal returns (address made) {
-        // No Solidity deploys bytes from memory: new Contract{}() needs a contract known to the compiler.
-        assembly ("memory-safe") {
-            made := create(0, add(code, 32), mload(code))
-        }
-        assertTrue(made != address(0), "deployment failed");
-    }
-
     // Grants.
 
     /// The standard policy: 5 per call, 50 per window of a day, 1000 in all, 10 units of gas budget, 8 payees.

@@ -7,7 +7,9 @@ import {Test} from "./Test.sol";
 
 /// Trees built by the definition of RFC 9162 §2.1.1, and claims of what is in them.
 abstract contract InclusionTest is Test {
-    DecisionLog internal immutable log = new DecisionLog();
+    DecisionLog internal immutable log = DecisionLog(
+        deploy(codeOf("artifacts/contracts/DecisionLog.sol/DecisionLog.json"))
+    );
     address internal constant ACCOUNT = address(0xacc);
     address internal constant AGENT = address(0xa6e);
     /// Largest tree that can be anchored, in leaves.

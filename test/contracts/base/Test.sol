@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {Vm} from "./Vm.sol";
 
-/// Assertions, and numbers in bounds.
+/// Assertions, numbers in bounds, and contracts from their artifacts.
 abstract contract Test {
     Vm internal constant vm = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
 
@@ -29,5 +29,19 @@ abstract contract Test {
     /// A number from `low` to `high`, both included.
     function bound(uint256 any, uint256 low, uint256 high) internal pure returns (uint256) {
         return high - low == type(uint256).max ? any : low + (any % (high - low + 1));
+    }
+
+    /// Creation code of an artifact.
+    function codeOf(string memory artifact) internal view returns (bytes memory) {
+        return vm.parseJsonBytes(vm.readFile(artifact), ".bytecode");
+    }
+
+    /// Creation code, run.
+    function deploy(bytes memory code) internal returns (address made) {
+        // No Solidity deploys bytes from memory: new Contract{}() needs a contract known to the compiler.
+        assembly ("memory-safe") {
+            made := create(0, add(code, 32), mload(code))
+        }
+        assertTrue(made != address(0), "deployment failed");
     }
 }

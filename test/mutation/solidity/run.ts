@@ -32,7 +32,10 @@ const files = [
   ),
 ];
 /** Switches in one piece of code: with more of them the compiler takes longer than for two pieces. */
-const perCompilation = 120;
+const switches = {
+  differential: 120,
+  /* Operations of the tests have to do with the gas that they give. */ tests: 50,
+};
 /** Beyond the numbers of mutants. */
 const firstBody = 100_000;
 
@@ -216,8 +219,9 @@ class Hearing {
         `${fate} ${mutant.id} ${mutant.file}:${mutant.line} ${mutant.operator}: ${by?.slice(0, 60) ?? "nothing"}`,
       );
     };
-    for (let from = 0; from < mutants.length; from += perCompilation) {
-      const part = mutants.slice(from, from + perCompilation);
+    const most = fate === "differential" ? switches.differential : switches.tests;
+    for (let from = 0; from < mutants.length; from += most) {
+      const part = mutants.slice(from, from + most);
       const bodies = fate === "differential" ? this.#bodies(file, part) : [];
       const { code, woven } = compileWoven(this.#sources, file, names, [...part, ...bodies]);
       const ask = await court.open(code);
