@@ -347,6 +347,24 @@ contract ValidateUserOpExtrasTest is RuledTest {
         send(_pay(terms, 1 ether));
     }
 
+    /// An approver's signature does not make up for the owner's, nor the owner's for an approver's.
+    function test_extras_fails_unlessOwnerAndApproverSigned() public {
+        Extras memory extras;
+        extras.approvers = bytes32(uint256(uint160(approver)));
+        Grant memory terms = grantWith(extras);
+        Draft memory d = _draft(terms, 1 ether);
+        Tail memory tail = _tail(terms);
+        bytes memory approved = approvalFor(d, APPROVER_KEY, 1).signature;
+        tail.approval = approvalFor(d, APPROVER_KEY, 1);
+        tail.ownerSignature = ownerSigns(OTHER_KEY, terms);
+        unsignedRefused(build(d, tail));
+        tail.ownerSignature = ownerSigns(OWNER_KEY, terms);
+        tail.approval.signature = ownerSigns(APPROVER_KEY, terms);
+        unsignedRefused(build(d, tail));
+        tail.approval.signature = approved;
+        send(build(d, tail));
+    }
+
     function test_extras_reverts_grantInsideOutOfBounds() public {
         for (uint256 which = 0; which < 4; ++which) _refusedOutOfBounds(which);
     }
