@@ -124,6 +124,7 @@ contract SetCapTest is AccountTest {
         _unrepresentable(most + 10 ** 63, BUCKET);
         _unrepresentable(10 * most, BUCKET);
         _unrepresentable(655_351, BUCKET);
+        _unrepresentable(1, 0);
         _unrepresentable(1, 299);
         _unrepresentable(1, 1 << 24);
     }

@@ -46,6 +46,13 @@ contract TermsOfTest is AccountTest {
         _refused(terms);
     }
 
+    function test_termsOf_endsOfTheFields() public view {
+        Grant memory terms = standardGrant();
+        (terms.bucket, terms.expiry, terms.salt) = (type(uint24).max, type(uint32).max, 0xfffff);
+        uint256 low = uint192(account.termsOf(terms)) & ((1 << 76) - 1);
+        assertEq(low, (1 << 76) - 1);
+    }
+
     function _refused(Grant memory terms) private {
         vm.expectRevert(ISpendPolicy.TermsNotRepresentable.selector);
         account.termsOf(terms);

@@ -41,7 +41,9 @@ export class TestCourt {
     const isSlow = (file: string): boolean => /\/(attack|matrix)\//.test(file);
     // What the differential comparison sees least of comes first: most mutants that get here fall in a second.
     const isFirst = (file: string): boolean =>
-      /\/AgentAccount\/(termsOf|grantOf|grant|replace|usage|capOf|setCap)\.t/.test(file);
+      /\/AgentAccount\/(termsOf|grantOf|grant|replace|usage|capOf|setCap|validateUserOp\.ruled)\.t/.test(
+        file,
+      );
     this.#stages = [
       files.filter(isFirst),
       files.filter((file) => !isSlow(file) && !isFirst(file)),
