@@ -236,6 +236,11 @@ contract ValidateUserOpRuledTest is RuledTest {
         bytes memory reason = abi.encodeWithSelector(ISpendPolicy.CallNotAllowed.selector);
         refused(build(terms, tokenCall(shorter), payeePath(3)), reason);
         refused(build(terms, tokenCall(bytes.concat(data, hex"00")), payeePath(3)), reason);
+        bytes memory pulled = abi.encodeCall(token.transferFrom, (address(account), payees[3], 1));
+        refused(build(terms, tokenCall(bytes.concat(pulled, hex"00")), payeePath(3)), reason);
+        bytes4 permit = bytes4(keccak256("permit(address,address,uint256,uint256,uint8,bytes32,bytes32)"));
+        bytes memory permitted = abi.encodePacked(permit, abi.encode(account, payees[3], 1), new bytes(129));
+        refused(build(terms, tokenCall(permitted), payeePath(3)), reason);
         bytes memory dirty = abi.encodePacked(
             token.approve.selector,
             bytes12(hex"01"),
