@@ -375,6 +375,19 @@ contract ValidateUserOpRuledTest is RuledTest {
         );
     }
 
+    /// A function without arguments is four bytes of calldata; three of them are none, though they read as one that ends in zero.
+    function test_ruled_needsAWholeSelector() public {
+        Rule memory rule;
+        (rule.target, rule.selector) = (other, 0x12345600);
+        Grant memory terms = _withRule(rule);
+        install(terms);
+        send(build(terms, Execution(other, 0, hex"12345600"), byRule(rule)));
+        refused(
+            build(terms, Execution(other, 0, hex"123456"), byRule(rule)),
+            abi.encodeWithSelector(ISpendPolicy.RuleNotAllowed.selector, other, rule.selector)
+        );
+    }
+
     function test_ruled_reverts_otherRule(address target, bytes4 selector, bytes32 salt) public {
         Rule memory rule = swapRule(5 ether, 0);
         Grant memory terms = _withRule(rule);
