@@ -59,15 +59,15 @@ contract ValidateUserOpRuledFormTest is RuledTest {
         _refused(callData);
     }
 
-    /// An offset that points behind another word; bytes behind the calls.
+    /// An offset that points at another word, where execution would read; bytes behind the calls.
     function test_ruledForm_reverts_otherEncodings() public {
-        bytes memory content = abi.encode(_one());
-        bytes memory moved = bytes.concat(
-            account.execute.selector,
-            abi.encode(BATCH, 96, 0, content.length),
-            content
-        );
-        _refused(moved);
-        _refused(abi.encodeCall(account.execute, (BATCH, bytes.concat(content, bytes32(0)))));
+        bytes memory callData = batch(_one());
+        _sent(callData);
+        callData[67] = 0x60;
+        _refused(callData);
+        callData[67] = 0x20;
+        _refused(callData);
+        bytes memory content = bytes.concat(abi.encode(_one()), bytes32(0));
+        _refused(abi.encodeCall(account.execute, (BATCH, content)));
     }
 }
