@@ -34,6 +34,12 @@ const PASSED_ON = [
 ] as const;
 
 /**
+ * libuv's pool runs evaluation and sampling. With its four threads the same batch of 8 rows costs 1.0 to 2.1 times the CPU time
+ * (measured, docs/inference.md); evaluation has threads of its own, so there is nothing to gain.
+ */
+const ONE_POOL_THREAD = { UV_THREADPOOL_SIZE: "1" } as const;
+
+/**
  * The environment of the worker process. It reads this process's environment for one purpose only: to pass less of it
  * on than `fork` would by itself.
  */
@@ -45,5 +51,5 @@ export function workerEnvironment(
     const value = source[name];
     if (value !== undefined) picked[name] = value;
   }
-  return Object.freeze(picked);
+  return Object.freeze({ ...picked, ...ONE_POOL_THREAD });
 }

@@ -279,7 +279,7 @@ describe.runIf(process.platform === "linux")("two processes", () => {
     expect(environ.join()).not.toMatch(/the-key-that-spends|another/);
     const names = environ.map((line) => line.slice(0, line.indexOf("=")));
     const allowed =
-      /^(PATH|HOME|TMPDIR|LANG|LC_ALL|LD_LIBRARY_PATH|(CUDA|NVIDIA|HIP|ROCR|VK|GGML_VK)_\w+|XDG_RUNTIME_DIR|NODE_CHANNEL_\w+)$/;
+      /^(PATH|HOME|TMPDIR|LANG|LC_ALL|LD_LIBRARY_PATH|(CUDA|NVIDIA|HIP|ROCR|VK|GGML_VK)_\w+|XDG_RUNTIME_DIR|NODE_CHANNEL_\w+|UV_THREADPOOL_SIZE)$/;
     expect(names.filter((name) => !allowed.test(name))).toEqual([]);
     expect(readFileSync(`/proc/${theWorker()}/cmdline`, "utf8")).not.toContain("the-key-that-spends");
   });

@@ -19,7 +19,7 @@ test("the environment passes on a short list and nothing else", () => {
     NODE_OPTIONS: "--import=x",
     LD_PRELOAD: "x",
   };
-  expect(workerEnvironment(source)).toEqual({ PATH: "/bin", LANG: "C" });
+  expect(workerEnvironment(source)).toEqual({ PATH: "/bin", LANG: "C", UV_THREADPOOL_SIZE: "1" });
 });
 
 test("of Node's flags only those of module resolution are passed on", () => {
