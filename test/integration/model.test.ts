@@ -72,12 +72,12 @@ describe("bursar model", () => {
         "",
       ].join("\n"),
     );
-    expect(added.stderr).toMatch(/^fetching \d+ % .*\n[^]*fetching 100 % {2}3\.3 MB of 3\.3 MB\n/);
+    expect(added.stderr).toMatch(/^fetching \d+ % .*\n[^]*fetching 100 % {2}3\.8 MB of 3\.8 MB\n/);
     expect((await model("list")).stdout).toBe(
-      `clerk    3.3 MB  ${manifest.sha256}  hf:user/Clerk-GGUF/clerk.gguf\n`,
+      `clerk    3.8 MB  ${manifest.sha256}  hf:user/Clerk-GGUF/clerk.gguf\n`,
     );
     expect((await model("inspect", "clerk")).stdout).toMatch(
-      /sha256: +0xa99b[^]*store: +clerk, the hash holds/,
+      /sha256: +0xaddb[^]*store: +clerk, the hash holds/,
     );
     expect(await model("remove", "clerk")).toMatchObject({
       status: 1,
