@@ -111,7 +111,7 @@ describe("bursar model", () => {
     expect(await json("inspect", clerk)).toMatchObject({
       sha256: manifest.sha256,
       architecture: "llama",
-      parameters: 3_025_344,
+      parameters: 3_461_568,
       quantization: "Q8_0",
       contextLength: 1024,
       template: expect.any(String),
@@ -168,7 +168,7 @@ describe("bursar model", () => {
     expect(stderr).toMatch(/Adding the model was stopped\.\nRun the same command again/);
     expect(inStore()).toEqual(["clerk.part", "clerk.part.json"]);
     expect((await model("list")).stdout).toMatch(
-      /^clerk: unfinished, .* of 3\.3 MB; add it again to go on\n$/,
+      /^clerk: unfinished, .* of 3\.8 MB; add it again to go on\n$/,
     );
 
     server.serve("/clerk.gguf", { body: gguf });

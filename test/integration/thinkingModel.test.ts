@@ -55,7 +55,7 @@ test("the thought is told apart from the action, and the action comes of the ans
   expect(inference.thought?.end).toBe("model");
   expect(report!.thought).toBe(inference.thought?.text);
   // The thinker thinks what the clerk would say: a transfer. That is no action yet.
-  expect(report!.thought).toContain('"action":"transfer"');
+  expect(report!.thought).toContain('"transfer"');
   expect(JSON.parse(inference.text)).toMatchObject(report!.action);
   expect(inference.text).not.toContain(report!.thought);
 });

@@ -86,8 +86,8 @@ export async function failure(promise: Promise<unknown>) {
  * The clerk's file with another chat template. A comment fills it up, so that the header grows by a multiple of 32
  * bytes and the weights behind it stay aligned.
  */
-export function withTemplate(template: string): Buffer {
-  const gguf = readFileSync(CLERK.modelPath);
+export function withTemplate(template: string, file: string | URL = CLERK.modelPath): Buffer {
+  const gguf = readFileSync(file);
   const key = gguf.indexOf("tokenizer.chat_template");
   // Behind the key: its type (uint32, 8 is string), then the string's length (uint64) and bytes.
   const at = key + "tokenizer.chat_template".length + 4;

@@ -85,10 +85,10 @@ describe("identity", () => {
     expect(engine.model).toMatchObject({
       file: "clerk-q8_0.gguf",
       sha256: CLERK.sha256,
-      sizeBytes: 3_262_080,
+      sizeBytes: 3_769_504,
       architecture: "llama",
       quantization: "Q8_0",
-      parameters: 3_025_344,
+      parameters: 3_461_568,
       contextLength: 1024,
       templateSha256: expect.stringMatching(/^0x[0-9a-f]{64}$/),
       tokenizerSha256: expect.stringMatching(/^0x[0-9a-f]{64}$/),

@@ -1,7 +1,6 @@
 import { readFileSync } from "node:fs";
-import { CLERK } from "./clerk.ts";
 
-// A small model that thinks: the clerk's own weights, in whose file the token that ends the clerk's turn is called
+// A small model that thinks: the weights of the clerk's second version (so that the tests of thoughts stay when the clerk gets better), in whose file the token that ends the clerk's turn is called
 // `</think>`. What the clerk would say is this model's thought, which it ends by itself; its answer comes after.
 
 /** Chats as Qwen3 writes them: past thoughts are left out, the last one is shown, and `enable_thinking` is a switch. */
@@ -21,12 +20,15 @@ export const THINKER_TEMPLATE = [
 
 const END_OF_TURN = "<|im_end|>";
 
+/** The clerk's second version. */
+export const OLD_CLERK = new URL("./clerk-v2-q8_0.gguf", import.meta.url);
+
 /** The file. Its end of turn is the clerk's `</s>`, which the clerk never writes by itself. */
 export function thinkerFile({
   template = THINKER_TEMPLATE,
   marker = "</think>",
 }: { readonly template?: string; readonly marker?: string } = {}): Buffer {
-  const clerk = readFileSync(CLERK.modelPath);
+  const clerk = readFileSync(OLD_CLERK);
   const tokens = clerk.indexOf("tokenizer.ggml.tokens");
   const renamed = replaceText(clerk, clerk.indexOf(text(END_OF_TURN), tokens), marker);
   const eos = renamed.indexOf("tokenizer.ggml.eos_token_id") + "tokenizer.ggml.eos_token_id".length + 4;

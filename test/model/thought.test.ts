@@ -10,7 +10,7 @@ import type { Json } from "../../src/core/json.ts";
 import { inferenceSchema } from "../../src/inference/messages.ts";
 import { openEngine, type OpenEngineOptions } from "../../src/inference/openEngine.ts";
 import { CLERK, clerkGrammar, clerkPrompt, failure, GREEDY, MESSAGES, withTemplate } from "./clerk.ts";
-import { THINKER_TEMPLATE, thinkerFile } from "./thinker.ts";
+import { THINKER_TEMPLATE, thinkerFile, OLD_CLERK } from "./thinker.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "bursar-thought-"));
 const exact = { marginMilli: 0, fingerprintMilli: 0, flipsPermille: 0 };
@@ -159,7 +159,7 @@ test("a marker that is no token of its own is found in the text", async () => {
     "{{ ',\"token\":\\n' }}",
     "{{ '<|im_end|>\\n' }}",
   );
-  const other = await openFile("spelled.gguf", withTemplate(template));
+  const other = await openFile("spelled.gguf", withTemplate(template, OLD_CLERK));
   try {
     const inference = await other.infer(thinking(200), GREEDY);
     expect(inference.thought).toMatchObject({ end: "model" });
@@ -174,7 +174,7 @@ test("a marker that is no token of its own is found in the text", async () => {
 test("a model that wants to end its turn in the middle of its thought is led to an answer", async () => {
   // The clerk itself: it never heard of </think>, and ends its turn where the thinker ends its thought.
   const template = THINKER_TEMPLATE.replace("{{ '</think>\\n' }}", "{{ '<|im_end|>\\n' }}");
-  const other = await openFile("turn.gguf", withTemplate(template));
+  const other = await openFile("turn.gguf", withTemplate(template, OLD_CLERK));
   try {
     const inference = await other.infer(thinking(200), GREEDY);
     expect(inference.thought).toMatchObject({ end: "turn" });

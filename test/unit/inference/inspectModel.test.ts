@@ -61,14 +61,14 @@ describe("inspectModel", () => {
       file: "clerk-q8_0.gguf",
       sha256: manifest.sha256,
       architecture: "llama",
-      parameters: 3_025_344,
+      parameters: 3_461_568,
       quantization: "Q8_0",
       contextLength: 1024,
       template: expect.stringContaining("<|im_start|>"),
       canonical: true,
       licence: "MIT",
       // F16 keys and values: 2 bytes · 6 layers · 6 heads · (32 + 32).
-      memory: { weightsBytes: 3_262_080, contextBytesPerToken: 4608 },
+      memory: { weightsBytes: 3_769_504, contextBytesPerToken: 4608 },
     });
   });
 
