@@ -1,9 +1,13 @@
+import { isAddress, isHex, maxUint256, type Address, type Hex } from "viem";
 import * as z from "zod";
 
 import type { Agent, Desk } from "../core/agent.ts";
 import { parseAction, type Action } from "../core/action.ts";
+import { canonicalize } from "../core/canonical.ts";
+import { sentenceOf } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
 import { readMemories } from "../core/memory.ts";
+import { mostCalls } from "../policy/measureCalls.ts";
 
 /** What a model's text comes to for an agent. `wrong`: it is no answer; `why` is for the model and the record. */
 export type Answer =
@@ -80,15 +84,46 @@ export function intentOf(agent: ActingAgent, act: Extract<Action, { action: "act
   if (!declared) throw new Error(`there is no action ${JSON.stringify(act.name)}`);
   // Parsed anew: defaults and transformations of the schema are for the code, the record keeps what the model wrote.
   const input = declared.input.strict().parse(act.input) as never;
-  const made = declared.calls?.(input, desk);
-  if (made?.calls.length === 0) throw new Error("the action came to no call");
+  const made = declared.calls && checked(madeSchema, declared.calls(input, desk));
+  const once = declared.once && checked(keySchema, declared.once(input, desk));
   const wanted = declared.remember?.(input, desk);
   return {
     spends: made?.spends,
     calls: made?.calls ?? [],
-    once: declared.once?.(input, desk),
+    once,
     remember: wanted && readMemories(wanted),
   };
+}
+
+/**
+ * What everything after it takes for granted. An agent's code may hand on what a model wrote as it is, and a decision that fails at
+ * that later, inside of its own transaction, would fail at every start again.
+ */
+const madeSchema = z.object({
+  spends: z.string(),
+  calls: z
+    .array(
+      z.object({
+        to: z.custom<Address>(
+          (to) => typeof to === "string" && isAddress(to, { strict: false }),
+          "is no address",
+        ),
+        valueWei: z.bigint().min(0n).max(maxUint256),
+        data: z.custom<Hex>((data) => isHex(data) && data.length % 2 === 0, "is no whole bytes in hex"),
+      }),
+    )
+    .min(1, "the action came to no call")
+    .max(mostCalls),
+});
+const keySchema = z
+  .string()
+  .max(256)
+  .refine((key) => key.isWellFormed(), "holds half a character");
+
+function checked<Shape extends z.ZodType>(shape: Shape, made: unknown): z.output<Shape> {
+  const parsed = shape.safeParse(made);
+  if (parsed.success) return parsed.data;
+  throw new Error(wordsOf(parsed.error));
 }
 
 const wrong = (why: string): Answer => ({ kind: "wrong", hold: "unparsable", why });
@@ -96,7 +131,10 @@ const wrong = (why: string): Answer => ({ kind: "wrong", hold: "unparsable", why
 function objectIn(text: string): JsonObject | undefined {
   try {
     const value: unknown = JSON.parse(text);
-    return z.record(z.string(), z.json()).safeParse(value).success ? (value as JsonObject) : undefined;
+    if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+    // No floats and no lone surrogates: what can't be recorded is no answer.
+    canonicalize(value as JsonObject);
+    return value as JsonObject;
   } catch {
     return undefined;
   }
@@ -112,11 +150,9 @@ function mistakeIn(schema: z.ZodObject, input: JsonObject): string | undefined {
 }
 
 const wordsOf = (error: z.ZodError): string =>
-  error.issues
-    .slice(0, 3)
-    .map(({ message, path }) => (path.length === 0 ? message : `${path.join(".")}: ${message}`))
-    .join("; ");
-
-/** One line, bounded: it goes into the next prompt. */
-const sentenceOf = (error: unknown): string =>
-  (error instanceof Error ? error.message : String(error)).split("\n")[0]!.slice(0, 240);
+  sentenceOf(
+    error.issues
+      .slice(0, 3)
+      .map(({ message, path }) => (path.length === 0 ? message : `${path.join(".")}: ${message}`))
+      .join("; "),
+  );

@@ -55,7 +55,8 @@ export function parseAction(text: string): Action {
     return Object.freeze({ action: "hold", reason: "unparsable" });
   }
   const parsed = actionSchema.safeParse(value);
-  return parsed.success
+  // Escapes may spell half a character, which no record can hold.
+  return parsed.success && Object.values(parsed.data).every((part) => part.isWellFormed())
     ? Object.freeze(parsed.data)
     : Object.freeze({ action: "hold", reason: "unparsable" });
 }

@@ -43,6 +43,10 @@ export class BaseError extends Error {
   }
 }
 
+/** What was thrown, or a text, as one line of bounded length that can be recorded: cutting may leave half a character. */
+export const sentenceOf = (thrown: unknown): string =>
+  (thrown instanceof Error ? thrown.message : String(thrown)).split("\n")[0]!.slice(0, 240).toWellFormed();
+
 /** Bound on the depth of a cause chain: one that names itself ends here. */
 const deepestCause = 32;
 

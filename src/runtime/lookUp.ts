@@ -2,6 +2,7 @@ import type { Address, Hex } from "viem";
 
 import { mostToolCharacters, type Desk, type Reach, type ToolDeclaration } from "../core/agent.ts";
 import { canonicalize } from "../core/canonical.ts";
+import { sentenceOf } from "../core/errors.ts";
 import type { Json, JsonObject } from "../core/json.ts";
 import type { Observation } from "../core/observation.ts";
 import { ask, type Chain } from "../chain/connectChain.ts";
@@ -48,8 +49,7 @@ export async function lookUp(
     if (on.signal.aborted) throw on.signal.reason;
     if (error instanceof RpcUnreachableError) throw error;
     if (late.aborted) return told(`${name} did not answer within ${deadlineMs / 1000} seconds.`, true);
-    const words = error instanceof Error ? error.message : String(error);
-    return told(`${name} failed: ${words.split("\n")[0]!.slice(0, 240)}`, true);
+    return told(`${name} failed: ${sentenceOf(error)}`, true);
   }
 }
 

@@ -81,7 +81,7 @@ test("a configuration that can't be read hides the rest, and the command fails",
   const state = join(folder, "nothing");
   const found = wrong(await examine(join(state, "bursar.json")));
   expect(found["configuration"]!.detail).toContain("There is no configuration file.");
-  expect(found["journal"]!.detail).toBe("Not looked at: the configuration can't be read.");
+  expect(found["journal"]!.detail).toBe("Not looked at: it needs the configuration.");
   const state2 = await patient();
   writeFileSync(join(state2, "bursar.json"), "{");
   const { status, stdout } = await bursarIn(state2, "doctor");

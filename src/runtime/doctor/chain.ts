@@ -50,17 +50,17 @@ function checkGrant(state: AccountState, { limits, name }: CompiledPolicy, index
   const { grant, token } = limits[index]!;
   const check = `grant ${token.symbol}`;
   const { epoch, status } = decodeCounters(state.limits[index]!.countersWord);
-  const install = `bursar policy install the policy ${name}`;
+  const install = `install the policy ${name} (bursar policy install)`;
   if (status === "revoked")
     return bad(check, "Revoked, for good.", `Give the policy a new salt, then ${install}.`);
   if (status === "unknown")
     return bad(
       check,
       "Not installed on the account.",
-      `${install}, or bring the owner's signature (ownerSignatures).`,
+      `The owner has to ${install}, or bring a signature (ownerSignatures).`,
     );
   if (epoch !== state.epoch)
-    return bad(check, "The owner revoked everything granted before.", `${install} anew.`);
+    return bad(check, "The owner revoked everything granted before.", `The owner has to ${install} anew.`);
   if (state.blockTimestamp >= grant.expiry)
     return bad(check, "Expired.", "Write a new policy with a later `expires`, and install it.");
   const { heartbeat } = grant.extras;

@@ -19,8 +19,8 @@ export const bad = (name: string, detail: string, remedy: string): Check => ({
 });
 
 /** Something that could not be looked at, because of what an earlier check says. */
-export const unseen = (name: string, because: string): Check =>
-  bad(name, `Not looked at: ${because}.`, `Mend what is wrong with ${because.split(" ")[0]} first.`);
+export const unseen = (name: string, first: string): Check =>
+  bad(name, `Not looked at: it needs the ${first}.`, `Mend what is wrong with the ${first} first.`);
 
 /** Whatever goes wrong in a check is what the check finds. */
 export async function looking(name: string, look: () => Promise<Check> | Check): Promise<Check> {

@@ -46,7 +46,7 @@ export async function examine(
   );
   if (!config) {
     for (const name of ["files", "disk", "journal", "model", "policy", "rpc", "account", "bundler"])
-      add(unseen(name, "the configuration can't be read"));
+      add(unseen(name, "configuration"));
     return checks;
   }
   const known = config;
@@ -78,7 +78,7 @@ export async function examine(
     }),
   );
   if (!chain) {
-    for (const name of ["clock", "account", "bundler"]) add(unseen(name, "rpc does not answer"));
+    for (const name of ["clock", "account", "bundler"]) add(unseen(name, "rpc"));
     return checks;
   }
   const connected = chain;
@@ -111,7 +111,7 @@ async function lookAtAccount(
   const found: Check[] = [];
   const first = await looking("account", async () => {
     await requireAgentAccount(chain, config.account);
-    if (!document) return unseen("account", "policy has mistakes");
+    if (!document) return unseen("account", "policy");
     if (agent === undefined)
       return good("account", `${config.account}; without the agent's key its grants can't be told.`);
     const decimals = await readDecimals(chain, registryOf(document).tokens);

@@ -8,6 +8,7 @@ import { AgentDeclarationError, defineAgent, type AgentDraft } from "../../../sr
 import { deskOf } from "../../../src/agents/desk.ts";
 import type { InstructOptions } from "../../../src/agents/instruct.ts";
 import { fence } from "../../../src/agents/fence.ts";
+import type { Agent } from "../../../src/core/agent.ts";
 import type { Observation } from "../../../src/core/observation.ts";
 import { actingGrammar } from "../../../src/runtime/deliberation.ts";
 import { compilePolicy } from "../../../src/policy/compile.ts";
@@ -116,9 +117,87 @@ describe("readAnswer", () => {
     expect(read({ action: "idle" })).toMatchObject({
       kind: "wrong",
       hold: "unusable",
-      why: "the action came to no call",
+      why: "calls: the action came to no call",
     });
     expect(read({ action: "tip", amount: "0" })).toMatchObject({ kind: "action" });
+  });
+});
+
+describe("what a model writes, whatever the agent's code does with it,", () => {
+  const careless = (calls: (words: string) => unknown, once?: (words: string) => string) =>
+    defineAgent({
+      ...draft,
+      actions: {
+        go: defineAction({
+          words: "Hands on what it was given.",
+          input: z.strictObject({ words: z.string() }),
+          calls: ({ words }) => calls(words) as never,
+          ...(once ? { once: ({ words }: { readonly words: string }) => once(words) } : {}),
+        }),
+      },
+    });
+  const go = (agent: Agent, words: string) =>
+    readAnswer(agent, JSON.stringify({ action: "go", words }), desk);
+  const call = (part: object) => ({
+    spends: "USDC",
+    calls: [{ to: acme, valueWei: 1n, data: "0x", ...part }],
+  });
+
+  it.each([
+    ["an address that is none", (words: string) => call({ to: words }), "is no address"],
+    ["data that is no hex", (words: string) => call({ data: words }), "is no whole bytes"],
+    ["half a byte", () => call({ data: "0x123" }), "is no whole bytes"],
+    ["wei below nothing", () => call({ valueWei: -1n }), "valueWei"],
+    ["wei that is a number", () => call({ valueWei: 1 }), "valueWei"],
+    ["no limit", () => ({ ...call({}), spends: undefined }), "spends"],
+    ["nothing", () => undefined, "expected object"],
+    ["seventeen calls", () => ({ spends: "USDC", calls: Array(17).fill(call({}).calls[0]) }), "calls"],
+  ])("is a hold where it comes to %s", (_, calls, why) => {
+    expect(go(careless(calls), "0xnonsense")).toMatchObject({
+      kind: "wrong",
+      hold: "unusable",
+      why: expect.stringContaining(why),
+    });
+    expect(
+      go(
+        careless(() => call({})),
+        "well",
+      ),
+    ).toMatchObject({ kind: "action" });
+  });
+
+  it("is a hold where a key is no text that can be kept", () => {
+    expect(
+      go(
+        careless(
+          () => call({}),
+          () => "x".repeat(257),
+        ),
+        "a",
+      ),
+    ).toMatchObject({ hold: "unusable" });
+    expect(
+      go(
+        careless(
+          () => call({}),
+          () => "\ud800",
+        ),
+        "a",
+      ),
+    ).toMatchObject({ hold: "unusable" });
+  });
+
+  it.each(['{"action":"tip","amount":"\\ud800"}', '{"action":"tip","amount":1.5}', '{"\\ud800":1}'])(
+    "is no answer where no record can hold it: %s",
+    (text) => expect(read(text)).toMatchObject({ hold: "unparsable", why: "it is not one JSON object" }),
+  );
+
+  it("can be told in the next prompt, cut in the middle of a character", () => {
+    const agent = careless(() => {
+      throw new Error(`${"x".repeat(239)}😀`);
+    });
+    const answer = go(agent, "a");
+    expect(answer.kind === "wrong" && answer.why.isWellFormed()).toBe(true);
   });
 });
 

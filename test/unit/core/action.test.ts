@@ -18,6 +18,7 @@ describe("parseAction", () => {
 
   it.each<readonly [string, string]>([
     ["nothing", ""],
+    ["half a character, which no record can hold", JSON.stringify({ ...transfer, reference: "\ud800" })],
     ["prose", "I would pay acme 42.50 USDC."],
     ["prose before it", `Here: ${JSON.stringify(transfer)}`],
     ["prose after it", `${JSON.stringify(transfer)} Done.`],
