@@ -10,6 +10,8 @@ import path from "node:path";
 import { stripVTControlCharacters } from "node:util";
 
 type Counts = { readonly passed: number; readonly failed: number; readonly skipped: number };
+/** What a failed test is called and the first lines of what it said. */
+type Failure = { readonly name: string; readonly said: string };
 type Exit = { readonly ok: boolean; readonly output: string; readonly note: string };
 type VitestReport = {
   readonly numPassedTests: number;
@@ -18,7 +20,13 @@ type VitestReport = {
   readonly numTodoTests: number;
   readonly testResults: readonly {
     readonly status: string;
-    readonly assertionResults: readonly { readonly status: string }[];
+    readonly name: string;
+    readonly message: string;
+    readonly assertionResults: readonly {
+      readonly status: string;
+      readonly fullName: string;
+      readonly failureMessages: readonly string[];
+    }[];
   }[];
 };
 
@@ -48,22 +56,27 @@ const scratch = mkdtempSync(path.join(tmpdir(), "bursar-test-"));
 process.on("exit", () => rmSync(scratch, { recursive: true, force: true }));
 
 const lines: string[] = [];
+const failed: Failure[] = [];
 const sum = { passed: 0, failed: 0, skipped: 0 };
 // Told when its turn comes, so that the two do not write into each other.
 const beside = suites.includes("contracts") && suites.length > 1 ? timed("contracts", "later") : undefined;
 for (const suite of suites) {
   if (suite === "contracts" && beside)
     process.stdout.write("\nThe contracts, which ran beside the others:\n");
-  const { counts, note, seconds, told } = await (suite === "contracts" && beside
+  const { counts, note, seconds, told, failures } = await (suite === "contracts" && beside
     ? beside
     : timed(suite, "now"));
   process.stdout.write(told);
+  failed.push(...failures);
   lines.push(`  ${suite.padEnd(13)} ${tell(counts)} (${seconds} s)${note}`);
   sum.passed += counts.passed;
   sum.failed += counts.failed;
   sum.skipped += counts.skipped;
 }
 const nothing = sum.passed + sum.failed === 0;
+// Once more at the end, where whoever has only the last page of a long log still sees them.
+for (const { name, said } of failed)
+  process.stdout.write(`\nFAILED  ${name}\n${firstLines(stripVTControlCharacters(said))}`);
 process.stdout.write(`\n${lines.join("\n")}\n${nothing ? "Nothing ran.\n" : ""}\n${tell(sum)}\n`);
 process.exitCode = nothing || sum.failed > 0 ? 1 : 0;
 
@@ -91,12 +104,22 @@ async function runVitest(suite: Suite) {
     (result) =>
       result.status === "failed" && !result.assertionResults.some((test) => test.status === "failed"),
   );
+  const failures = report.testResults.flatMap((result): Failure[] => {
+    const file = path.relative(process.cwd(), result.name);
+    if (brokenFiles.includes(result)) return [{ name: `${suite}  ${file}`, said: result.message }];
+    return result.assertionResults
+      .filter((test) => test.status === "failed")
+      .map((test) => ({
+        name: `${suite}  ${file}  ${test.fullName}`,
+        said: test.failureMessages[0] ?? "",
+      }));
+  });
   const counts = {
     passed: report.numPassedTests,
     failed: report.numFailedTests + brokenFiles.length,
     skipped: report.numPendingTests + report.numTodoTests,
   };
-  return { ...settle(exit, counts), told: "" };
+  return { ...settle(exit, counts), told: "", failures };
 }
 
 async function runContracts(when: "now" | "later") {
@@ -110,7 +133,15 @@ async function runContracts(when: "now" | "later") {
   const last = (word: string) =>
     Number([...exit.output.matchAll(new RegExp(`^\\s*(\\d+) ${word}`, "gm"))].at(-1)?.[1] ?? 0);
   const counts = { passed: last("passing"), failed: last("failing"), skipped: last("skipped") };
-  return { ...settle(exit, counts), told: when === "later" ? exit.output : "" };
+  const failures = [...exit.output.matchAll(/^ *\d+\) (\S+#.+)\n((?:.+\n){0,3})/gm)].map(
+    ([, name, said]): Failure => ({ name: `contracts  ${name}`, said: said ?? "" }),
+  );
+  return { ...settle(exit, counts), told: when === "later" ? exit.output : "", failures };
+}
+
+function firstLines(text: string): string {
+  const lines = text.split("\n").slice(0, 6);
+  return lines.map((line) => (line === "" ? "\n" : `        ${line.slice(0, 300)}\n`)).join("");
 }
 
 /** Failures that no test stands for: a crash, a time-out, an empty suite. */

@@ -160,13 +160,13 @@ test("a template that prints today's date prints the same one for ever", async (
 
 describe("time", () => {
   test("a generation that outlasts its deadline is cancelled, the process stays", async () => {
-    const engine = await open({ deadlines: { generationMs: 400 } });
+    const engine = await open({ deadlines: { generationMs: 250 } });
     const pid = theWorker();
     const error = await failure(engine.infer(clerkPrompt("x", ENDLESS, 900), GREEDY));
     expect(error).toMatchObject({
       name: "InferenceTimeoutError",
       retry: "safe",
-      facts: { phase: "generation", deadlineMs: "400" },
+      facts: { phase: "generation", deadlineMs: "250" },
     });
     expect((await engine.infer(clerkPrompt(MESSAGES[0]), GREEDY)).text).toBe(answer);
     expect(theWorker()).toBe(pid);
@@ -225,7 +225,7 @@ describe.runIf(process.platform === "linux")("kill -9 of the process that runs t
 
   test.each([
     ["prefill", clerkPrompt(LONG_MESSAGE, null, 1), 20],
-    ["generation", clerkPrompt("x", ENDLESS, 900), 400],
+    ["generation", clerkPrompt("x", ENDLESS, 900), 300],
   ])("while it is at the %s", async (phase, prompt, afterMs) => {
     const engine = await open();
     const running = failure(engine.infer(prompt, GREEDY));
