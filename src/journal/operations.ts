@@ -28,17 +28,51 @@ export function operationOf(database: JournalDatabase, decision: string): Operat
   return row && (parseCanonical(String(row["body"])) as unknown as Operation);
 }
 
+/**
+ * Keeps a fee bump of a decision's operation before its first byte leaves: the same calls at the same nonce. The table refuses one
+ * in another lane, at another nonce or of a decision that has no operation.
+ */
+export function putSibling(
+  database: JournalDatabase,
+  decision: string,
+  lane: string,
+  operation: Operation,
+): void {
+  const last = database.get("select max(position) as position from sibling where decision = ?", decision);
+  database.run(
+    "insert into sibling values (?, ?, ?, ?, ?, ?)",
+    operation.userOpHash,
+    decision,
+    Number(last?.["position"] ?? 0) + 1,
+    lane,
+    operation.userOp.nonce,
+    canonicalize(operation),
+  );
+}
+
+/** Everything that was signed for a decision: the operation and its fee bumps, oldest first. One of them at most is ever executed. */
+export function operationsFor(database: JournalDatabase, decision: string): readonly Operation[] {
+  const first = operationOf(database, decision);
+  if (!first) return [];
+  const rows = database.all("select body from sibling where decision = ? order by position", decision);
+  return [first, ...rows.map((row) => parseCanonical(String(row["body"])) as unknown as Operation)];
+}
+
 export function setOperationState(database: JournalDatabase, userOpHash: Hex, state: OperationState): void {
   database.run("update operation set state = ? where user_op_hash = ?", state, userOpHash);
 }
 
-/** The highest nonce that was ever signed in a lane, the whole 256-bit number. */
-export function lastNonce(database: JournalDatabase, lane: string): bigint | undefined {
-  const nonces = database
-    .all("select nonce from operation where lane = ?", lane)
-    .map((row) => BigInt(String(row["nonce"])));
-  return nonces.reduce<bigint | undefined>(
-    (last, nonce) => (last === undefined || nonce > last ? nonce : last),
-    undefined,
-  );
+/** What was signed in a lane, by decision: nonce (the whole 256-bit number) and state, lowest nonce first. */
+export function noncesIn(
+  database: JournalDatabase,
+  lane: string,
+): readonly { readonly decision: string; readonly nonce: bigint; readonly state: OperationState }[] {
+  return database
+    .all("select decision, nonce, state from operation where lane = ?", lane)
+    .map((row) => ({
+      decision: String(row["decision"]),
+      nonce: BigInt(String(row["nonce"])),
+      state: row["state"] as OperationState,
+    }))
+    .sort((one, other) => (one.nonce < other.nonce ? -1 : one.nonce > other.nonce ? 1 : 0));
 }

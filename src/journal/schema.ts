@@ -96,6 +96,19 @@ create table if not exists operation (
   state text not null check (state in ('signed', 'sent', 'settled', 'expired'))
 ) strict;
 create unique index if not exists one_live_operation on operation (lane) where state in ('signed', 'sent');
+create unique index if not exists operation_place on operation (decision, lane, nonce);
+
+-- The same operation again for more gas, kept before it is sent. Only ever of one decision, in its lane, at its nonce.
+create table if not exists sibling (
+  user_op_hash text primary key,
+  decision text not null,
+  position integer not null,
+  lane text not null,
+  nonce text not null,
+  body text not null,
+  unique (decision, position),
+  foreign key (decision, lane, nonce) references operation (decision, lane, nonce)
+) strict;
 
 -- Bills that were paid or are being paid: one bill is never paid twice.
 create table if not exists payment (

@@ -6,7 +6,7 @@ import { readAccount } from "../chain/readAccount.ts";
 import { BaseError } from "../core/errors.ts";
 import { treeRoot } from "../core/merkle.ts";
 import { leavesOf } from "../journal/leaves.ts";
-import { lastNonce } from "../journal/operations.ts";
+import { noncesIn } from "../journal/operations.ts";
 import { decodeCounters } from "../policy/usage.ts";
 import type { House } from "./house.ts";
 
@@ -43,7 +43,7 @@ export async function requireWholeJournal(
       });
   }
   // The next nonce on the chain may be at most one past the newest operation in the journal.
-  const newest = lastNonce(journal, laneName(house));
+  const newest = noncesIn(journal, laneName(house)).at(-1)?.nonce;
   const used = state.nonce & 0xffffffffffffffffn;
   const known = newest === undefined ? 0n : (newest & 0xffffffffffffffffn) + 1n;
   if (used > known)

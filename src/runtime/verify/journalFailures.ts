@@ -128,7 +128,9 @@ function chainFailures({ journal }: House, book: Book, history: ChainHistory): r
   const finished = new Set(book.decisions.filter((decision) => decision.done).map((decision) => decision.id));
   const known = new Set(
     journal
-      .all("select user_op_hash, decision from operation")
+      .all(
+        "select user_op_hash, decision from operation union all select user_op_hash, decision from sibling",
+      )
       .filter((row) => finished.has(String(row["decision"])))
       .map((row) => String(row["user_op_hash"])),
   );

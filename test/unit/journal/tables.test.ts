@@ -14,8 +14,16 @@ import {
   startDecision,
 } from "../../../src/journal/decisions.ts";
 import { readEntries } from "../../../src/journal/entries.ts";
+import { heldLanes, holdLane, laneStateOf, releaseLane } from "../../../src/journal/lanes.ts";
 import { addLeaf, leavesOf, nextLeaf, noLeaf } from "../../../src/journal/leaves.ts";
-import { operationOf, putOperation, setOperationState } from "../../../src/journal/operations.ts";
+import {
+  noncesIn,
+  operationOf,
+  operationsFor,
+  putOperation,
+  putSibling,
+  setOperationState,
+} from "../../../src/journal/operations.ts";
 import { putPayment, setPaymentState, standingPayments } from "../../../src/journal/payments.ts";
 import { addTrigger, knowsTrigger, nextTrigger, triggerOf } from "../../../src/journal/triggers.ts";
 import { temporaryJournal } from "./temporary.ts";
@@ -76,6 +84,52 @@ describe("operations", () => {
     putOperation(journal, "one", "lane", operation("one"));
     expect(() => putOperation(journal, "one", "other lane", operation("two"))).toThrow(/UNIQUE/);
     expect(() => journal.run("update operation set state = 'lost'")).toThrow(/CHECK/);
+  });
+});
+
+describe("siblings", () => {
+  it("stand behind the operation that they bump, oldest first", () => {
+    const journal = temporaryJournal();
+    expect(operationsFor(journal, "one")).toEqual([]);
+    putOperation(journal, "one", "lane", operation("one"));
+    for (const name of ["more", "most"]) putSibling(journal, "one", "lane", operation(name));
+    expect(operationsFor(journal, "one")).toEqual(["one", "more", "most"].map(operation));
+    expect(operationOf(journal, "one")).toEqual(operation("one"));
+    expect(noncesIn(journal, "lane")).toEqual([{ decision: "one", nonce: 1n, state: "signed" }]);
+  });
+
+  it("are of a decision that has an operation, in its lane and at its nonce, and nothing else", () => {
+    const journal = temporaryJournal();
+    putOperation(journal, "one", "lane", operation("one"));
+    const sibling = operation("more");
+    expect(() => putSibling(journal, "two", "lane", sibling)).toThrow(/FOREIGN KEY/);
+    expect(() => putSibling(journal, "one", "other lane", sibling)).toThrow(/FOREIGN KEY/);
+    const elsewhere = { ...sibling, userOp: { ...sibling.userOp, nonce: "0x2" } } as const;
+    expect(() => putSibling(journal, "one", "lane", elsewhere)).toThrow(/FOREIGN KEY/);
+    putSibling(journal, "one", "lane", sibling);
+    expect(() => putSibling(journal, "one", "lane", sibling)).toThrow(/UNIQUE/);
+  });
+});
+
+describe("a lane", () => {
+  const alarm = { agent: "clerk", lane: "account/key", next: "0x8", foreign: null } as const;
+
+  it("is held until the operator releases it, and the audit log tells both once", () => {
+    const journal = temporaryJournal();
+    expect(laneStateOf(journal, "account/key")).toBeUndefined();
+    holdLane(journal, alarm);
+    expect(heldLanes(journal)).toEqual([{ ...alarm, state: "held" }]);
+    releaseLane(journal, "account/key");
+    releaseLane(journal, "account/key");
+    releaseLane(journal, "another");
+    expect(heldLanes(journal)).toEqual([]);
+    expect(laneStateOf(journal, "account/key")).toEqual({ ...alarm, state: "released" });
+    expect(readEntries(journal).map(({ body, kind }) => [kind, body["lane"], body["next"]])).toEqual([
+      ["alarm", "account/key", "0x8"],
+      ["released", "account/key", "0x8"],
+    ]);
+    holdLane(journal, { ...alarm, next: "0x9" });
+    expect(heldLanes(journal)).toHaveLength(1);
   });
 });
 
