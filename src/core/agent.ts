@@ -18,6 +18,23 @@ export type TriggerSource =
       readonly excerptCharacters: number;
     }
   | {
+      readonly kind: "mailbox";
+      /** An IMAP server. */
+      readonly host: string;
+      /** 993, or 143 without `tls`. */
+      readonly port?: number;
+      /** `tls` from the first byte when not given; `none` only for a server on this machine. */
+      readonly security?: "tls" | "starttls" | "none";
+      readonly user: string;
+      /** File with the password, relative to the agent's file. */
+      readonly passwordFile: string;
+      /** `INBOX` when not given. */
+      readonly folder?: string;
+      /** As for a mail folder. */
+      readonly settings: string;
+      readonly excerptCharacters: number;
+    }
+  | {
       readonly kind: "interval";
       /** Whole seconds, counted from the Unix epoch on: 3600 is every full hour. */
       readonly everySeconds: number;

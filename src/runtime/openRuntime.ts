@@ -152,6 +152,7 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<Runtime>
       chain,
       webhooks: config.webhooks,
       onUnusable: (file, error) => emit({ kind: "unusable", file, error }),
+      onWaiting: (error) => emit({ kind: "waiting", error }),
     });
     for (const watcher of watchers) if (watcher.close) closers.push(() => watcher.close!());
     emit({

@@ -8,6 +8,7 @@ import { countWaiting } from "../../journal/triggers.ts";
 import { now } from "../clock.ts";
 import { watchChainEvent } from "./chainEvent.ts";
 import { watchClock } from "./clock.ts";
+import { watchMailbox } from "./mailbox.ts";
 import { watchMailFolder } from "./mailFolder.ts";
 import { mostWaiting, type Watcher } from "./watcher.ts";
 import { openWebhooks, WebhookError, type WebhookSource } from "./webhook.ts";
@@ -20,13 +21,15 @@ export type WatchersOptions = {
   readonly chain: Chain;
   readonly webhooks: { readonly host: string; readonly port: number } | undefined;
   readonly onUnusable: (file: string, error: BaseError) => void;
+  /** A source that does not answer; it is asked again. */
+  readonly onWaiting: (error: BaseError) => void;
 };
 
 /**
  * Opens every source that an agent's declaration names. While as many triggers wait as may, no source is read: what is outside
  * stays there, and senders of webhooks are told to come back.
  *
- * @throws ScheduleError · EventDeclarationError · WebhookError · MailSettingsFileError
+ * @throws ScheduleError · EventDeclarationError · WebhookError · MailSettingsFileError · MailboxError
  */
 export async function openWatchers(options: WatchersOptions): Promise<readonly Watcher[]> {
   const { agent, journal } = options;
@@ -41,7 +44,7 @@ export async function openWatchers(options: WatchersOptions): Promise<readonly W
 }
 
 async function open(
-  { agent: { name: agent }, agentFile, chain, journal, onUnusable }: WatchersOptions,
+  { agent: { name: agent }, agentFile, chain, journal, onUnusable, onWaiting }: WatchersOptions,
   source: Exclude<TriggerSource, WebhookSource>,
 ): Promise<Watcher> {
   const base = dirname(resolve(agentFile));
@@ -55,6 +58,17 @@ async function open(
         settingsFile: resolve(base, source.settings),
         now,
         onUnusable,
+      });
+    case "mailbox":
+      return watchMailbox({
+        agent,
+        journal,
+        source,
+        passwordFile: resolve(base, source.passwordFile),
+        settingsFile: resolve(base, source.settings),
+        now,
+        onUnusable,
+        onWaiting,
       });
     case "interval":
     case "cron":
