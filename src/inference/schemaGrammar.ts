@@ -1,6 +1,7 @@
 import * as z from "zod";
+import { PLAIN_CHARACTER } from "./classGrammar.ts";
 import { InvalidRequestError } from "./errors.ts";
-import { patternGrammar, PLAIN_CHARACTER } from "./patternGrammar.ts";
+import { patternGrammar, type Lengths } from "./patternGrammar.ts";
 import { rangeGrammar } from "./rangeGrammar.ts";
 
 /** Longest text and list a grammar can count; llama.cpp unrolls repetitions. */
@@ -9,6 +10,10 @@ const MOST_ITEMS = 256;
 const MOST_RULES = 4096;
 
 type Schema = z.core.JSONSchema.JSONSchema;
+const EMPTY = "has a minimum above its maximum";
+const ANYTHING = "may be anything, or is nothing that JSON knows: give it a schema";
+const FLOAT = "is a float: take z.int(), or a decimal as text with a pattern";
+
 /** Rules that were written so far, by name. */
 type Rules = Map<string, string>;
 
@@ -17,14 +22,17 @@ type Rules = Map<string, string>;
  * numbers, lengths, patterns, enumerations and alternatives all enforced. llama.cpp's own converter leaves bounds and patterns
  * out without a word, so what this one has no form for is refused instead: text and lists without an end, floats, references.
  *
- * Escapes are the only thing it is narrower in: text holds no control characters but `\n`, and no other escapes than it needs.
+ * Escapes are the only thing it is narrower in: text holds no control characters but `\n`, and no other escapes than it needs; and
+ * an open pattern without a maxLength ends somewhere. It is wider in one: a character beyond the basic plane (an emoji) counts once.
  * What the model writes is parsed and validated by the schema all the same: a grammar knows nothing of refinements.
  *
  * @throws InvalidRequestError that names the place and what to write instead
  */
 export function schemaGrammar(schema: z.ZodType): string {
   const rules: Rules = new Map();
-  const root = valueOf(z.toJSONSchema(schema, { io: "input" }) as Schema, [], rules);
+  // What JSON Schema has no form for (dates, bigints) becomes "anything", which is refused with its place.
+  const asked = z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }) as Schema;
+  const root = valueOf(asked, [], rules);
   return `root ::= ${root}\n${[...rules].map(([name, body]) => `${name} ::= ${body}\n`).join("")}`;
 }
 
@@ -41,10 +49,10 @@ function rule(rules: Rules, body: string): string {
 }
 
 function valueOf(schema: Schema | boolean, path: readonly string[], rules: Rules): string {
-  if (typeof schema === "boolean") throw refuse(path, "may be anything: give it a schema");
+  if (typeof schema === "boolean") throw refuse(path, ANYTHING);
   const { const: constant, enum: values, type } = schema;
-  if (constant !== undefined) return json(constant);
-  if (values) return `(${values.map(json).join(" | ")})`;
+  if (constant !== undefined) return json(constant, path);
+  if (values) return `(${values.map((value) => json(value, path)).join(" | ")})`;
   const options = schema.anyOf ?? schema.oneOf;
   if (options) return rule(rules, options.map((option) => valueOf(option, path, rules)).join(" | "));
   for (const keyword of ["$ref", "allOf", "not", "if", "patternProperties", "multipleOf"] as const)
@@ -63,15 +71,18 @@ function valueOf(schema: Schema | boolean, path: readonly string[], rules: Rules
     case "null":
       return '"null"';
     case "number":
-      throw refuse(path, "is a float: take z.int(), or a decimal as text with a pattern");
+      throw refuse(path, FLOAT);
     default:
-      throw refuse(path, "may be anything: give it a schema");
+      throw refuse(path, ANYTHING);
   }
 }
 
 /** Text as a GBNF literal. */
 const text = (raw: string): string => `"${raw.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
-const json = (value: unknown): string => text(JSON.stringify(value));
+function json(value: unknown, path: readonly string[]): string {
+  if (typeof value === "number" && !Number.isSafeInteger(value)) throw refuse(path, FLOAT);
+  return text(JSON.stringify(value));
+}
 
 function objectOf(schema: Schema, path: readonly string[], rules: Rules): string {
   if (typeof schema.additionalProperties === "object" && Object.keys(schema.additionalProperties).length > 0)
@@ -110,6 +121,7 @@ function arrayOf(schema: Schema, path: readonly string[], rules: Rules): string 
     throw refuse(path, `is a list without an end: add .max(n), at most ${MOST_ITEMS}`);
   if (items === undefined || Array.isArray(items))
     throw refuse(path, "is a list of anything: give its items a schema");
+  if (minItems > maxItems) throw refuse(path, EMPTY);
   if (maxItems === 0) return '"[]"';
   const item = rule(rules, valueOf(items, [...path, "*"], rules));
   const from = Math.max(0, minItems - 1);
@@ -120,20 +132,21 @@ function arrayOf(schema: Schema, path: readonly string[], rules: Rules): string 
 function stringOf(schema: Schema, path: readonly string[], rules: Rules): string {
   const { format, maxLength, minLength = 0, pattern } = schema;
   if (pattern !== undefined) {
-    const inside = patternOf(pattern, maxLength, path);
+    const inside = patternOf(pattern, { minLength, maxLength }, path);
     return rule(rules, `"\\"" ${inside} "\\""`);
   }
   if (format !== undefined)
     throw refuse(path, `has the format ${format}, which no grammar can hold`, { format });
   if (maxLength === undefined || maxLength > MOST_CHARACTERS)
     throw refuse(path, `is text without an end: add .max(n), at most ${MOST_CHARACTERS}, or a pattern`);
+  if (minLength > maxLength) throw refuse(path, EMPTY);
   const character = rule(rules, `${PLAIN_CHARACTER} | "\\\\" ["\\\\n]`);
   return rule(rules, `"\\"" ${character}{${minLength},${maxLength}} "\\""`);
 }
 
-function patternOf(pattern: string, maxLength: number | undefined, path: readonly string[]): string {
+function patternOf(pattern: string, lengths: Lengths, path: readonly string[]): string {
   try {
-    return patternGrammar(pattern, maxLength);
+    return patternGrammar(pattern, lengths);
   } catch (error) {
     if (!(error instanceof InvalidRequestError)) throw error;
     throw refuse(path, "has a pattern that no grammar can hold: simplify it", { detail: error.shortMessage });
@@ -150,6 +163,6 @@ function integerOf(schema: Schema, path: readonly string[], rules: Rules): strin
     maximum ?? Number.MAX_SAFE_INTEGER,
     typeof exclusiveMaximum === "number" ? exclusiveMaximum - 1 : Number.MAX_SAFE_INTEGER,
   );
-  if (low > high) throw refuse(path, "has a minimum above its maximum");
+  if (low > high) throw refuse(path, EMPTY);
   return rule(rules, rangeGrammar(BigInt(Math.ceil(low)), BigInt(Math.floor(high))));
 }

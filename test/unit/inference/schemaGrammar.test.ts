@@ -88,6 +88,35 @@ describe("a grammar made of a schema", () => {
     ["anything", z.strictObject({ any: z.unknown() }), /any may be anything/],
     ["keys of its own choice", z.record(z.string(), z.boolean()), /keys of its own choice/],
     ["a lookahead", z.string().regex(/^(?=a)a$/), /pattern that no grammar can hold/],
+    ["a pattern that is found anywhere", z.string().regex(/[0-9]/), /pattern that no grammar can hold/],
+    [
+      "a pattern longer than its max",
+      z
+        .string()
+        .regex(/^[a-z]{1,9}$/)
+        .max(8),
+      /takes 1 to 9 characters/,
+    ],
+    [
+      "a pattern shorter than its min",
+      z
+        .string()
+        .regex(/^[a-z]{1,9}$/)
+        .min(2),
+      /takes 1 to 9 characters/,
+    ],
+    [
+      "two ends that share one max",
+      z
+        .string()
+        .regex(/^[a-z]+-[a-z]+$/)
+        .max(8),
+      /takes 3 to 17 characters/,
+    ],
+    ["what JSON does not know", z.strictObject({ at: z.date() }), /at may be anything, or is nothing/],
+    ["a float among literals", z.strictObject({ rate: z.literal([1, 1.5]) }), /rate is a float/],
+    ["text that has no length", z.string().min(4).max(3), /minimum above its maximum/],
+    ["a list that has no length", z.array(z.boolean()).min(4).max(3), /minimum above its maximum/],
     ["a multiple", z.strictObject({ n: z.int().multipleOf(5) }), /n uses multipleOf/],
     ["no number at all", z.int().min(5).max(4), /minimum above its maximum/],
   ])("refuses %s and says what to write", (_name, schema, said) => {
@@ -121,6 +150,10 @@ describe("a regular expression as a grammar takes the same texts", () => {
     [/^(?:\d{3}-)?\d{3}$/, ["123", "123-456"], ["123-", "1234"]],
     [/^\$\d+ \(net\)$/, ["$5 (net)"], ["5 (net)", "$ (net)"]],
     [/^[\^\]x-]$/, ["^", "]", "x", "-"], ["y"]],
+    [/^((a|b)(c|d)){2}$/, ["acbd", "bdbd"], ["acc", "acd"]],
+    [/^(?:(a)|(b))+$/, ["abba"], ["", "ac"]],
+    [/^[\w-.]{3}$/, ["a-.", "_9."], ["a+."]],
+    [/^x.*$/, ["x", "x y"], ["", "y"]],
   ])("%s", (pattern, taken, refused) => {
     const found = gbnfToRegExp(`root ::= ${patternGrammar(pattern.source)}`);
     for (const text of taken) {
@@ -137,12 +170,84 @@ describe("a regular expression as a grammar takes the same texts", () => {
     String.raw`\bword\b`,
     String.raw`(a)\1`,
     "a*?",
-    '["]',
+    "[]",
+    "[z-a]",
+    "a{1,2000}",
     "(a",
     "[a",
     "a{2",
     String.raw`\p{L}`,
   ])("%s is refused", (pattern) => {
-    expect(() => patternGrammar(pattern)).toThrow(InvalidRequestError);
+    expect(() => patternGrammar(`^${pattern}$`)).toThrow(InvalidRequestError);
+  });
+
+  test.each([
+    /^[ -~]{0,4}$/,
+    /^[\x20-\x7e]{1,4}$/,
+    /^["'\\]{1,4}$/,
+    /^\["\\]$/,
+    /^[\x00-\x7f]{2}$/,
+    /^(a"|b\\)[!-/]?$/,
+  ])("%s: what JSON escapes is written escaped", (pattern) => {
+    const schema = z.strictObject({ text: z.string().regex(pattern) });
+    const grammar = matcher(schema);
+    fc.assert(
+      fc.property(fc.stringMatching(grammar), (text) => {
+        expect(schema.safeParse(JSON.parse(text)).success).toBe(true);
+      }),
+    );
+  });
+
+  test.each<readonly [string, z.ZodString, readonly number[]]>([
+    [
+      "min and max",
+      z
+        .string()
+        .regex(/^[a-z]+$/)
+        .min(3)
+        .max(5),
+      [3, 5],
+    ],
+    [
+      "the fixed part of the pattern",
+      z
+        .string()
+        .regex(/^aaa[a-z]*a$/)
+        .min(6)
+        .max(9),
+      [6, 9],
+    ],
+    [
+      "pairs",
+      z
+        .string()
+        .regex(/^(?:aa)*$/)
+        .min(3)
+        .max(7),
+      [4, 6],
+    ],
+    [
+      "length",
+      z
+        .string()
+        .regex(/^[a-f]+$/)
+        .length(4),
+      [4, 4],
+    ],
+    [
+      "more than the pattern asks for",
+      z
+        .string()
+        .regex(/^[a-z]{2,}$/)
+        .max(4),
+      [2, 4],
+    ],
+  ])("lengths beside it are held: %s", (_name, schema, [from, to]) => {
+    const grammar = matcher(schema);
+    const taken = Array.from({ length: 12 }, (_none, length) => length).filter((length) =>
+      grammar.test(JSON.stringify("a".repeat(length))),
+    );
+    expect([taken.at(0), taken.at(-1)]).toEqual([from, to]);
+    for (const length of taken) expect(schema.safeParse("a".repeat(length)).success).toBe(true);
   });
 });
