@@ -1,7 +1,7 @@
 import * as z from "zod";
 
 import type { Ask } from "./ask.ts";
-import type { Claims, Piece, Question } from "./profile.ts";
+import { thinkingFields, type Claims, type Piece, type Question } from "./profile.ts";
 
 // What vLLM, SGLang and OpenAI have in common: POST /v1/chat/completions and GET /v1/models.
 
@@ -82,6 +82,33 @@ export function samplingFields({ sampling }: Question): object {
   };
 }
 
+/** What vLLM and SGLang are asked in the same words. */
+export function openBody(question: Question): object {
+  const { model, prompt, sampling } = question;
+  return {
+    model,
+    messages: prompt.messages,
+    max_tokens: prompt.maxTokens,
+    ...samplingFields(question),
+    ...thinkingFields(question),
+    ...(sampling.kind === "sampled" ? { top_k: sampling.topK } : {}),
+    // Without them the generation_config.json of the model's repository decides.
+    repetition_penalty: 1,
+    min_p: 0,
+    return_token_ids: true,
+    ...(question.logprobs ? { logprobs: true } : {}),
+  };
+}
+
+/** The entry of the asked model, and which version of the server it is, where it says. */
+export async function aboutServer(ask: Ask, model: string, name: string, path: string): Promise<Claims> {
+  const entry = await modelEntry(ask, model);
+  const version = await maybe(async () => versionSchema.parse(await ask.get(path)).version);
+  return { ...entry, ...(version === undefined ? {} : { server: `${name} ${version}` }) };
+}
+
+const versionSchema = z.object({ version: z.string().max(64) });
+
 /** The entry of the asked model in GET /v1/models, which tells whether anybody is there and knows the name. */
 export async function modelEntry(ask: Ask, model: string): Promise<Claims> {
   const { data } = z
@@ -98,7 +125,7 @@ export async function modelEntry(ask: Ask, model: string): Promise<Claims> {
 }
 
 /** An extra question that only some versions answer. */
-export async function maybe<T>(question: () => Promise<T>): Promise<T | undefined> {
+async function maybe<T>(question: () => Promise<T>): Promise<T | undefined> {
   try {
     return await question();
   } catch {

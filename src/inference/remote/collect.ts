@@ -19,6 +19,10 @@ export type Collected = {
 const MOST_CHARACTERS = 256;
 /** Tokens over the budget that are nothing to complain of: llama-server finishes a character of several. */
 const SLACK = 8;
+/** Logarithms of probabilities are at most 0, give or take what floats round. */
+const MOST_LOGPROB = 0.01;
+/** Longest prompt that any server may count; more could not be recorded, or is no number of tokens. */
+const MOST_PROMPT = 1 << 20;
 
 /**
  * @throws RemoteAnswerError when the answer is cut off, goes on and on, has numbers that contradict each other, or ended for another
@@ -45,15 +49,21 @@ export async function collect(
   for await (const piece of pieces) {
     if (piece.text !== undefined || (piece.tokens?.length ?? 0) > 0) limits.onText();
     text += piece.text ?? "";
-    tokens.push(...(piece.tokens ?? []));
-    logprobs.push(...(piece.logprobs ?? []));
+    const { logprobs: more = [], tokens: ids = [] } = piece;
+    const most = limits.maxTokens + SLACK;
+    // Before they are taken: a single piece may hold millions.
     if (
-      text.length > MOST_CHARACTERS * (limits.maxTokens + SLACK) ||
-      tokens.length > limits.maxTokens + SLACK
+      text.length > MOST_CHARACTERS * most ||
+      tokens.length + ids.length > most ||
+      logprobs.length + more.length > most
     )
       throw new RemoteAnswerError("it goes on beyond the tokens that were asked for", {
         maxTokens: limits.maxTokens,
       });
+    if (more.some((logprob) => logprob > MOST_LOGPROB))
+      throw new RemoteAnswerError("it finds a token more than certain");
+    tokens.push(...ids);
+    logprobs.push(...more);
     promptTokens ??= piece.promptTokens;
     stop ??= piece.stop;
     lastIsEnd ||= piece.lastIsEnd === true;
@@ -80,6 +90,8 @@ export async function collect(
     });
   if (told !== undefined && tokens.length > told)
     throw new RemoteAnswerError("it counts fewer tokens than it shows", { told, shown: tokens.length });
+  if (Math.max(promptTokens?.length ?? 0, usage.promptTokens ?? 0) > MOST_PROMPT)
+    throw new RemoteAnswerError("it counts more tokens in the prompt than a prompt can have");
   if (usage.promptTokens !== undefined && promptTokens && usage.promptTokens !== promptTokens.length)
     throw new RemoteAnswerError("it counts another prompt than was sent", {
       told: usage.promptTokens,
@@ -104,4 +116,4 @@ export async function collect(
 }
 
 /** Thousandths; a logarithm of nearly nothing is cut at -1000. `+ 0` because records hold no minus zero. */
-const milli = (logprob: number): number => Math.round(Math.max(-1000, logprob) * 1000) + 0;
+const milli = (logprob: number): number => Math.round(Math.min(0, Math.max(-1000, logprob)) * 1000) + 0;

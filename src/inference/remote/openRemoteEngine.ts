@@ -43,6 +43,8 @@ export type OpenRemoteOptions = {
   readonly thinking?: "off" | "as is" | undefined;
   /** In milliseconds: for everything of one inference, and for opening. 60,000 and 10,000 when not given. */
   readonly deadlines?: { readonly inferMs?: number | undefined; readonly openMs?: number | undefined };
+  /** Not asked anything before its first inference: it may be away until then. */
+  readonly unasked?: boolean | undefined;
   /** Aborts the opening. */
   readonly signal?: AbortSignal | undefined;
 };
@@ -121,14 +123,14 @@ export async function openRemoteEngine(options: OpenRemoteOptions): Promise<Infe
     }
   }
 
+  const cleaned = (said: Claims): Claims =>
+    Object.fromEntries(Object.entries(said).map(([name, words]) => [name, address.clean(words)]));
+
   async function freshClaims(signal: AbortSignal): Promise<Claims> {
     if (claims && performance.now() - claims.at < CLAIMS_MS) return claims.value;
     const said = await profile.about(asker(address, signal), options.model);
-    const value = Object.fromEntries(
-      Object.entries(said).map(([name, words]) => [name, address.clean(words)]),
-    );
-    claims = { value, at: performance.now() };
-    return value;
+    claims = { value: cleaned(said), at: performance.now() };
+    return claims.value;
   }
 
   async function* answerTo(
@@ -202,7 +204,7 @@ export async function openRemoteEngine(options: OpenRemoteOptions): Promise<Infe
           url: address.root,
           askedModel: options.model,
           constraint: profile.constraint(asked.prompt),
-          claims: { ...said, ...answer.claims },
+          claims: { ...said, ...cleaned(answer.claims) },
           usage: answer.usage,
           tellsTokens: {
             prompt: answer.promptTokens !== undefined,
@@ -214,7 +216,7 @@ export async function openRemoteEngine(options: OpenRemoteOptions): Promise<Infe
     });
   }
 
-  await within(openMs, options.signal, freshClaims);
+  if (options.unasked !== true) await within(openMs, options.signal, freshClaims);
   const here = "this engine is a server: it has no model's file to check with";
   return Object.freeze({
     ...identity,

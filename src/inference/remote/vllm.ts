@@ -1,7 +1,5 @@
-import * as z from "zod";
-
-import { maybe, modelEntry, readCompletion, samplingFields } from "./chatCompletions.ts";
-import { byGrammar, thinkingFields, type Claims, type Question, type RemoteProfile } from "./profile.ts";
+import { aboutServer, openBody, readCompletion } from "./chatCompletions.ts";
+import { byGrammar, type Claims, type Question, type RemoteProfile } from "./profile.ts";
 
 /**
  * vLLM's OpenAI-compatible server. Fields: vllm/entrypoints/openai/chat_completion/protocol.py (commit 002032ee) and
@@ -13,11 +11,7 @@ export const vllm: RemoteProfile = {
   name: "vllm",
   framing: "sse",
   constraint: byGrammar,
-  async about(ask, model) {
-    const entry = await modelEntry(ask, model);
-    const version = await maybe(async () => versionSchema.parse(await ask.get("/version")).version);
-    return { ...entry, ...(version === undefined ? {} : { server: `vLLM ${version}` }) };
-  },
+  about: (ask, model) => aboutServer(ask, model, "vLLM", "/version"),
   prepare: (question, _ask, claims) =>
     Promise.resolve({ path: "/v1/chat/completions", body: bodyOf(question, claims) }),
   read: readCompletion,
@@ -25,27 +19,16 @@ export const vllm: RemoteProfile = {
     /maximum context length|max_model_len|longer than the maximum model length/i.test(said),
 };
 
-const versionSchema = z.object({ version: z.string().max(64) });
-
 function bodyOf(question: Question, claims: Claims): object {
-  const { grammar, maxTokens, messages } = question.prompt;
+  const { grammar } = question.prompt;
   return {
-    model: question.model,
-    messages,
-    max_tokens: maxTokens,
-    ...samplingFields(question),
-    ...thinkingFields(question),
-    ...(question.sampling.kind === "sampled" ? { top_k: question.sampling.topK } : {}),
-    // Without them the generation_config.json of the model's repository decides (`--generation-config`).
-    repetition_penalty: 1,
-    min_p: 0,
+    ...openBody(question),
     ...(grammar === null
       ? {}
       : isBefore011(claims["server"])
         ? { guided_grammar: grammar }
         : { structured_outputs: { grammar } }),
-    return_token_ids: true,
-    ...(question.logprobs ? { logprobs: true, top_logprobs: 0 } : {}),
+    ...(question.logprobs ? { top_logprobs: 0 } : {}),
     stream: true,
     stream_options: { include_usage: true },
   };

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeAll, afterAll, describe, expect, it } from "vitest";
 
+import { canonicalize } from "../../../../src/core/canonical.ts";
 import { BaseError } from "../../../../src/core/errors.ts";
 import type { Inference, InferenceEngine, Prompt } from "../../../../src/core/inference.ts";
 import { inferenceSchema } from "../../../../src/inference/messages.ts";
@@ -460,6 +461,38 @@ describe("answers that contradict themselves", () => {
       { choices: [{ message: { content: "y" }, finish_reason: "stop", token_ids: [2 ** 31] }] },
       /not in the dialect/,
     ],
+    [
+      "a million tokens at once",
+      {
+        choices: [
+          { message: { content: "y" }, finish_reason: "stop", token_ids: new Array(1_000_000).fill(1) },
+        ],
+      },
+      /goes on beyond/,
+    ],
+    [
+      "probabilities for more tokens than there are",
+      {
+        choices: [
+          {
+            message: { content: "y" },
+            finish_reason: "stop",
+            logprobs: { content: new Array(10_000).fill({ logprob: -1 }) },
+          },
+        ],
+      },
+      /goes on beyond/,
+    ],
+    [
+      "a token more than certain",
+      {
+        choices: [
+          { message: { content: "y" }, finish_reason: "stop", logprobs: { content: [{ logprob: 1e300 }] } },
+        ],
+      },
+      /more than certain/,
+    ],
+    ["a prompt that no model reads", usageOf({ prompt_tokens: 2 ** 40 }), /than a prompt can have/],
     ["no end", { choices: [{ message: { content: "yes" } }] }, /before it is complete/],
     [
       "a filter",
@@ -495,6 +528,22 @@ describe("answers that contradict themselves", () => {
       response.end(`data: ${JSON.stringify(event)}\n\n`);
     });
     expect((await failure(engine.infer(prompt, greedy))).message).toMatch(/ends before it is complete/);
+  });
+
+  it("what a server claims of itself in an answer can be recorded, whatever it is", async () => {
+    const server = await serve("vllm");
+    const engine = await engineAt(server, "vllm");
+    server.mishap = atAnswers((response) => {
+      const answer = JSON.stringify({
+        system_fingerprint: `\u001b[2J${"x".repeat(9000)}`,
+        choices: [{ delta: { content: "yes" }, finish_reason: "stop" }],
+      });
+      response.end(`data: ${answer.replace("x", String.raw`\ud800`)}\n\n`);
+    });
+    const inference = await engine.infer(prompt, greedy);
+    expect(inferenceSchema.parse(JSON.parse(canonicalize(inference as never)))).toEqual(inference);
+    // oxlint-disable-next-line no-control-regex
+    expect(inference.remote!.claims["fingerprint"]).not.toMatch(/[\u0000-\u001f]/);
   });
 
   it("control characters of a server reach no terminal", async () => {
