@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 
 import { afterAll, beforeAll, expect, it } from "vitest";
 
@@ -75,4 +76,29 @@ it("asks the second server with its own key, takes its answer, and hangs up on t
     new Set(server.asked.map(({ headers }) => headers.authorization));
   expect(keysAt(first)).toEqual(new Set(["Bearer key-of-the-first"]));
   expect(keysAt(second)).toEqual(new Set(["Bearer key-of-the-second"]));
+});
+
+it("opens without the second server, and waits for the first when that is away", async () => {
+  const gone = await startInferenceServer("vllm", () => Promise.resolve(answer("gone")));
+  await gone.close();
+  let late = 0;
+  const steady = await startInferenceServer("vllm", async () => {
+    await sleep(late);
+    return answer("first");
+  });
+  const remote = { url: steady.url, profile: "vllm", model: "clerk", allowHttp: false } as const;
+  const alone = await openModel({
+    remote: { ...remote, deadlineMs: 20_000, hedge: { url: gone.url, minSamples: 10 } },
+  });
+  try {
+    for (let call = 0; call < 10; call++) await alone.infer(prompt, { kind: "greedy" });
+    late = 1000;
+    expect(await alone.infer(prompt, { kind: "greedy" })).toMatchObject({
+      text: "first",
+      hedge: { winner: "first", loser: "RemoteUnreachableError" },
+    });
+  } finally {
+    await alone.close();
+    await steady.close();
+  }
 });
