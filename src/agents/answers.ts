@@ -5,6 +5,7 @@ import type { Agent, Desk } from "../core/agent.ts";
 import { parseAction, type Action } from "../core/action.ts";
 import { canonicalize } from "../core/canonical.ts";
 import { sentenceOf } from "../core/errors.ts";
+import type { Inference } from "../core/inference.ts";
 import type { JsonObject } from "../core/json.ts";
 import { readMemories } from "../core/memory.ts";
 import { mostCalls } from "../policy/measureCalls.ts";
@@ -13,7 +14,10 @@ import { mostCalls } from "../policy/measureCalls.ts";
 export type Answer =
   | { readonly kind: "action"; readonly action: Action }
   | { readonly kind: "tool"; readonly name: string; readonly input: JsonObject }
-  | { readonly kind: "wrong"; readonly hold: "unparsable" | "unusable"; readonly why: string };
+  | { readonly kind: "wrong"; readonly hold: "unparsable" | "unusable" | "cut-off"; readonly why: string };
+
+/** What a model wrote, and whether it was done then. */
+export type Written = Pick<Inference, "prompt" | "stopReason" | "text">;
 
 /** An agent with actions of its own. Others write what the bundled clerk was taught. */
 export type ActingAgent = Agent & Required<Pick<Agent, "actions" | "holds">>;
@@ -43,7 +47,14 @@ export function answerShapes(agent: ActingAgent, tools: boolean): readonly z.Zod
  * The model's text as an answer of this agent, strictly: one JSON object of a declared shape whose input its schema takes and of
  * which its code can make calls. A grammar shapes the text, but it knows nothing of refinements, and remote engines may have none.
  */
-export function readAnswer(agent: Agent, text: string, desk: Desk): Answer {
+export function readAnswer(agent: Agent, written: Written, desk: Desk): Answer {
+  const answer = answerIn(agent, written.text, desk);
+  if (answer.kind !== "wrong" || answer.hold !== "unparsable" || written.stopReason !== "maxTokens")
+    return answer;
+  return { kind: "wrong", hold: "cut-off", why: `it was cut off after ${written.prompt.maxTokens} tokens` };
+}
+
+function answerIn(agent: Agent, text: string, desk: Desk): Answer {
   if (!isActing(agent)) {
     const action = parseAction(text);
     return action.action === "hold" && action.reason === "unparsable"

@@ -13,7 +13,7 @@ export type AgentDraft = Omit<Agent, "prompt"> & { readonly prompt: Agent["promp
 /** Why any agent may decline to act. */
 const defaultHolds = ["unclear", "nothing-to-do"] as const;
 /** Reasons that only the runtime gives. */
-const ownReasons: readonly string[] = ["unparsable", "unusable", "too-long"];
+const ownReasons: readonly string[] = ["unparsable", "unusable", "cut-off", "too-long"];
 const defaultToolRounds = 4;
 const mostToolRounds = 16;
 const defaultRepairs = 1;
@@ -62,6 +62,12 @@ export function defineAgent(draft: AgentDraft): Agent {
       "Rename the key: `action` and `tool` are taken.",
     );
   }
+  for (const [word, { calls, once }] of Object.entries(actions ?? {}))
+    requires(
+      once === undefined || calls !== undefined,
+      `The action ${word} must not happen twice, but makes no calls.`,
+      "Give it calls, or leave `once` out: what is only recorded may be recorded again.",
+    );
   requires(
     actions !== undefined || (Object.keys(tools).length === 0 && draft.holds === undefined),
     `The agent ${name} has tools or holds, but no actions of its own.`,

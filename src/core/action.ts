@@ -25,8 +25,8 @@ export const actionSchema = z.discriminatedUnion("action", [transferSchema, hold
 
 export type Transfer = z.infer<typeof transferSchema>;
 /**
- * Not to act. The reasons of the agent's own words, or: `unparsable`, the model wrote something else than an action; `too-long`,
- * its context can't hold the prompt; `unusable`, the agent's code could make no calls of what it wrote.
+ * Not to act. The reasons of the agent's own words, or: `unparsable`, the model wrote something else than an action; `cut-off`,
+ * what it wrote was none when its tokens were used up; `too-long`, its context can't hold the prompt; `unusable`, the agent's code could make no calls of what it wrote.
  */
 export type Hold = { readonly action: "hold"; readonly reason: string };
 /** An action that the agent declared itself (`defineAction`), with the input that its schema took. */

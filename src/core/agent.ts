@@ -90,7 +90,7 @@ export type ActionDeclaration = {
    * Without it the action is only recorded.
    */
   readonly calls?: (input: never, desk: Desk) => { readonly spends: string; readonly calls: readonly Call[] };
-  /** What must not happen twice, e.g. a bill's number: a second action of the same name and key is refused. Pure. */
+  /** What must not happen twice, e.g. a bill's number: a second action of the same name and key is refused. With `calls` only. Pure. */
   readonly once?: (input: never, desk: Desk) => string;
   /**
    * What the agent remembers when the action is taken: facts `memory.<name>` of its later Observations; null forgets. At most 64

@@ -92,7 +92,7 @@ test.each(MESSAGES)(
     const desk = deskOf(policy, zeroAddress, observation);
     const first = await engine.infer(promptAfter({ agent, policy }, observation, []), GREEDY);
     expect(first.stopReason).toBe("grammar");
-    const answer = readAnswer(agent, first.text, desk);
+    const answer = readAnswer(agent, first, desk);
     expect(answer.kind).not.toBe("wrong");
 
     // Once its rounds are used up, nothing is left but to act or to hold.
@@ -108,7 +108,7 @@ test.each(MESSAGES)(
       looked,
     }));
     const last = await engine.infer(promptAfter({ agent, policy }, observation, turns), GREEDY);
-    expect(readAnswer(agent, last.text, desk).kind).toBe("action");
+    expect(readAnswer(agent, last, desk).kind).toBe("action");
     expect(await engine.reExecute(last)).toMatchObject({ verdict: "EXACT" });
   },
 );

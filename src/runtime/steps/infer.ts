@@ -38,7 +38,7 @@ async function think({ house, output, signal }: StepContext): Promise<Thought> {
       if (!(error instanceof PromptTooLongError)) throw error;
       return within({ tooLong: error.shortMessage });
     }
-    const answer = readAnswer(agent, inference.text, desk);
+    const answer = readAnswer(agent, inference, desk);
     if (answer.kind === "tool" && count(turns, "looked") < (agent.toolRounds ?? 0)) {
       const looked = await lookUp(house, agent.tools![answer.name]!, answer, { desk, observation, signal });
       turns.push({ inference, looked });

@@ -30,6 +30,7 @@ const holdWords: Readonly<Record<string, string>> = {
   "unknown-payee": "The model read a bill from somebody who is not a payee.",
   unclear: "The model could not tell what to pay.",
   unparsable: "The model did not answer with an action.",
+  "cut-off": "The model's answer was longer than it may be, and was cut off.",
   unusable: "The agent's code can't make calls of what the model wrote.",
   "too-long": "The message is longer than the model's context.",
 };

@@ -28,7 +28,7 @@ export function actionOf(
   observation: Observation,
 ): Action {
   if ("tooLong" in thought) return { action: "hold", reason: "too-long" };
-  const answer = readAnswer(agent, thought.inference.text, deskOf(policy, account, observation));
+  const answer = readAnswer(agent, thought.inference, deskOf(policy, account, observation));
   if (answer.kind === "action") return answer.action;
   return { action: "hold", reason: answer.kind === "wrong" ? answer.hold : "unparsable" };
 }

@@ -93,7 +93,7 @@ function turnFailures(
   observation: Observation,
   turn: Turn,
 ): readonly string[] {
-  const answer = readAnswer(agent, turn.inference.text, deskOf(policy, account, observation));
+  const answer = readAnswer(agent, turn.inference, deskOf(policy, account, observation));
   if ("wrong" in turn)
     return answer.kind === "wrong" && answer.why === turn.wrong
       ? []

@@ -9,6 +9,7 @@ import { deskOf } from "../../../src/agents/desk.ts";
 import type { InstructOptions } from "../../../src/agents/instruct.ts";
 import { fence } from "../../../src/agents/fence.ts";
 import type { Agent } from "../../../src/core/agent.ts";
+import type { StopReason } from "../../../src/core/inference.ts";
 import type { Observation } from "../../../src/core/observation.ts";
 import { actingGrammar } from "../../../src/runtime/deliberation.ts";
 import { compilePolicy } from "../../../src/policy/compile.ts";
@@ -69,10 +70,24 @@ const draft: AgentDraft = {
   prompt: { facts: ["mail.text", "missing"], maxTokens: 50, guidance: "Be kind." },
 };
 const agent = defineAgent(draft);
-const read = (value: unknown) =>
-  readAnswer(agent, typeof value === "string" ? value : JSON.stringify(value), desk);
+const written = (value: unknown, stopReason: StopReason = "grammar") => ({
+  text: typeof value === "string" ? value : JSON.stringify(value),
+  stopReason,
+  prompt: { messages: [], grammar: null, maxTokens: 50 },
+});
+const read = (value: unknown, stopReason?: StopReason) => readAnswer(agent, written(value, stopReason), desk);
 
 describe("readAnswer", () => {
+  it("says of an answer that was cut off that it was, and takes it where it is whole all the same", () => {
+    expect(read('{"action":"ti', "maxTokens")).toEqual({
+      kind: "wrong",
+      hold: "cut-off",
+      why: "it was cut off after 50 tokens",
+    });
+    expect(read('{"action":"ti', "end")).toMatchObject({ hold: "unparsable" });
+    expect(read({ action: "tip", amount: "5" }, "maxTokens").kind).toBe("action");
+  });
+
   it("takes actions, holds and look-ups of the declared shapes", () => {
     expect(read({ action: "tip", amount: "5" })).toEqual({
       kind: "action",
@@ -136,8 +151,7 @@ describe("what a model writes, whatever the agent's code does with it,", () => {
         }),
       },
     });
-  const go = (agent: Agent, words: string) =>
-    readAnswer(agent, JSON.stringify({ action: "go", words }), desk);
+  const go = (agent: Agent, words: string) => readAnswer(agent, written({ action: "go", words }), desk);
   const call = (part: object) => ({
     spends: "USDC",
     calls: [{ to: acme, valueWei: 1n, data: "0x", ...part }],
@@ -305,6 +319,8 @@ describe("defineAgent with actions", () => {
     [{ holds: [] }, "a reason to hold"],
     [{ holds: ["unparsable"] }, "a reason to hold"],
     [{ holds: ["So so"] }, "a reason to hold"],
+    [{ holds: ["cut-off"] }, "a reason to hold"],
+    [{ actions: { tip: { ...action, calls: undefined, once: () => "a" } } }, "must not happen twice"],
     [{ repairs: 4 }, "too often"],
     [{ repairs: -1 }, "too often"],
     [{ toolRounds: 17 }, "too often"],
