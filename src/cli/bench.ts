@@ -30,8 +30,7 @@ const benchModelCommand = defineCommand({
     runs: { type: "string", description: "How often each prompt is asked.", default: "5", valueHint: "n" },
     context: {
       type: "string",
-      description: "Context of models that no configuration describes, in tokens.",
-      default: "1024",
+      description: "Context of models that no configuration describes, in tokens; 1024 when not given.",
       valueHint: "n",
     },
     rpc: {
@@ -52,7 +51,7 @@ const benchModelCommand = defineCommand({
       throw new BaseError(`"${args.runs}" is no number of runs.`, {
         remedy: `Write a whole number from 1 to ${mostRuns}.`,
       });
-    if (!/^[1-9]\d{1,6}$/.test(args.context))
+    if (args.context !== undefined && !/^[1-9]\d{1,6}$/.test(args.context))
       throw new BaseError(`"${args.context}" is no size of a context.`, {
         remedy: "Write a number of tokens from 10 to 9999999.",
       });
@@ -67,7 +66,7 @@ const benchModelCommand = defineCommand({
         import("../runtime/clock.ts"),
       ]);
     const { engines, prices, rpc } = await benchSubjects(args._, {
-      contextSize: Number(args.context),
+      contextSize: args.context === undefined ? undefined : Number(args.context),
       store: args.store,
     });
     const prompts = args.prompts === undefined ? undefined : await readPrompts(args.prompts);

@@ -8,6 +8,7 @@ import {
   getLlamaGpuTypes,
   getModuleVersion,
   GgmlType,
+  GgufInsights,
   InsufficientMemoryError,
   LlamaLogLevel,
   NoBinaryFoundError,
@@ -28,6 +29,9 @@ import { WorkerFailure } from "./workerFailure.ts";
 
 /** Tokens evaluated at once. At least 4, or other kernels compute other bits (measured); fixed, so that all agree. */
 const BATCH_SIZE = 512;
+
+/** Tokens of context where none is asked for. */
+const USUAL_CONTEXT = 1024;
 
 /** Lines of llama.cpp's log kept for the error; it says there, and only there, why a file will not load. */
 const LOG_LINES = 20;
@@ -87,8 +91,9 @@ export async function loadModel(
     if (request.gpu === "required" && llama.gpu === false)
       throw new WorkerFailure("gpu", "no GPU was found that llama.cpp can use");
     const mode = request.mode === "auto" ? (llama.gpu === false ? "canonical" : "fast") : request.mode;
+    const contextSize = contextOf(request, await GgufInsights.from(info, llama));
     const planned = {
-      contextSize: request.contextSize,
+      contextSize,
       batchSize: BATCH_SIZE,
       sequences: request.sequences,
       flashAttention: mode === "fast",
@@ -98,8 +103,7 @@ export async function loadModel(
     const model = await llama.loadModel({
       modelPath,
       checkTensors: true,
-      gpuLayers:
-        mode === "canonical" ? 0 : { fitContext: { contextSize: request.contextSize * request.sequences } },
+      gpuLayers: mode === "canonical" ? 0 : { fitContext: { contextSize: contextSize * request.sequences } },
       onLoadProgress(fraction) {
         const permille = Math.min(1000, Math.max(0, Math.floor(fraction * 1000)));
         if (permille - told >= 10) send({ type: "progress", phase: "loading", permille: (told = permille) });
@@ -107,7 +111,6 @@ export async function loadModel(
     });
     if (request.gpu === "required" && model.gpuLayers === 0)
       throw new WorkerFailure("gpu", "not one layer of the model fits on it beside the context");
-    const contextSize = Math.min(request.contextSize, model.trainContextSize);
     const wished: EngineSettings = {
       contextSize,
       batchSize: Math.min(BATCH_SIZE, contextSize),
@@ -155,6 +158,19 @@ export async function loadModel(
     await sleep(LOG_DELAY_MS);
     return refuse(error, log);
   }
+}
+
+/** Never less than was asked for without a word: prompts would be refused for which it would have been enough. */
+function contextOf(
+  { contextSize }: OpenRequest,
+  { trainContextSize: declared = Infinity }: GgufInsights,
+): number {
+  if (contextSize === null) return Math.min(USUAL_CONTEXT, declared);
+  if (contextSize <= declared) return contextSize;
+  throw new WorkerFailure("request", "the context is larger than the model was trained for", {
+    contextSize,
+    declared,
+  });
 }
 
 /**

@@ -164,7 +164,8 @@ const openSchema = z.strictObject({
   sha256: hex,
   mode: z.enum(["auto", "canonical", "fast"]),
   gpu: z.enum(["auto", "required"]),
-  contextSize: positive,
+  /** null: the usual one. */
+  contextSize: positive.nullable(),
   threads: positive,
   sequences: positive.max(MOST_SEQUENCES),
   /** "pinned", "best", or the name of one. */

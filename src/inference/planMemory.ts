@@ -15,8 +15,7 @@ type Shape = Pick<EngineSettings, "contextSize" | "batchSize" | "sequences" | "f
  */
 export async function requireMemory(llama: Llama, info: GgufFileInfo, shape: Shape): Promise<void> {
   const insights = await GgufInsights.from(info, llama);
-  const { batchSize, flashAttention, sequences } = shape;
-  const contextSize = Math.min(shape.contextSize, insights.trainContextSize ?? shape.contextSize);
+  const { batchSize, contextSize, flashAttention, sequences } = shape;
   const weights = insights.estimateModelResourceRequirements({ gpuLayers: 0 }).cpuRam;
   const context = insights.estimateContextResourceRequirements({
     contextSize,

@@ -21,7 +21,7 @@ export type BenchSubjects = {
  */
 export async function benchSubjects(
   words: readonly string[],
-  { contextSize, store }: { readonly contextSize: number; readonly store?: string | undefined },
+  { contextSize, store }: { readonly contextSize?: number | undefined; readonly store?: string | undefined },
 ): Promise<BenchSubjects> {
   const engines: EngineConfig[] = [];
   let [prices, rpc]: [Prices | undefined, string | undefined] = [undefined, undefined];
@@ -34,7 +34,8 @@ export async function benchSubjects(
     } else {
       const { manifest, path } = await modelFileOf(word, store);
       const sha256 = manifest?.sha256 ?? (await hashFile(path));
-      engines.push({ file: path, sha256, mode: "auto", contextSize, threads: 1 });
+      const context = contextSize === undefined ? {} : { contextSize };
+      engines.push({ file: path, sha256, mode: "auto", ...context, threads: 1 });
     }
   return { engines, prices, rpc };
 }

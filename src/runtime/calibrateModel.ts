@@ -34,10 +34,15 @@ const subjects = [
 const TOKENS = 40;
 
 /** Ways of running the same model honestly, beside the canonical one. */
-const others: readonly { readonly words: string; readonly options: Partial<OpenEngineOptions> }[] = [
+const othersOf = (
+  contextSize: number,
+): readonly { readonly words: string; readonly options: Partial<OpenEngineOptions> }[] => [
   { words: "fast mode (a GPU where there is one, flash attention)", options: { mode: "fast" } },
   { words: "fast mode with two threads", options: { mode: "fast", threads: 2 } },
-  { words: "canonical mode with two threads and another context", options: { threads: 2, contextSize: 768 } },
+  {
+    words: "canonical mode with two threads and another context",
+    options: { threads: 2, contextSize: Math.ceil((contextSize * 3) / 4) },
+  },
   { words: "canonical mode with the fastest CPU variant here", options: { cpuVariant: "best" } },
 ];
 
@@ -67,6 +72,7 @@ export async function calibrateModel(options: {
       ...(signal ? { signal } : {}),
     });
   const here = await open({});
+  const others = othersOf(here.settings.contextSize);
   const checks: ReCheck[] = [];
   try {
     for (const { options: how } of others) {

@@ -12,7 +12,8 @@ export type LocalModel = {
   readonly mode: "auto" | "canonical" | "fast";
   /** Refuse to start where the model can't run on a GPU. */
   readonly gpu?: "required";
-  readonly contextSize: number;
+  /** In tokens; the engine's usual one when not given. */
+  readonly contextSize?: number;
   readonly threads: number;
   /** Runs at a time, for agents of one process that share the model. */
   readonly sequences?: number;
@@ -195,7 +196,7 @@ async function resolveEngine(
   const how = {
     mode: rest.mode ?? "auto",
     ...(rest.gpu === undefined ? {} : { gpu: rest.gpu }),
-    contextSize: rest.contextSize ?? 1024,
+    ...(rest.contextSize === undefined ? {} : { contextSize: rest.contextSize }),
     threads: rest.threads ?? 1,
     ...(rest.deadlines === undefined ? {} : { deadlines: rest.deadlines }),
     ...(rest.sequences === undefined ? {} : { sequences: rest.sequences }),

@@ -43,6 +43,14 @@ describe("memory", () => {
     expect(error.message).toContain("smaller context");
   });
 
+  test("a context beyond what the file declares is an error, and no smaller one", async () => {
+    const error = await failure(openEngine({ ...CLERK, contextSize: 1025 }));
+    expect(error).toMatchObject({
+      name: "InvalidRequestError",
+      facts: { contextSize: "1025", declared: "1024" },
+    });
+  });
+
   test("a smaller one of the same file opens", async () => {
     const engine = await openEngine({ ...CLERK, ...patient(), contextSize: 512 });
     try {

@@ -51,7 +51,6 @@ describe("readConfig", () => {
         file: join(folder, "model.gguf"),
         sha256: right.model.sha256,
         mode: "auto",
-        contextSize: 1024,
         threads: 1,
       },
       state: join(folder, "state"),
@@ -146,7 +145,6 @@ describe("readConfig", () => {
       file: join(folder, "models", "clerk.gguf"),
       sha256: manifest.sha256,
       mode: "auto",
-      contextSize: 1024,
       threads: 2,
       sequences: 4,
       cpuVariant: "best",
@@ -205,7 +203,7 @@ describe("readConfig", () => {
     const remote = { url: "https://models.example", profile: "vllm", model: "qwen" };
     const hedge = { url: "https://other.example", apiKeyFile: "other" };
     const fallback = [{ remote: { ...remote, hedge } }, { file: "small.gguf", sha256: right.model.sha256 }];
-    const local = { sha256: right.model.sha256, mode: "auto", contextSize: 1024, threads: 1 };
+    const local = { sha256: right.model.sha256, mode: "auto", threads: 1 };
     expect((await read({ ...right, model: { ...right.model, fallback } })).model).toEqual({
       ...local,
       file: join(folder, "model.gguf"),
