@@ -8,6 +8,7 @@ import { benchCommand } from "./bench.ts";
 import { chainCommand } from "./chain.ts";
 import { pauseCommand, resumeCommand, tellCommand } from "./command.ts";
 import { doctorCommand } from "./doctor.ts";
+import { forTerminal } from "./forTerminal.ts";
 import { freezeCommand } from "./freeze.ts";
 import { journalCommand } from "./journal.ts";
 import { keystoreCommand } from "./keystore.ts";
@@ -66,7 +67,7 @@ try {
       process.stdout.write(
         `${JSON.stringify({ error: { name: error.name, message: error.shortMessage, remedy: error.remedy ?? null, facts: error.facts, retry: error.retry } })}\n`,
       );
-    else process.stderr.write(`${error.message}\n`);
+    else process.stderr.write(forTerminal(`${error.message}\n`));
   } else if (error instanceof Error && error.name === "CLIError") {
     process.stderr.write(
       `${stripVTControlCharacters(error.message)}\nTry: ${found?.path ?? "bursar"} --help\n`,

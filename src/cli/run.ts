@@ -10,6 +10,7 @@ import { economicsInWords, totalOf, type Economics } from "../runtime/economics.
 import type { RuntimeEvent } from "../runtime/openRuntime.ts";
 import type { DecisionReport } from "../runtime/report.ts";
 import { askPassword } from "./askPassword.ts";
+import { forTerminal } from "./forTerminal.ts";
 
 /** The agent's file can't be run. */
 export class AgentFileError extends BaseError {
@@ -94,7 +95,9 @@ async function loadAgent(file: string): Promise<Agent> {
 
 function tell(event: RuntimeEvent, json: boolean): void {
   if (event.kind === "decision")
-    process.stdout.write(json ? `${JSON.stringify(event.report)}\n` : `${inWords(event.report)}\n`);
+    process.stdout.write(
+      json ? `${JSON.stringify(event.report)}\n` : forTerminal(`${inWords(event.report)}\n`),
+    );
   else if (event.kind === "opening") process.stderr.write(`opening ${event.what}\n`);
   else if (event.kind === "ready")
     process.stderr.write(
@@ -106,9 +109,10 @@ function tell(event: RuntimeEvent, json: boolean): void {
     );
   else if (event.kind === "paused")
     process.stderr.write("paused: nothing is decided until `bursar resume`\n");
-  else if (event.kind === "waiting") process.stderr.write(`waiting: ${event.error.shortMessage}\n`);
+  else if (event.kind === "waiting")
+    process.stderr.write(forTerminal(`waiting: ${event.error.shortMessage}\n`));
   else if (event.kind === "unusable")
-    process.stderr.write(`${event.file} was left aside: ${event.error.message}\n`);
+    process.stderr.write(forTerminal(`${event.file} was left aside: ${event.error.message}\n`));
 }
 
 function inWords(report: DecisionReport): string {

@@ -4,6 +4,7 @@ import { defineCommand } from "citty";
 
 import { BaseError } from "../core/errors.ts";
 import type { InferenceCheck } from "../runtime/verifyInference.ts";
+import { forTerminal } from "./forTerminal.ts";
 
 export const verifyCommand = defineCommand({
   meta: {
@@ -44,12 +45,12 @@ export const verifyCommand = defineCommand({
     const inference = file === undefined ? inferenceIn(state!, Number(decision)) : await readInference(file);
     if (args.save !== undefined) await writeFile(args.save, `${JSON.stringify(inference, null, 2)}\n`);
     if (!args.json && inference.mode !== "remote")
-      process.stderr.write(`running it again with ${inference.model.file}\n`);
+      process.stderr.write(forTerminal(`running it again with ${inference.model.file}\n`));
     const check = await verifyInference(inference, { model: args.model });
     if (check.verdict === "MISMATCH") process.exitCode = 1;
     if (check.verdict === "UNVERIFIABLE") process.exitCode = 2;
     if (args.json) return writeJson(check);
-    process.stdout.write(`${inWords(check)}\n`);
+    process.stdout.write(forTerminal(`${inWords(check)}\n`));
   },
 });
 
@@ -64,7 +65,7 @@ function inWords({ firstDivergence, reCheck, tokens, verdict, why }: InferenceCh
     `${verdict}: ${sentence}`,
     ...(firstDivergence
       ? [
-          `  token ${firstDivergence.index}: ${firstDivergence.recorded ?? "the end"} was recorded, ${firstDivergence.actual ?? "the end"} comes here`,
+          `  token ${firstDivergence.index}: ${firstDivergence.recorded ?? "the end"} was recorded, ${firstDivergence.actual ?? "the end"} comes here${marginWords(firstDivergence.marginMilli)}`,
         ]
       : []),
     ...(reCheck
@@ -73,4 +74,11 @@ function inWords({ firstDivergence, reCheck, tokens, verdict, why }: InferenceCh
         ]
       : []),
   ].join("\n");
+}
+
+function marginWords(marginMilli: number | undefined): string {
+  if (marginMilli === undefined) return "";
+  return marginMilli >= 1_000_000_000
+    ? "; the grammar forbids the recorded one"
+    : `; the recorded one lies ${marginMilli} thousandths of a logit below`;
 }

@@ -2,6 +2,7 @@ import { canonicalize } from "../core/canonical.ts";
 import type {
   Fingerprints,
   Inference,
+  ModelIdentity,
   OptionWeight,
   ReExecution,
   RuntimeIdentity,
@@ -96,6 +97,29 @@ export function unverifiable(recorded: Pick<Inference, "outputTokens">, why: str
 export function firstDifference(a: readonly number[], b: readonly number[]): number | null {
   for (let index = 0; index < Math.max(a.length, b.length); index++) if (a[index] !== b[index]) return index;
   return null;
+}
+
+/** What the file says of itself, whatever it is called; the last two are as the binding reads it. */
+const FROM_FILE = [
+  "sizeBytes",
+  "architecture",
+  "contextLength",
+  "templateSha256",
+  "tokenizerSha256",
+] as const;
+const FROM_BINDING = ["parameters", "quantization"] as const;
+
+/** Why the recorded model is not the one that is here; null when it is. A hash beside another description is a forgery. */
+export function modelDifference(
+  recorded: Pick<Inference, "model" | "runtime">,
+  here: Pick<Inference, "runtime"> & { readonly model: ModelIdentity },
+): string | null {
+  const { model } = recorded;
+  if (model.sha256 === null || model.sha256 !== here.model.sha256)
+    return `model: recorded with ${model.sha256 ?? "no hash"}, this engine holds ${here.model.sha256}`;
+  const same = recorded.runtime.binding === here.runtime.binding;
+  const other = [...FROM_FILE, ...(same ? FROM_BINDING : [])].find((key) => model[key] !== here.model[key]);
+  return other === undefined ? null : `model: its ${other} is another one than the file's`;
 }
 
 /** In words, what of the recorded program is another one here: where to look when the tokens differ. */

@@ -19,6 +19,7 @@ import {
   compareRuns,
   firstDifference,
   mismatch,
+  modelDifference,
   runtimeDifferences,
   REMOTE,
   unverifiable,
@@ -47,7 +48,7 @@ export type OpenEngineOptions = {
    * and the record says so.
    */
   readonly gpu?: "auto" | "required";
-  /** Tokens of prompt and answer together; at most what the file declares. 1024 when not given. */
+  /** Tokens of prompt and answer together, no more than the file declares. When not given 1024, or what the file declares. */
   readonly contextSize?: number;
   /** CPU threads. 1 when not given: threads that spin on shared cores are slower than one. */
   readonly threads?: number;
@@ -97,7 +98,7 @@ export async function openEngine(options: OpenEngineOptions): Promise<LocalEngin
 
 /** The same for several callers who take turns. @throws as `openEngine` */
 export async function openWorker(options: OpenEngineOptions): Promise<OpenedWorker> {
-  const { contextSize = 1024, threads = 1, sequences = 1, cpuVariant = "pinned", deadlines = {} } = options;
+  const { contextSize = null, threads = 1, sequences = 1, cpuVariant = "pinned", deadlines = {} } = options;
   const { gpu = "auto", mostWaiting = 256 } = options;
   if (gpu === "required" && options.mode === "canonical")
     throw new InvalidRequestError("canonical mode computes on the CPU; a GPU needs mode auto or fast");
@@ -107,7 +108,7 @@ export async function openWorker(options: OpenEngineOptions): Promise<OpenedWork
   if (!/^0x[0-9a-f]{64}$/.test(sha256))
     throw new InvalidRequestError("the expected sha256 is not 0x and 64 hex digits");
   const times = { loadMs, inferMs, prefillMs, generationMs, queueMs };
-  const numbers = { contextSize, threads, sequences, ...times, mostWaiting };
+  const numbers = { ...(contextSize !== null && { contextSize }), threads, sequences, ...times, mostWaiting };
   for (const [name, value] of Object.entries(numbers))
     if (!Number.isSafeInteger(value) || value < 1)
       throw new InvalidRequestError(`${name} is not a positive integer`, { [name]: value });
@@ -207,13 +208,8 @@ function engineOf(
     { signal }: { readonly signal?: AbortSignal } = {},
   ): Promise<ReExecution> {
     if (recorded.mode === "remote") return unverifiable(recorded, REMOTE);
-    if (recorded.model.sha256 !== model.sha256)
-      return mismatch(
-        recorded.outputTokens,
-        [],
-        0,
-        `model: recorded with ${recorded.model.sha256}, this engine holds ${model.sha256}`,
-      );
+    const other = modelDifference(recorded, { model, runtime });
+    if (other !== null) return mismatch(recorded.outputTokens, [], 0, other);
     const asked = parseRequest(recorded.prompt, recorded.sampling);
     const recordedSettings = settingsSchema.safeParse(recorded.settings);
     if (!recordedSettings.success) throw new InvalidRequestError("the recorded settings are not settings");
@@ -277,8 +273,8 @@ function engineOf(
         tolerance,
         why,
       });
-    if (recorded.model.sha256 !== model.sha256)
-      return refused(`model: recorded with ${recorded.model.sha256}, this engine holds ${model.sha256}`);
+    const other = modelDifference(recorded, { model, runtime });
+    if (other !== null) return refused(other);
     const asked = parseRequest(recorded.prompt, recorded.sampling);
     const fingerprints = fingerprintsSchema.safeParse(recorded.fingerprints);
     if (!fingerprints.success) throw new InvalidRequestError("the recorded fingerprints are none");

@@ -3,12 +3,19 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import { BaseError } from "../core/errors.ts";
-import type { Inference, LocalInference, ReCheck, ReExecution, Tolerance } from "../core/inference.ts";
+import type {
+  Inference,
+  LocalEngine,
+  LocalInference,
+  ReCheck,
+  ReExecution,
+  Tolerance,
+} from "../core/inference.ts";
 import { readCalibration } from "../inference/calibration.ts";
 import { hashFile } from "../inference/hashFile.ts";
 import { uncalibrated } from "../inference/compareOpinion.ts";
 import { recordedVariant } from "../inference/cpuVariant.ts";
-import { CpuVariantError } from "../inference/errors.ts";
+import { CpuVariantError, InvalidRequestError } from "../inference/errors.ts";
 import { openEngine } from "../inference/openEngine.ts";
 import { inferenceSchema } from "../inference/messages.ts";
 import { outputOf } from "../journal/decisions.ts";
@@ -29,6 +36,8 @@ export type InferenceCheck = {
     readonly index: number;
     readonly recorded: number | null;
     readonly actual: number | null;
+    /** How far the recorded token lies below the best one here, in thousandths of a logit; 1,000,000,000: the grammar forbids it. */
+    readonly marginMilli?: number;
   };
   readonly why?: string;
   readonly reExecution: ReExecution;
@@ -141,6 +150,10 @@ export async function verifyInference(
       uncalibrated;
     const reCheck = settled ? null : await engine.reCheck(inference, tolerance, signal);
     const { firstDivergence, verdict, why } = reCheck ?? reExecution;
+    const marginMilli =
+      firstDivergence && verdict === "MISMATCH"
+        ? await marginAt(firstDivergence.index, inference, engine, signal)
+        : undefined;
     return {
       verdict,
       tokens,
@@ -150,6 +163,7 @@ export async function verifyInference(
               index: firstDivergence.index,
               recorded: firstDivergence.recorded,
               actual: firstDivergence.actual,
+              ...(marginMilli === undefined ? {} : { marginMilli }),
             },
           }
         : {}),
@@ -161,6 +175,25 @@ export async function verifyInference(
     await engine.close();
   }
 }
+
+/** What the model thinks of the recorded token at the place where its own is another; undefined where that is no token of the output. */
+async function marginAt(
+  index: number,
+  inference: LocalInference,
+  engine: LocalEngine,
+  signal: { readonly signal?: AbortSignal },
+): Promise<number | undefined> {
+  try {
+    const { firstDivergence } = await engine.reCheck(inference, nothingTolerated, signal);
+    return firstDivergence?.index === index ? firstDivergence.marginMilli : undefined;
+  } catch (error) {
+    // Tokens of no vocabulary: there is a verdict, and nothing to weigh.
+    if (error instanceof InvalidRequestError) return undefined;
+    throw error;
+  }
+}
+
+const nothingTolerated: Tolerance = { marginMilli: 0, fingerprintMilli: 0, flipsPermille: 0 };
 
 const isLocal = (inference: Inference): inference is LocalInference =>
   inference.mode !== "remote" && inference.model.sha256 !== null && inference.settings !== null;

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { canonicalize } from "../../src/core/canonical.ts";
 import type { LocalInference, LocalEngine } from "../../src/core/inference.ts";
 import type { Json } from "../../src/core/json.ts";
+import { uncalibrated } from "../../src/inference/compareOpinion.ts";
 import { inspectModel } from "../../src/inference/inspectModel.ts";
 import { openEngine } from "../../src/inference/openEngine.ts";
 import {
@@ -284,6 +285,24 @@ describe("re-executing", () => {
     expect(await engine.reExecute({ ...recorded, prompt, promptTokens: other.promptTokens })).toMatchObject({
       verdict: "MISMATCH",
       why: "tokens: output token 15 differs",
+    });
+  });
+
+  test.each([
+    ["sizeBytes", 1],
+    ["architecture", "gpt-9"],
+    ["quantization", "F16"],
+    ["parameters", 7_000_000_000],
+    ["contextLength", 8192],
+    ["templateSha256", null],
+    ["tokenizerSha256", `0x${"1".repeat(64)}`],
+  ])("a model that is described as another: %s", async (key, value) => {
+    const model = { ...recorded.model, [key]: value };
+    const why = `model: its ${key} is another one than the file's`;
+    expect(await engine.reExecute({ ...recorded, model })).toMatchObject({ verdict: "MISMATCH", why });
+    expect(await engine.reCheck({ ...recorded, model }, uncalibrated)).toMatchObject({
+      verdict: "MISMATCH",
+      why,
     });
   });
 

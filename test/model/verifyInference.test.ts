@@ -53,11 +53,25 @@ test("a record is EXACT, and one with a changed token a MISMATCH that names it",
   expect(JSON.parse(changed.stdout)).toMatchObject({
     verdict: "MISMATCH",
     tokens: recorded.outputTokens.length,
-    firstDivergence: { index: 7, recorded: outputTokens[7], actual: recorded.outputTokens[7] },
+    firstDivergence: {
+      index: 7,
+      recorded: outputTokens[7],
+      actual: recorded.outputTokens[7],
+      marginMilli: expect.any(Number),
+    },
   });
   const words = await bursar("--inference", "changed.json");
+  expect(words.stdout).toMatch(/comes here; the (recorded one lies \d+ thousandths|grammar forbids)/);
   expect(words).toMatchObject({ status: 1, stderr: "running it again with clerk-q8_0.gguf\n" });
   expect(words.stdout).toMatch(/^MISMATCH: tokens: output token 7 differs\n {2}token 7: \d+ was recorded/);
+});
+
+test("words of a stranger's record reach no terminal as they are", async () => {
+  const file = "\u001b[2Jfake\u202e.gguf";
+  const model = { ...recorded.model, file };
+  const { stderr, status } = await bursar("--inference", write("ansi.json", { ...recorded, model }));
+  expect(status).toBe(0);
+  expect(stderr).toBe("running it again with  [2Jfake .gguf\n");
 });
 
 test("what is no record, or was made with a model that is not here, gets a clear error", async () => {
