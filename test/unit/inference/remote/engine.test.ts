@@ -465,7 +465,11 @@ describe("answers that contradict themselves", () => {
       "a million tokens at once",
       {
         choices: [
-          { message: { content: "y" }, finish_reason: "stop", token_ids: new Array(1_000_000).fill(1) },
+          {
+            message: { content: "y" },
+            finish_reason: "stop",
+            token_ids: Array.from({ length: 1_000_000 }, () => 1),
+          },
         ],
       },
       /goes on beyond/,
@@ -477,7 +481,7 @@ describe("answers that contradict themselves", () => {
           {
             message: { content: "y" },
             finish_reason: "stop",
-            logprobs: { content: new Array(10_000).fill({ logprob: -1 }) },
+            logprobs: { content: Array.from({ length: 10_000 }, () => ({ logprob: -1 })) },
           },
         ],
       },
