@@ -181,6 +181,52 @@ describe("atomically", () => {
   });
 });
 
+describe("a disk that fails", () => {
+  it("refuses a file with a damaged page, whichever it is", () => {
+    const folder = temporaryFolder();
+    const path = join(folder, "journal.db");
+    const journal = temporaryJournal(folder);
+    for (let index = 0; index < 200; index++)
+      noteOnce(journal, "clerk", `note ${index}`, "noted", { text: "x".repeat(200) });
+    const bytes = Number(journal.get("pragma page_size")?.["page_size"]);
+    journal.close();
+    const sound = readFileSync(path);
+    const pages = sound.length / bytes;
+    expect(pages).toBeGreaterThan(20);
+    const opened = Array.from({ length: pages }, (_, page) => {
+      writeFileSync(path, Buffer.from(sound).fill(0xa5, page * bytes, (page + 1) * bytes));
+      try {
+        openJournal(path).close();
+        return page;
+      } catch (error) {
+        expect(error).toBeInstanceOf(JournalOpenError);
+        expect((error as BaseError).remedy).toMatch(/backup|journal on a local disk/);
+        return undefined;
+      }
+    });
+    expect(opened.filter((page) => page !== undefined)).toEqual([]);
+    writeFileSync(path, sound);
+    expect(verifyEntries(temporaryJournal(folder)).entries).toBe(200);
+  });
+
+  it.runIf(process.platform === "linux")("refuses a folder that can't be written", () => {
+    // For root too: no file can be made there.
+    expect(() => openJournal("/sys/kernel/journal.db")).toThrow(JournalOpenError);
+    expect(() => openJournal("/sys/kernel/journal.db")).toThrow(/Check that the folder is writable/);
+  });
+
+  it("says that it can't be written any more, and keeps nothing of the transaction", () => {
+    const journal = temporaryJournal();
+    // SQLite answers as on a disk that was remounted read-only: SQLITE_READONLY.
+    journal.get("pragma query_only = on");
+    const write = () => noteOnce(journal, "clerk", "once", "noted", {});
+    expect(write).toThrow(JournalWriteError);
+    expect(write).toThrow("The journal could not be written.");
+    journal.get("pragma query_only = off");
+    expect(verifyEntries(journal).entries).toBe(0);
+  });
+});
+
 /** Counts system calls; not every machine has it, or lets it trace. */
 const tracer = "strace";
 
