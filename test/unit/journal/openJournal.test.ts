@@ -193,18 +193,19 @@ describe("a disk that fails", () => {
     const sound = readFileSync(path);
     const pages = sound.length / bytes;
     expect(pages).toBeGreaterThan(20);
-    const opened = Array.from({ length: pages }, (_, page) => {
+    const told = Array.from({ length: pages }, (_, page) => {
       writeFileSync(path, Buffer.from(sound).fill(0xa5, page * bytes, (page + 1) * bytes));
       try {
         openJournal(path).close();
-        return page;
+        return `page ${page} was taken`;
       } catch (error) {
-        expect(error).toBeInstanceOf(JournalOpenError);
-        expect((error as BaseError).remedy).toMatch(/backup|journal on a local disk/);
-        return undefined;
+        return error instanceof JournalOpenError ? error.shortMessage : String(error);
       }
     });
-    expect(opened.filter((page) => page !== undefined)).toEqual([]);
+    // The first page is the file's head: without it nothing says that this is a database.
+    expect(new Set(told)).toEqual(
+      new Set(["The journal can't be opened.", "The journal's file is damaged."]),
+    );
     writeFileSync(path, sound);
     expect(verifyEntries(temporaryJournal(folder)).entries).toBe(200);
   });
