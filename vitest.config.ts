@@ -25,6 +25,7 @@ export default defineConfig({
       project("integration", 120 * seconds),
       project("model", 120 * seconds),
       project("bundler", 300 * seconds),
+      project("postgres", 120 * seconds),
       project("setup", 600 * seconds),
     ],
   },

@@ -41,6 +41,7 @@ const minutesOf = {
   model: 8,
   contracts: 15,
   bundler: 8,
+  postgres: 3,
   setup: 15,
 };
 type Suite = keyof typeof minutesOf;

@@ -40,7 +40,7 @@ export async function backupJournal(
       remedy: "Give the backup another name: an older one may be the only good one.",
       facts: { file: target },
     });
-  readJournal(from).close();
+  readJournal(from, "older too").close();
   const part = `${target}.part`;
   await rm(part, { force: true });
   const source = new DatabaseSync(resolve(from), { readOnly: true });
@@ -74,7 +74,7 @@ export async function backupJournal(
  * @throws JournalBrokenError
  */
 export function checkJournal(file: string): { readonly entries: number; readonly head: Hex } {
-  const journal = readJournal(file);
+  const journal = readJournal(file, "older too");
   try {
     const sound = journal.get("pragma integrity_check")?.["integrity_check"];
     if (sound !== "ok") throw new JournalBrokenError(0, `SQLite finds ${String(sound).split("\n")[0]}`);

@@ -1,6 +1,10 @@
+import { sql } from "kysely";
+
 import { canonicalize, parseCanonical } from "../core/canonical.ts";
 import type { Json, JsonObject } from "../core/json.ts";
-import type { JournalDatabase, Row } from "./openJournal.ts";
+import type { JournalDatabase } from "./openJournal.ts";
+import { query } from "./query.ts";
+import type { Tables } from "./tables.ts";
 
 /** The durable life of one decision. The snapshot is the machine's, as plain JSON. */
 export type DecisionRow = {
@@ -15,14 +19,68 @@ export type DecisionRow = {
   readonly done: boolean;
 };
 
-const toDecision = (row: Row): DecisionRow => ({
-  id: String(row["id"]),
-  agent: String(row["agent"]),
-  triggerId: String(row["trigger_id"]),
-  position: Number(row["position"]),
-  machine: String(row["machine"]),
-  snapshot: JSON.parse(String(row["snapshot"])) as JsonObject,
-  done: row["done"] === 1,
+type Reads = Pick<JournalDatabase, "all" | "get">;
+type OfDecision = { readonly decision: string };
+
+const decisionAt = query((tables, { id }: { id: string }) =>
+  tables.selectFrom("decision").selectAll().where("id", "=", id),
+);
+const decisionAtPosition = query((tables, { position }: { position: number }) =>
+  tables.selectFrom("decision").selectAll().where("position", "=", position),
+);
+const decisionsOfAgent = query((tables, { agent }: { agent: string }) =>
+  tables.selectFrom("decision").selectAll().where("agent", "=", agent).orderBy("position"),
+);
+/** Zero is written into the statement: SQLite uses the index of open decisions only for that. */
+const firstOpen = query((tables, { agent }: { agent: string }) =>
+  tables
+    .selectFrom("decision")
+    .selectAll()
+    .where("agent", "=", agent)
+    .where("done", "=", sql.lit(0))
+    .orderBy("position")
+    .limit(1),
+);
+const anyOpen = query((tables) =>
+  tables.selectFrom("decision").select("id").where("done", "=", sql.lit(0)).limit(1),
+);
+const agentNames = query((tables) =>
+  tables.selectFrom("decision").select("agent").distinct().orderBy("agent"),
+);
+const positions = query((tables) => tables.selectFrom("decision").select("position").orderBy("position"));
+const lastPosition = query((tables) =>
+  tables.selectFrom("decision").select(({ fn }) => fn.max<number | null>("position").as("position")),
+);
+const insertDecision = query((tables, row: Omit<Tables["decision"], "done">) =>
+  tables.insertInto("decision").values({ ...row, done: 0 }),
+);
+const claimTrigger = query((tables, { decision, trigger }: { decision: string; trigger: string }) =>
+  tables.updateTable("trigger_").set({ decision }).where("dedupe_id", "=", trigger),
+);
+const updateSnapshot = query(
+  (tables, { done, id, snapshot }: { id: string; snapshot: string; done: number }) =>
+    tables.updateTable("decision").set({ snapshot, done }).where("id", "=", id),
+);
+const insertOutput = query((tables, row: Tables["output"]) => tables.insertInto("output").values(row));
+const outputAt = query((tables, { decision, step }: { decision: string; step: string }) =>
+  tables.selectFrom("output").select("value").where("decision", "=", decision).where("step", "=", step),
+);
+const insertEffect = query((tables, row: Tables["effect"]) => tables.insertInto("effect").values(row));
+const effectAt = query((tables, { decision, id }: { decision: string; id: string }) =>
+  tables.deleteFrom("effect").where("decision", "=", decision).where("id", "=", id),
+);
+const effectsOfDecision = query((tables, { decision }: OfDecision) =>
+  tables.selectFrom("effect").selectAll().where("decision", "=", decision).orderBy("id"),
+);
+
+const toDecision = ({ done, snapshot, trigger_id, ...row }: Tables["decision"]): DecisionRow => ({
+  id: row.id,
+  agent: row.agent,
+  triggerId: trigger_id,
+  position: row.position,
+  machine: row.machine,
+  snapshot: JSON.parse(snapshot) as JsonObject,
+  done: done === 1,
 });
 
 /** Claims a trigger for a new decision. Call it inside `atomically`. */
@@ -30,18 +88,17 @@ export function startDecision(
   database: JournalDatabase,
   decision: Omit<DecisionRow, "position" | "done">,
 ): void {
-  const last = database.get("select max(position) as position from decision");
-  const position = Number(last?.["position"] ?? 0) + 1;
   database.run(
-    "insert into decision values (?, ?, ?, ?, ?, ?, 0)",
-    decision.id,
-    decision.agent,
-    decision.triggerId,
-    position,
-    decision.machine,
-    JSON.stringify(decision.snapshot),
+    insertDecision({
+      id: decision.id,
+      agent: decision.agent,
+      trigger_id: decision.triggerId,
+      position: (database.get(lastPosition())?.position ?? 0) + 1,
+      machine: decision.machine,
+      snapshot: JSON.stringify(decision.snapshot),
+    }),
   );
-  database.run("update trigger_ set decision = ? where dedupe_id = ?", decision.id, decision.triggerId);
+  database.run(claimTrigger({ decision: decision.id, trigger: decision.triggerId }));
 }
 
 export function saveSnapshot(
@@ -50,60 +107,76 @@ export function saveSnapshot(
   snapshot: JsonObject,
   done: boolean,
 ): void {
-  database.run(
-    "update decision set snapshot = ?, done = ? where id = ?",
-    JSON.stringify(snapshot),
-    done ? 1 : 0,
-    id,
-  );
+  database.run(updateSnapshot({ id, snapshot: JSON.stringify(snapshot), done: done ? 1 : 0 }));
 }
 
-export function decisionOf(database: JournalDatabase, id: string): DecisionRow {
-  return toDecision(database.get("select * from decision where id = ?", id)!);
-}
+export const decisionOf = (database: Reads, id: string): DecisionRow =>
+  toDecision(database.get(decisionAt({ id }))!);
 
-/** The decision that was under way when the runtime stopped. One at a time an agent, so there is at most one. */
-export function openDecision(database: JournalDatabase, agent: string): DecisionRow | undefined {
-  const row = database.get(
-    "select * from decision where agent = ? and done = 0 order by position limit 1",
-    agent,
-  );
+/** The decision with this number, over all agents from 1. */
+export function decisionNumber(database: Reads, position: number): DecisionRow | undefined {
+  const row = database.get(decisionAtPosition({ position }));
   return row && toDecision(row);
 }
 
-export function allDecisions(database: JournalDatabase, agent: string): readonly DecisionRow[] {
-  return database.all("select * from decision where agent = ? order by position", agent).map(toDecision);
+/** The decision that was under way when the runtime stopped. One at a time an agent, so there is at most one. */
+export function openDecision(database: Reads, agent: string): DecisionRow | undefined {
+  const row = database.get(firstOpen({ agent }));
+  return row && toDecision(row);
 }
+
+/** Is a decision of any agent under way? */
+export const isDeciding = (database: Reads): boolean => database.get(anyOpen()) !== undefined;
+
+export const allDecisions = (database: Reads, agent: string): readonly DecisionRow[] =>
+  database.all(decisionsOfAgent({ agent })).map(toDecision);
+
+/** The numbers of all decisions, in order. */
+export const decisionNumbers = (database: Reads): readonly number[] =>
+  database.all(positions()).map(({ position }) => position);
 
 /** What a step handed on; written once, because a recorded result is never computed again. */
 export function putOutput(database: JournalDatabase, decision: string, step: string, value: Json): void {
-  database.run("insert into output values (?, ?, ?)", decision, step, canonicalize(value));
+  database.run(insertOutput({ decision, step, value: canonicalize(value) }));
 }
 
-export function outputOf(database: JournalDatabase, decision: string, step: string): Json | undefined {
-  const row = database.get("select value from output where decision = ? and step = ?", decision, step);
-  return row && parseCanonical(String(row["value"]));
+export function outputOf(database: Reads, decision: string, step: string): Json | undefined {
+  const row = database.get(outputAt({ decision, step }));
+  return row && parseCanonical(row.value);
 }
 
-export type EffectRow = { readonly decision: string; readonly id: string; readonly source: string };
+export type EffectRow = Tables["effect"];
 
-export function putEffect(database: JournalDatabase, effect: EffectRow): void {
-  database.run("insert into effect values (?, ?, ?)", effect.decision, effect.id, effect.source);
-}
+export const putEffect = (database: JournalDatabase, effect: EffectRow): void =>
+  database.run(insertEffect(effect));
 
-export function deleteEffect(database: JournalDatabase, decision: string, id: string): void {
-  database.run("delete from effect where decision = ? and id = ?", decision, id);
-}
+export const deleteEffect = (database: JournalDatabase, decision: string, id: string): void =>
+  database.run(effectAt({ decision, id }));
 
 /** Effects without a recorded result: whatever was cut off is in here. */
-export function effectsOf(database: JournalDatabase, decision: string): readonly EffectRow[] {
-  return database.all("select * from effect where decision = ? order by id", decision).map((row) => ({
-    decision: String(row["decision"]),
-    id: String(row["id"]),
-    source: String(row["source"]),
-  }));
-}
+export const effectsOf = (database: Reads, decision: string): readonly EffectRow[] =>
+  database.all(effectsOfDecision({ decision }));
 
 /** Names of all agents that ever decided in this journal. */
-export const agentsIn = (database: JournalDatabase): readonly string[] =>
-  database.all("select distinct agent from decision order by agent").map((row) => String(row["agent"]));
+export const agentsIn = (database: Reads): readonly string[] =>
+  database.all(agentNames()).map(({ agent }) => agent);
+
+/** Tables whose rows belong to a decision, beside its leaf and its effects. */
+export const decisionTables = ["output", "operation", "payment"] as const;
+
+const orphans = (table: (typeof decisionTables)[number]) =>
+  query((tables) =>
+    tables
+      .selectFrom(table)
+      .select("decision")
+      .distinct()
+      .where("decision", "not in", tables.selectFrom("decision").select("id"))
+      .orderBy("decision"),
+  );
+const orphansIn = { output: orphans("output"), operation: orphans("operation"), payment: orphans("payment") };
+
+/** Decisions that rows of a table name and that are not there. */
+export const missingDecisions = (
+  database: Reads,
+  table: (typeof decisionTables)[number],
+): readonly string[] => database.all(orphansIn[table]()).map(({ decision }) => decision);

@@ -4,55 +4,65 @@ import { canonicalize, parseCanonical } from "../core/canonical.ts";
 import { entryHash, genesisHash, type Entry } from "../core/entry.ts";
 import type { JsonObject } from "../core/json.ts";
 import { JournalBrokenError } from "./errors.ts";
-import type { JournalDatabase, Row } from "./openJournal.ts";
+import { addNote, hasNote } from "./notes.ts";
+import type { JournalDatabase } from "./openJournal.ts";
+import { query } from "./query.ts";
+import type { Tables } from "./tables.ts";
 
 type Reads = Pick<JournalDatabase, "all">;
 
+const lastEntry = query((tables) =>
+  tables.selectFrom("entry").select(["sequence", "hash"]).orderBy("sequence", "desc").limit(1),
+);
+const insertEntry = query((tables, row: Tables["entry"]) => tables.insertInto("entry").values(row));
+const entriesAfter = query((tables, { after, limit }: { after: number; limit: number }) =>
+  tables.selectFrom("entry").selectAll().where("sequence", ">", after).orderBy("sequence").limit(limit),
+);
+
 /** Appends one Entry to the hash chain. Call it inside `atomically`. */
 export function appendEntry(database: JournalDatabase, agent: string, kind: string, body: JsonObject): Entry {
-  const last = database.get("select sequence, hash from entry order by sequence desc limit 1");
+  const last = database.get(lastEntry());
   const entry = {
-    sequence: last ? Number(last["sequence"]) + 1 : 1,
+    sequence: last ? last.sequence + 1 : 1,
     agent,
     kind,
     body,
-    previousHash: last ? (last["hash"] as Hex) : genesisHash,
+    previousHash: last ? last.hash : genesisHash,
   };
   const hash = entryHash(entry);
   database.run(
-    "insert into entry values (?, ?, ?, ?, ?, ?)",
-    entry.sequence,
-    agent,
-    kind,
-    canonicalize(body),
-    entry.previousHash,
-    hash,
+    insertEntry({
+      sequence: entry.sequence,
+      agent,
+      kind,
+      body: canonicalize(body),
+      previous_hash: entry.previousHash,
+      hash,
+    }),
   );
   return { ...entry, hash };
 }
 
-const toEntry = (row: Row): Entry => ({
-  sequence: Number(row["sequence"]),
-  agent: String(row["agent"]),
-  kind: String(row["kind"]),
+const toEntry = (row: Tables["entry"]): Entry => ({
+  sequence: row.sequence,
+  agent: row.agent,
+  kind: row.kind,
   body: bodyOf(row),
-  previousHash: row["previous_hash"] as Hex,
-  hash: row["hash"] as Hex,
+  previousHash: row.previous_hash,
+  hash: row.hash,
 });
 
-function bodyOf(row: Row): JsonObject {
+function bodyOf({ body, sequence }: Tables["entry"]): JsonObject {
   try {
-    return parseCanonical(String(row["body"])) as JsonObject;
+    return parseCanonical(body) as JsonObject;
   } catch {
-    throw new JournalBrokenError(Number(row["sequence"]), "its body is not in the form it was written in");
+    throw new JournalBrokenError(sequence, "its body is not in the form it was written in");
   }
 }
 
 /** Entries in order, from `after` (exclusive). */
 export function readEntries(database: Reads, after = 0, limit = 1000): readonly Entry[] {
-  return database
-    .all("select * from entry where sequence > ? order by sequence limit ?", after, limit)
-    .map(toEntry);
+  return database.all(entriesAfter({ after, limit })).map(toEntry);
 }
 
 /**
@@ -89,8 +99,8 @@ export function noteOnce(
   body: JsonObject,
 ): boolean {
   return database.atomically(() => {
-    if (database.get("select 1 as one from meta where key = ?", `note:${agent}:${key}`)) return false;
-    database.run("insert into meta values (?, '')", `note:${agent}:${key}`);
+    if (hasNote(database, `note:${agent}:${key}`)) return false;
+    addNote(database, `note:${agent}:${key}`);
     appendEntry(database, agent, kind, body);
     return true;
   });

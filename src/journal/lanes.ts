@@ -2,6 +2,7 @@ import type { Hex } from "viem";
 
 import { canonicalize, parseCanonical } from "../core/canonical.ts";
 import { appendEntry } from "./entries.ts";
+import { noteOf, notesUnder, setNote } from "./notes.ts";
 import type { JournalDatabase } from "./openJournal.ts";
 
 const prefix = "lane:";
@@ -21,15 +22,14 @@ export type LaneAlarm = {
 export type LaneState = LaneAlarm & { readonly state: "held" | "released" };
 
 export function laneStateOf(database: Pick<JournalDatabase, "get">, lane: string): LaneState | undefined {
-  const value = database.get("select value from meta where key = ?", `${prefix}${lane}`)?.["value"];
-  return value === undefined ? undefined : (parseCanonical(String(value)) as unknown as LaneState);
+  const value = noteOf(database, `${prefix}${lane}`);
+  return value === undefined ? undefined : (parseCanonical(value) as unknown as LaneState);
 }
 
 /** Lanes in which nothing is signed before the operator releases them. */
 export const heldLanes = (database: Pick<JournalDatabase, "all">): readonly LaneState[] =>
-  database
-    .all("select value from meta where substr(key, 1, ?) = ? order by key", prefix.length, prefix)
-    .map((row) => parseCanonical(String(row["value"])) as unknown as LaneState)
+  notesUnder(database, prefix)
+    .map(({ value }) => parseCanonical(value) as unknown as LaneState)
     .filter(({ state }) => state === "held");
 
 /** Stops a lane, durably, and writes the alarm into the audit log. */
@@ -51,7 +51,5 @@ export function releaseLane(database: JournalDatabase, lane: string): void {
   });
 }
 
-function put(database: JournalDatabase, state: LaneState): void {
-  const value = canonicalize(state);
-  database.run("insert or replace into meta values (?, ?)", `${prefix}${state.lane}`, value);
-}
+const put = (database: JournalDatabase, state: LaneState): void =>
+  setNote(database, `${prefix}${state.lane}`, canonicalize(state));

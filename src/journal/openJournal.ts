@@ -1,20 +1,27 @@
 import { closeSync, mkdirSync, openSync, statfsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
+import { DatabaseSync } from "node:sqlite";
 
 import { BaseError } from "../core/errors.ts";
 import { JournalLockedError, JournalOpenError, JournalWriteError } from "./errors.ts";
 import { networkFileSystem } from "./fileSystem.ts";
-import { schema, schemaVersion } from "./schema.ts";
+import type { Statement, Value } from "./query.ts";
+import { migrate } from "./schema.ts";
+import { statementsOf } from "./statements.ts";
 
-export type Row = Readonly<Record<string, string | number | null>>;
+/** A row of a statement that is given as SQL, whose columns nobody knows. */
+export type Row = Readonly<Record<string, Value>>;
 
-/** The database under the journal: prepared statements and one kind of transaction. Owns a native handle and a lock file. */
+/**
+ * The database under the journal: prepared statements and one kind of transaction. Owns a native handle and a lock file. Synchronous
+ * on purpose: nothing can come in between inside of `atomically`. The program's statements are Kysely's (`query.ts`), which any store
+ * understands; SQL as a string, with its values, is SQLite's own (pragmas, and what tests do to a journal).
+ */
 export type JournalDatabase = {
   readonly path: string;
-  all(sql: string, ...values: readonly SQLInputValue[]): readonly Row[];
-  get(sql: string, ...values: readonly SQLInputValue[]): Row | undefined;
-  run(sql: string, ...values: readonly SQLInputValue[]): void;
+  all<Given = Row>(statement: Statement<Given> | string, ...values: readonly Value[]): readonly Given[];
+  get<Given = Row>(statement: Statement<Given> | string, ...values: readonly Value[]): Given | undefined;
+  run(statement: Statement<unknown> | string, ...values: readonly Value[]): void;
   /**
    * Runs `work` in one transaction: everything or nothing, and durable (fsync) when it returns.
    *
@@ -52,12 +59,7 @@ export function openJournal(file: string): JournalDatabase {
 function open(path: string, release: () => void): JournalDatabase {
   createPrivate(path);
   const database = new DatabaseSync(path);
-  const statements = new Map<string, StatementSync>();
-  const prepare = (sql: string): StatementSync => {
-    let statement = statements.get(sql);
-    if (!statement) statements.set(sql, (statement = database.prepare(sql)));
-    return statement;
-  };
+  const prepared = statementsOf(database);
   database.exec(
     "pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on; pragma busy_timeout = 5000;",
   );
@@ -71,22 +73,10 @@ function open(path: string, release: () => void): JournalDatabase {
     });
   }
   requireSound(database, path);
-  database.exec(schema);
-  const version = database.prepare("select value from meta where key = 'schema'").get()?.["value"];
-  if (version === undefined) database.prepare("insert into meta values ('schema', ?)").run(schemaVersion);
-  else if (version !== schemaVersion) {
-    database.close();
-    throw new JournalOpenError(
-      `The journal has schema ${String(version)}, this program writes ${schemaVersion}.`,
-      { facts: { journal: path }, remedy: "Use the version of Bursar that wrote it." },
-    );
-  }
   let closed = false;
-  return {
+  const journal: JournalDatabase = {
     path,
-    all: (sql, ...values) => prepare(sql).all(...values) as unknown as readonly Row[],
-    get: (sql, ...values) => prepare(sql).get(...values) as unknown as Row | undefined,
-    run: (sql, ...values) => void prepare(sql).run(...values),
+    ...prepared,
     atomically(work) {
       try {
         database.exec("begin immediate");
@@ -105,11 +95,17 @@ function open(path: string, release: () => void): JournalDatabase {
     close() {
       if (closed) return;
       closed = true;
-      statements.clear();
       database.close();
       release();
     },
   };
+  try {
+    migrate(journal, "sqlite");
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+  return journal;
 }
 
 /** Looks at every page before anything is decided by what is in it: about 2 ms a megabyte. */

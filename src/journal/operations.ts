@@ -3,8 +3,39 @@ import type { Hex } from "viem";
 import { canonicalize, parseCanonical } from "../core/canonical.ts";
 import type { Operation } from "../core/operation.ts";
 import type { JournalDatabase } from "./openJournal.ts";
+import { query } from "./query.ts";
+import type { Tables } from "./tables.ts";
 
-export type OperationState = "signed" | "sent" | "settled" | "expired";
+export type OperationRow = Tables["operation"];
+export type OperationState = OperationRow["state"];
+
+const insertOperation = query((tables, row: OperationRow) => tables.insertInto("operation").values(row));
+const operationOfDecision = query((tables, { decision }: { decision: string }) =>
+  tables.selectFrom("operation").selectAll().where("decision", "=", decision),
+);
+const everyOperation = query((tables) =>
+  tables
+    .selectFrom("operation")
+    .select(["user_op_hash", "decision"])
+    .unionAll(tables.selectFrom("sibling").select(["user_op_hash", "decision"])),
+);
+const updateState = query((tables, { state, user_op_hash }: Pick<OperationRow, "state" | "user_op_hash">) =>
+  tables.updateTable("operation").set({ state }).where("user_op_hash", "=", user_op_hash),
+);
+const noncesOfLane = query((tables, { lane }: { lane: string }) =>
+  tables.selectFrom("operation").select(["decision", "nonce", "state"]).where("lane", "=", lane),
+);
+
+const insertSibling = query((tables, row: Tables["sibling"]) => tables.insertInto("sibling").values(row));
+const lastSibling = query((tables, { decision }: { decision: string }) =>
+  tables
+    .selectFrom("sibling")
+    .select(({ fn }) => fn.max<number | null>("position").as("position"))
+    .where("decision", "=", decision),
+);
+const siblingsOfDecision = query((tables, { decision }: { decision: string }) =>
+  tables.selectFrom("sibling").select("body").where("decision", "=", decision).orderBy("position"),
+);
 
 /** Keeps a complete signed operation before its first byte leaves. The lane's unique index refuses a second live one. */
 export function putOperation(
@@ -14,18 +45,26 @@ export function putOperation(
   operation: Operation,
 ): void {
   database.run(
-    "insert into operation values (?, ?, ?, ?, ?, 'signed')",
-    operation.userOpHash,
-    decision,
-    lane,
-    operation.userOp.nonce,
-    canonicalize(operation),
+    insertOperation({
+      user_op_hash: operation.userOpHash,
+      decision,
+      lane,
+      nonce: operation.userOp.nonce,
+      body: canonicalize(operation),
+      state: "signed",
+    }),
   );
 }
 
+/** A decision's operation as the table holds it. */
+export const operationRowOf = (
+  database: Pick<JournalDatabase, "get">,
+  decision: string,
+): OperationRow | undefined => database.get(operationOfDecision({ decision }));
+
 export function operationOf(database: JournalDatabase, decision: string): Operation | undefined {
-  const row = database.get("select body from operation where decision = ?", decision);
-  return row && (parseCanonical(String(row["body"])) as unknown as Operation);
+  const row = operationRowOf(database, decision);
+  return row && (parseCanonical(row.body) as unknown as Operation);
 }
 
 /**
@@ -38,15 +77,15 @@ export function putSibling(
   lane: string,
   operation: Operation,
 ): void {
-  const last = database.get("select max(position) as position from sibling where decision = ?", decision);
   database.run(
-    "insert into sibling values (?, ?, ?, ?, ?, ?)",
-    operation.userOpHash,
-    decision,
-    Number(last?.["position"] ?? 0) + 1,
-    lane,
-    operation.userOp.nonce,
-    canonicalize(operation),
+    insertSibling({
+      user_op_hash: operation.userOpHash,
+      decision,
+      position: (database.get(lastSibling({ decision }))?.position ?? 0) + 1,
+      lane,
+      nonce: operation.userOp.nonce,
+      body: canonicalize(operation),
+    }),
   );
 }
 
@@ -54,25 +93,26 @@ export function putSibling(
 export function operationsFor(database: JournalDatabase, decision: string): readonly Operation[] {
   const first = operationOf(database, decision);
   if (!first) return [];
-  const rows = database.all("select body from sibling where decision = ? order by position", decision);
-  return [first, ...rows.map((row) => parseCanonical(String(row["body"])) as unknown as Operation)];
+  const bumps = database.all(siblingsOfDecision({ decision }));
+  return [first, ...bumps.map(({ body }) => parseCanonical(body) as unknown as Operation)];
 }
 
+/** Every operation and every fee bump by its hash, and whose it is. */
+export const operationsIn = (
+  database: Pick<JournalDatabase, "all">,
+): readonly Pick<OperationRow, "user_op_hash" | "decision">[] => database.all(everyOperation());
+
 export function setOperationState(database: JournalDatabase, userOpHash: Hex, state: OperationState): void {
-  database.run("update operation set state = ? where user_op_hash = ?", state, userOpHash);
+  database.run(updateState({ state, user_op_hash: userOpHash }));
 }
 
 /** What was signed in a lane, by decision: nonce (the whole 256-bit number) and state, lowest nonce first. */
 export function noncesIn(
-  database: JournalDatabase,
+  database: Pick<JournalDatabase, "all">,
   lane: string,
 ): readonly { readonly decision: string; readonly nonce: bigint; readonly state: OperationState }[] {
   return database
-    .all("select decision, nonce, state from operation where lane = ?", lane)
-    .map((row) => ({
-      decision: String(row["decision"]),
-      nonce: BigInt(String(row["nonce"])),
-      state: row["state"] as OperationState,
-    }))
+    .all(noncesOfLane({ lane }))
+    .map((row) => ({ ...row, nonce: BigInt(row.nonce) }))
     .sort((one, other) => (one.nonce < other.nonce ? -1 : one.nonce > other.nonce ? 1 : 0));
 }

@@ -1,5 +1,7 @@
 import { canonicalize, parseCanonical } from "../core/canonical.ts";
 import type { JournalDatabase } from "./openJournal.ts";
+import { query } from "./query.ts";
+import type { Tables } from "./tables.ts";
 
 /** A bill that was paid or is being paid. `void`: the operation reverted or expired, so the bill is still open. */
 export type PaymentRow = {
@@ -16,22 +18,36 @@ export type PaymentRow = {
   readonly state: "pending" | "paid" | "void";
 };
 
+const insertPayment = query((tables, row: Tables["payment"]) => tables.insertInto("payment").values(row));
+const updateState = query((tables, { decision, state }: Pick<Tables["payment"], "decision" | "state">) =>
+  tables.updateTable("payment").set({ state }).where("decision", "=", decision),
+);
+const standing = query((tables, { agent, payee }: { agent: string; payee: string }) =>
+  tables
+    .selectFrom("payment")
+    .selectAll()
+    .where("agent", "=", agent)
+    .where("payee", "=", payee)
+    .where("state", "<>", "void"),
+);
+const paymentOfDecision = query((tables, { decision }: { decision: string }) =>
+  tables.selectFrom("payment").selectAll().where("decision", "=", decision),
+);
+
 export function putPayment(
   database: JournalDatabase,
   agent: string,
   payment: Omit<PaymentRow, "state">,
 ): void {
+  const { amountUnits, references, ...same } = payment;
   database.run(
-    "insert into payment values (?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending')",
-    payment.decision,
-    agent,
-    payment.payee,
-    payment.reference,
-    canonicalize(payment.references),
-    payment.at,
-    payment.asset,
-    payment.amountUnits,
-    payment.words,
+    insertPayment({
+      ...same,
+      agent,
+      references_: canonicalize(references),
+      amount_units: amountUnits,
+      state: "pending",
+    }),
   );
 }
 
@@ -40,26 +56,30 @@ export function setPaymentState(
   decision: string,
   state: PaymentRow["state"],
 ): void {
-  database.run("update payment set state = ? where decision = ?", state, decision);
+  database.run(updateState({ state, decision }));
 }
+
+/** A decision's payment as the table holds it. */
+export const paymentRowOf = (
+  database: Pick<JournalDatabase, "get">,
+  decision: string,
+): Tables["payment"] | undefined => database.get(paymentOfDecision({ decision }));
 
 /** Payments to a payee that count against a duplicate: paid and under way. */
 export function standingPayments(
-  database: JournalDatabase,
+  database: Pick<JournalDatabase, "all">,
   agent: string,
   payee: string,
 ): readonly PaymentRow[] {
-  return database
-    .all("select * from payment where agent = ? and payee = ? and state <> 'void'", agent, payee)
-    .map((row) => ({
-      decision: String(row["decision"]),
-      payee: String(row["payee"]),
-      reference: String(row["reference"]),
-      references: parseCanonical(String(row["references_"])) as readonly string[],
-      at: Number(row["at"]),
-      asset: String(row["asset"]),
-      amountUnits: String(row["amount_units"]),
-      words: String(row["words"]),
-      state: row["state"] as PaymentRow["state"],
-    }));
+  return database.all(standing({ agent, payee })).map(({ amount_units, decision, references_, ...row }) => ({
+    decision,
+    payee: row.payee,
+    reference: row.reference,
+    references: parseCanonical(references_) as readonly string[],
+    at: row.at,
+    asset: row.asset,
+    amountUnits: amount_units,
+    words: row.words,
+    state: row.state,
+  }));
 }

@@ -8,6 +8,7 @@ import { backupJournal, checkJournal, toDisk } from "./backupJournal.ts";
 import { agentsIn } from "./decisions.ts";
 import { appendEntry } from "./entries.ts";
 import { JournalOpenError } from "./errors.ts";
+import { dropNote, noteOf, setNote } from "./notes.ts";
 import { openJournal, type JournalDatabase } from "./openJournal.ts";
 import { quarantine } from "./quarantine.ts";
 
@@ -45,7 +46,7 @@ export async function restoreJournal(from: string, to: string): Promise<Restored
     let quarantined: readonly string[];
     try {
       quarantined = journal.atomically(() => {
-        journal.run("insert or replace into meta values (?, '')", restoredKey);
+        setNote(journal, restoredKey, "");
         const held = quarantine(journal);
         for (const agent of agentsIn(journal))
           appendEntry(journal, agent, "restored", { entries, head, quarantined: held.length });
@@ -70,14 +71,12 @@ export async function restoreJournal(from: string, to: string): Promise<Restored
  * over. Kept from the first call on.
  */
 export function restoredAt(journal: JournalDatabase, chainSeconds: number): number | undefined {
-  const value = journal.get("select value from meta where key = ?", restoredKey)?.["value"];
+  const value = noteOf(journal, restoredKey);
   if (value === undefined) return undefined;
   if (value !== "") return Number(value);
-  journal.run("update meta set value = ? where key = ?", String(chainSeconds), restoredKey);
+  setNote(journal, restoredKey, String(chainSeconds));
   return chainSeconds;
 }
 
 /** What was signed before the loss can't be included any more. */
-export function forgetRestore(journal: JournalDatabase): void {
-  journal.run("delete from meta where key = ?", restoredKey);
-}
+export const forgetRestore = (journal: JournalDatabase): void => dropNote(journal, restoredKey);

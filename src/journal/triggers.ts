@@ -1,22 +1,85 @@
+import { sql } from "kysely";
 import type { Hex } from "viem";
 
 import { canonicalize, parseCanonical } from "../core/canonical.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { Fact } from "../core/observation.ts";
-import type { Trigger, TriggerKind } from "../core/trigger.ts";
+import type { Trigger } from "../core/trigger.ts";
 import { appendEntry } from "./entries.ts";
-import type { JournalDatabase, Row } from "./openJournal.ts";
+import type { JournalDatabase } from "./openJournal.ts";
+import { query } from "./query.ts";
+import type { Tables } from "./tables.ts";
 
-const toTrigger = (row: Row): Trigger => ({
-  kind: row["kind"] as TriggerKind,
-  dedupeId: String(row["dedupe_id"]),
-  label: String(row["label"]),
-  payload: parseCanonical(String(row["payload"])) as JsonObject,
+type TriggerRow = Tables["trigger_"];
+
+const triggerAt = query((tables, { id }: { id: string }) =>
+  tables.selectFrom("trigger_").selectAll().where("dedupe_id", "=", id),
+);
+const isThere = query((tables, { id }: { id: string }) =>
+  tables.selectFrom("trigger_").select("position").where("dedupe_id", "=", id),
+);
+const triggersOfAgent = query((tables, { agent }: { agent: string }) =>
+  tables.selectFrom("trigger_").selectAll().where("agent", "=", agent).orderBy("position"),
+);
+const lastPosition = query((tables) =>
+  tables.selectFrom("trigger_").select(({ fn }) => fn.max<number | null>("position").as("position")),
+);
+const insertRow = query((tables, row: Omit<TriggerRow, "decision">) =>
+  tables.insertInto("trigger_").values({ ...row, decision: null }),
+);
+/** The oldest that no decision was made of, past those that the operator has to release. */
+const oldestWaiting = query((tables, { agent }: { agent: string }) =>
+  tables
+    .selectFrom("trigger_")
+    .selectAll()
+    .where("agent", "=", agent)
+    .where("decision", "is", null)
+    .where(({ exists, not, selectFrom }) =>
+      not(
+        exists(
+          selectFrom("meta")
+            .select("key")
+            .where("key", "=", sql<string>`'quarantine:' || dedupe_id`),
+        ),
+      ),
+    )
+    .orderBy("position")
+    .limit(1),
+);
+const waitingOf = query((tables, { agent }: { agent: string }) =>
+  tables
+    .selectFrom("trigger_")
+    .select(({ fn }) => fn.countAll<number>().as("waiting"))
+    .where("agent", "=", agent)
+    .where("decision", "is", null),
+);
+const countBetween = query((tables, { from, until }: { from: string; until: string }) =>
+  tables
+    .selectFrom("trigger_")
+    .select(({ fn }) => fn.countAll<number>().as("count"))
+    .where("dedupe_id", ">=", from)
+    .where("dedupe_id", "<", until),
+);
+const cursorAt = query((tables, { agent, source }: { agent: string; source: string }) =>
+  tables.selectFrom("cursor_").select("position").where("agent", "=", agent).where("source", "=", source),
+);
+const keepCursor = query((tables, row: Tables["cursor_"]) =>
+  tables
+    .insertInto("cursor_")
+    .values(row)
+    .onConflict((conflict) => conflict.columns(["agent", "source"]).doUpdateSet({ position: row.position })),
+);
+
+const toTrigger = ({ dedupe_id, kind, label, payload }: TriggerRow): Trigger => ({
+  kind,
+  dedupeId: dedupe_id,
+  label,
+  payload: parseCanonical(payload) as JsonObject,
 });
 
 /** Has this happening been taken in before? */
 export function knowsTrigger(database: JournalDatabase, dedupeId: string): boolean {
-  return database.get("select 1 as one from trigger_ where dedupe_id = ?", dedupeId) !== undefined;
+  return database.get(isThere({ id: dedupeId })) !== undefined;
 }
 
 /** Takes a Trigger in, durably, once. Returns false when it was known already. */
@@ -43,35 +106,30 @@ export function addUpTo(
 ): void {
   database.atomically(() => {
     for (const trigger of triggers) insertNew(database, agent, trigger);
-    database.run("insert or replace into cursor_ values (?, ?, ?)", agent, source, position);
+    database.run(keepCursor({ agent, source, position }));
   });
 }
 
 /** How far a source has been read; undefined: never. */
 export function cursorOf(database: JournalDatabase, agent: string, source: string): number | undefined {
-  const row = database.get("select position from cursor_ where agent = ? and source = ?", agent, source);
-  return row && Number(row["position"]);
+  return database.get(cursorAt({ agent, source }))?.position;
 }
 
 /** How many triggers of an agent wait for a decision. */
 export function countWaiting(database: JournalDatabase, agent: string): number {
-  const row = database.get(
-    "select count(*) as waiting from trigger_ where agent = ? and decision is null",
-    agent,
-  );
-  return Number(row?.["waiting"] ?? 0);
+  return database.get(waitingOf({ agent }))!.waiting;
 }
 
 function insertTrigger(database: JournalDatabase, agent: string, trigger: Trigger): void {
-  const last = database.get("select max(position) as position from trigger_");
   database.run(
-    "insert into trigger_ values (?, ?, ?, ?, ?, ?, null)",
-    trigger.dedupeId,
-    Number(last?.["position"] ?? 0) + 1,
-    agent,
-    trigger.kind,
-    trigger.label,
-    canonicalize(trigger.payload),
+    insertRow({
+      dedupe_id: trigger.dedupeId,
+      position: (database.get(lastPosition())?.position ?? 0) + 1,
+      agent,
+      kind: trigger.kind,
+      label: trigger.label,
+      payload: canonicalize(trigger.payload),
+    }),
   );
   appendEntry(database, agent, "trigger", {
     dedupeId: trigger.dedupeId,
@@ -99,12 +157,9 @@ export function retryTrigger(
 ): string | undefined {
   const [original] = trigger.dedupeId.split(retryMark) as [string];
   const prefix = `${original}${retryMark}`;
-  const row = database.get(
-    "select count(*) as retries from trigger_ where substr(dedupe_id, 1, length(?)) = ?",
-    prefix,
-    prefix,
-  );
-  if (Number(row?.["retries"] ?? 0) >= mostRetries) return undefined;
+  // Everything that begins with the prefix: the semicolon is the character after its colon.
+  const retries = database.get(countBetween({ from: prefix, until: `${prefix.slice(0, -1)};` }))!.count;
+  if (retries >= mostRetries) return undefined;
   const dedupeId = `${prefix}${leaf}`;
   const retryOf: Fact = { value: leaf, provenance: "history" };
   const facts = { ...(trigger.payload["facts"] as JsonObject | undefined), "trigger.retryOf": retryOf };
@@ -114,14 +169,13 @@ export function retryTrigger(
 
 /** The oldest Trigger that has no decision yet and is not in quarantine. */
 export function nextTrigger(database: JournalDatabase, agent: string): Trigger | undefined {
-  const row = database.get(
-    `select * from trigger_ where agent = ? and decision is null
-     and not exists (select 1 from meta where key = 'quarantine:' || dedupe_id) order by position limit 1`,
-    agent,
-  );
+  const row = database.get(oldestWaiting({ agent }));
   return row && toTrigger(row);
 }
 
-export function triggerOf(database: JournalDatabase, dedupeId: string): Trigger {
-  return toTrigger(database.get("select * from trigger_ where dedupe_id = ?", dedupeId)!);
-}
+export const triggerOf = (database: Pick<JournalDatabase, "get">, dedupeId: string): Trigger =>
+  toTrigger(database.get(triggerAt({ id: dedupeId }))!);
+
+/** Every Trigger of an agent as the table holds it, in order. */
+export const triggerRowsOf = (database: Pick<JournalDatabase, "all">, agent: string): readonly TriggerRow[] =>
+  database.all(triggersOfAgent({ agent }));

@@ -10,6 +10,7 @@ import { readDecimals } from "../chain/readDecimals.ts";
 import type { Agent } from "../core/agent.ts";
 import { BaseError } from "../core/errors.ts";
 import type { InferenceEngine } from "../core/inference.ts";
+import { isDeciding } from "../journal/decisions.ts";
 import { openJournal } from "../journal/openJournal.ts";
 import { isPaused } from "../journal/pauses.ts";
 import { compilePolicy } from "../policy/compile.ts";
@@ -159,7 +160,7 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<Runtime>
       kind: "ready",
       engine,
       account: config.account,
-      resumed: journal.get("select 1 as one from decision where done = 0 limit 1") !== undefined,
+      resumed: isDeciding(journal),
     });
     return runtimeOf(options, house, { commands, watchers }, signal, closers);
   } catch (error) {

@@ -18,7 +18,7 @@ import { recordedVariant } from "../inference/cpuVariant.ts";
 import { CpuVariantError, InvalidRequestError } from "../inference/errors.ts";
 import { openEngine } from "../inference/openEngine.ts";
 import { inferenceSchema } from "../inference/messages.ts";
-import { outputOf } from "../journal/decisions.ts";
+import { decisionNumber, outputOf } from "../journal/decisions.ts";
 import { openJournal } from "../journal/openJournal.ts";
 import { bundledModel } from "./bundledModel.ts";
 import type { Thought } from "./deliberation.ts";
@@ -82,11 +82,14 @@ export function inferenceIn(path: string, sequence: number): Inference {
     });
   const journal = openJournal(file);
   try {
-    const row = journal.get("select id from decision where position = ? and done = 1", sequence);
-    const thought = row && (outputOf(journal, String(row["id"]), "infer") as unknown as Thought | undefined);
+    const decision = decisionNumber(journal, sequence);
+    const finished = decision?.done === true;
+    const thought = finished && (outputOf(journal, decision.id, "infer") as unknown as Thought | undefined);
     if (thought && "inference" in thought) return thought.inference;
     throw new InferenceRecordError(
-      row ? `Decision ${sequence} was made without the model.` : `There is no finished decision ${sequence}.`,
+      finished
+        ? `Decision ${sequence} was made without the model.`
+        : `There is no finished decision ${sequence}.`,
       { remedy: "Name another one: they count from 1.", facts: { journal: file } },
     );
   } finally {

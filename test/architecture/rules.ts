@@ -32,6 +32,7 @@ const ownersOf: Record<string, readonly string[]> = {
   mailauth: ["src/mail/"],
   "html-to-text": ["src/mail/"],
   "node:sqlite": ["src/journal/"],
+  kysely: ["src/journal/"],
   yaml: ["src/policy/", "src/runtime/config.ts"],
   citty: ["src/cli/"],
   xstate: ["src/runtime/"],

@@ -6,7 +6,15 @@ import type { Entry } from "../../core/entry.ts";
 import { sha256Hex } from "../../core/hash.ts";
 import type { Json } from "../../core/json.ts";
 import { treeRoot } from "../../core/merkle.ts";
-import type { DecisionRow } from "../../journal/decisions.ts";
+import {
+  decisionNumbers,
+  decisionTables,
+  missingDecisions,
+  type DecisionRow,
+} from "../../journal/decisions.ts";
+import { leafRowsOf } from "../../journal/leaves.ts";
+import { operationsIn } from "../../journal/operations.ts";
+import { triggerRowsOf } from "../../journal/triggers.ts";
 import type { House } from "../house.ts";
 import { anchoredTrees, type ChainHistory, type ChainTree } from "./chainHistory.ts";
 
@@ -36,9 +44,7 @@ export async function journalFailures(
 
 function decisionFailures({ agent, journal }: House, { decisions }: Book): readonly string[] {
   const failures: string[] = [];
-  const all = journal
-    .all("select position from decision order by position")
-    .map((row) => Number(row["position"]));
+  const all = decisionNumbers(journal);
   for (let position = 1; position <= (all.at(-1) ?? 0); position++)
     if (!all.includes(position)) failures.push(`Decision ${position} is missing from the journal.`);
   for (const { done, id, position, snapshot, triggerId } of decisions) {
@@ -49,39 +55,35 @@ function decisionFailures({ agent, journal }: House, { decisions }: Book): reado
         `Decision ${position} is ${done ? "" : "not "}marked as finished, and its machine says otherwise.`,
       );
   }
-  for (const table of ["output", "operation", "payment"] as const)
-    for (const row of journal.all(
-      `select distinct decision from ${table} where decision not in (select id from decision)`,
-    ))
-      failures.push(
-        `The journal holds an ${table} of decision ${String(row["decision"])}, which is missing.`,
-      );
+  for (const table of decisionTables)
+    for (const id of missingDecisions(journal, table))
+      failures.push(`The journal holds an ${table} of decision ${id}, which is missing.`);
   return failures;
 }
 
 function triggerFailures({ agent, journal }: House, { decisions, entries }: Book): readonly string[] {
   const failures: string[] = [];
   const byId = new Map(decisions.map((decision) => [decision.id, decision]));
-  const triggers = journal.all("select * from trigger_ where agent = ?", agent.name);
+  const triggers = triggerRowsOf(journal, agent.name);
   for (const row of triggers) {
-    if (row["decision"] !== null && byId.get(String(row["decision"]))?.triggerId !== row["dedupe_id"])
-      failures.push(`The decision about "${String(row["label"])}" is missing from the journal.`);
+    if (row.decision !== null && byId.get(row.decision)?.triggerId !== row.dedupe_id)
+      failures.push(`The decision about "${row.label}" is missing from the journal.`);
   }
-  const named = new Map(triggers.map((row) => [row["dedupe_id"], row]));
+  const named = new Map(triggers.map((row) => [row.dedupe_id, row]));
   for (const { id, position, triggerId } of decisions)
-    if (named.get(triggerId)?.["decision"] !== id)
+    if (named.get(triggerId)?.decision !== id)
       failures.push(`Decision ${position} has no trigger that names it.`);
 
   const told = entries.filter((entry) => entry.kind === "trigger");
   for (const { body, sequence } of told) {
     const row = named.get(body["dedupeId"] as string);
     if (!row) failures.push(`The trigger of entry ${sequence} is missing from the journal.`);
-    else if (row["kind"] !== body["kind"] || row["label"] !== body["label"])
-      failures.push(`The trigger "${String(row["label"])}" is not what entry ${sequence} says.`);
+    else if (row.kind !== body["kind"] || row.label !== body["label"])
+      failures.push(`The trigger "${row.label}" is not what entry ${sequence} says.`);
   }
   for (const id of named.keys())
     if (told.filter((entry) => entry.body["dedupeId"] === id).length !== 1)
-      failures.push(`The audit log does not tell of the trigger ${String(id)} once.`);
+      failures.push(`The audit log does not tell of the trigger ${id} once.`);
   return failures;
 }
 
@@ -90,15 +92,12 @@ function leafFailures({ agent, journal }: House, { decisions }: Book): readonly 
   const finished = new Map(
     decisions.filter((decision) => decision.done).map((decision) => [decision.id, decision]),
   );
-  const rows = journal.all(
-    "select position, decision from leaf where agent = ? order by position",
-    agent.name,
-  );
+  const rows = leafRowsOf(journal, agent.name);
   let last = 0;
   for (const [index, row] of rows.entries()) {
-    if (row["position"] !== index) failures.push(`Leaf ${index} is missing from the agent's tree.`);
-    const decision = finished.get(String(row["decision"]));
-    finished.delete(String(row["decision"]));
+    if (row.position !== index) failures.push(`Leaf ${index} is missing from the agent's tree.`);
+    const decision = finished.get(row.decision);
+    finished.delete(row.decision);
     if (!decision) failures.push(`Leaf ${index} has no finished decision.`);
     else if (decision.position < last) failures.push(`Leaf ${index} is out of order.`);
     last = decision?.position ?? last;
@@ -126,13 +125,10 @@ function entryFailures({ decisions, entries }: Book): readonly string[] {
 function chainFailures({ journal }: House, book: Book, history: ChainHistory): readonly string[] {
   const failures: string[] = [];
   const finished = new Set(book.decisions.filter((decision) => decision.done).map((decision) => decision.id));
-  const known = new Set(
-    journal
-      .all(
-        "select user_op_hash, decision from operation union all select user_op_hash, decision from sibling",
-      )
-      .filter((row) => finished.has(String(row["decision"])))
-      .map((row) => String(row["user_op_hash"])),
+  const known = new Set<string>(
+    operationsIn(journal)
+      .filter(({ decision }) => finished.has(decision))
+      .map(({ user_op_hash }) => user_op_hash),
   );
   for (const [userOpHash, { transaction }] of history.operations)
     if (!known.has(userOpHash))

@@ -15,6 +15,7 @@ import { operationStatus } from "../../chain/findReceipt.ts";
 import { encodeCalls, laneOf, operationTypedData, signatureForm } from "../../chain/signOperation.ts";
 import type { Operation, Receipt } from "../../core/operation.ts";
 import type { Verdict } from "../../core/verdict.ts";
+import { operationRowOf } from "../../journal/operations.ts";
 import { proveCalls } from "../../policy/proveCalls.ts";
 import type { Outcome } from "../decisionMachine.ts";
 import type { Deed } from "../deed.ts";
@@ -113,12 +114,12 @@ async function operationFailures(
   const require = (holds: boolean, failure: string) => {
     if (!holds) failures.push(failure);
   };
-  const row = journal.get("select * from operation where decision = ?", decision.id);
+  const row = operationRowOf(journal, decision.id);
   const expired = outcome === "expired";
   require(operation.userOpHash === userOpHash &&
-    row?.["user_op_hash"] === userOpHash, "The operation's hash is not its content's.");
-  require(row?.["state"] === (expired ? "expired" : "settled") &&
-    row["nonce"] === userOp.nonce, "The journal's row of the operation is not what became of it.");
+    row?.user_op_hash === userOpHash, "The operation's hash is not its content's.");
+  require(row?.state === (expired ? "expired" : "settled") &&
+    row.nonce === userOp.nonce, "The journal's row of the operation is not what became of it.");
   require(operation.chainId === chain.chainId &&
     isAddressEqual(operation.entryPoint, entryPointAddress) &&
     isAddressEqual(userOp.sender, account), "The operation is for another chain or account.");

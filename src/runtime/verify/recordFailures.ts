@@ -8,6 +8,7 @@ import type { Observation } from "../../core/observation.ts";
 import { readAnswer } from "../../agents/answers.ts";
 import { deskOf } from "../../agents/desk.ts";
 import { noLeaf } from "../../journal/leaves.ts";
+import { paymentRowOf } from "../../journal/payments.ts";
 import type { House } from "../house.ts";
 import { promptAfter, type Turn } from "../deliberation.ts";
 import { verdictOf } from "../steps/judge.ts";
@@ -118,8 +119,10 @@ function withHistory(house: House, earlier: ReadonlySet<string>): House {
     ...house,
     journal: {
       ...journal,
-      all: (sql, ...values) =>
-        journal.all(sql, ...values).filter((row) => earlier.has(String(row["decision"]))),
+      all: (statement, ...values) =>
+        journal
+          .all(statement, ...values)
+          .filter((row) => earlier.has((row as { readonly decision: string }).decision)),
     },
   };
 }
@@ -127,17 +130,17 @@ function withHistory(house: House, earlier: ReadonlySet<string>): House {
 /** The row by which later bills are found to be duplicates. */
 function paymentRowFailures({ journal }: House, evidence: Evidence): readonly string[] {
   const { decision, deed, outcome } = evidence;
-  const row = journal.get("select * from payment where decision = ?", decision.id);
+  const row = paymentRowOf(journal, decision.id);
   const bill = deed?.bill;
   if (!bill) return row ? ["The journal holds a payment of a decision that pays nothing."] : [];
   const holds =
-    row?.["payee"] === bill.payee &&
-    row["agent"] === decision.agent &&
-    row["reference"] === bill.reference &&
-    row["references_"] === canonicalize(bill.references) &&
-    row["at"] === bill.at &&
-    row["asset"] === bill.asset &&
-    row["amount_units"] === bill.amountUnits &&
-    row["state"] === (outcome === "paid" || outcome === "acted" ? "paid" : "void");
+    row?.payee === bill.payee &&
+    row.agent === decision.agent &&
+    row.reference === bill.reference &&
+    row.references_ === canonicalize(bill.references) &&
+    row.at === bill.at &&
+    row.asset === bill.asset &&
+    row.amount_units === bill.amountUnits &&
+    row.state === (outcome === "paid" || outcome === "acted" ? "paid" : "void");
   return holds ? [] : ["The journal's payment is not the one that was decided."];
 }

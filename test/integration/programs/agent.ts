@@ -67,9 +67,9 @@ function dyingAfter(journal: JournalDatabase, writes: number | undefined): Journ
   let left = writes ?? Infinity;
   return {
     ...journal,
-    run(sql, ...values) {
+    run(statement, ...values) {
       if (--left <= 0) die();
-      journal.run(sql, ...values);
+      journal.run(statement, ...values);
     },
   };
 }
