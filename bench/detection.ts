@@ -15,19 +15,21 @@ import type { LocalInference, LocalEngine, Prompt, Sampling } from "../src/core/
 import { readCalibration } from "../src/inference/calibration.ts";
 import { uncalibrated } from "../src/inference/compareOpinion.ts";
 import { actionGrammar } from "../src/inference/grammar.ts";
+import { hashFile } from "../src/inference/hashFile.ts";
 import { openEngine, type OpenEngineOptions } from "../src/inference/openEngine.ts";
 import { fourBits, nudged, writeChanged } from "./detection/worseModels.ts";
 
 const { values } = parseArgs({
   options: {
     runs: { type: "string", default: "200" },
+    row: { type: "string", default: "" },
     json: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
   },
 });
 if (values.help || !/^[1-9]\d*$/.test(values.runs)) {
   process.stdout.write(
-    "npm run bench:detection [-- --runs 200 --json]\n\nRecords by honest and by cheating makers, and what checking says of them.\n",
+    "npm run bench:detection [-- --runs 200 --row WORDS --json]\n\nRecords by honest and by cheating makers, and what checking says of them. --row: only those with these words in their name.\n",
   );
   process.exit(values.help ? 0 : 2);
 }
@@ -76,7 +78,7 @@ type Maker = (prompt: Prompt, one: Case, index: number) => Promise<LocalInferenc
 type Row = {
   readonly who: "honest" | "cheat";
   readonly what: string;
-  readonly model?: "four bits" | "nudged";
+  readonly model?: "four bits" | "nudged" | "second version";
   readonly engine?: Partial<OpenEngineOptions>;
   readonly make: (engine: LocalEngine) => Maker;
 };
@@ -85,6 +87,17 @@ const plainly =
   (engine: LocalEngine): Maker =>
   (prompt) =>
     engine.infer(prompt, greedy);
+/** Three other prompts are answered in the same batches. */
+const besideOthers =
+  (engine: LocalEngine): Maker =>
+  async (prompt, _one, index) => {
+    const others = [1, 2, 3].map((step) =>
+      engine.infer(promptOf(cases[(index + step) % cases.length]!), greedy),
+    );
+    const mine = await engine.infer(prompt, greedy);
+    await Promise.all(others);
+    return mine;
+  };
 /** What was said to another prompt is presented as said to this one. */
 const presented =
   (engine: LocalEngine, other: (one: Case) => Case): Maker =>
@@ -107,6 +120,7 @@ const rows: readonly Row[] = [
   { who: "honest", what: "another process", engine: {}, make: plainly },
   { who: "honest", what: "two threads", engine: { threads: 2 }, make: plainly },
   { who: "honest", what: "another context size", engine: { contextSize: 768 }, make: plainly },
+  { who: "honest", what: "beside three others", engine: { sequences: 4 }, make: besideOthers },
   {
     who: "honest",
     what: "another CPU variant (the fastest here)",
@@ -115,6 +129,12 @@ const rows: readonly Row[] = [
   },
   { who: "honest", what: "another CPU variant (SSE 4.2)", engine: { cpuVariant: "sse42" }, make: plainly },
   { who: "honest", what: "fast mode (flash attention)", engine: { mode: "fast" }, make: plainly },
+  {
+    who: "cheat",
+    what: "another model (the clerk's second version)",
+    model: "second version",
+    make: plainly,
+  },
   { who: "cheat", what: "weights of four bits", model: "four bits", make: plainly },
   { who: "cheat", what: "weights nudged by two steps of 256", model: "nudged", make: plainly },
   { who: "cheat", what: "one digit of the message is another", make: (engine) => presented(engine, changed) },
@@ -148,15 +168,22 @@ const rows: readonly Row[] = [
   },
 ];
 
+function fileOf(model: Row["model"]): string {
+  if (model === undefined) return modelPath;
+  if (model === "second version") return path.join(import.meta.dirname, "../test/model/clerk-v2-q8_0.gguf");
+  return path.join(scratch, "model.gguf");
+}
+
 const sha256 = manifest.sha256 as Hex;
 const here = await openEngine({ modelPath, sha256, mode: "canonical" });
 const tolerance = (await readCalibration(modelPath, sha256))?.tolerance ?? uncalibrated;
 const results = [];
-for (const { engine: how, make, model, what, who } of rows) {
-  const file = model ? path.join(scratch, "model.gguf") : modelPath;
-  const hash = model
-    ? await writeChanged(modelPath, file, model === "four bits" ? fourBits : nudged)
-    : sha256;
+for (const { engine: how, make, model, what, who } of rows.filter((row) => row.what.includes(values.row))) {
+  const file = fileOf(model);
+  const hash =
+    model === "four bits" || model === "nudged"
+      ? await writeChanged(modelPath, file, model === "four bits" ? fourBits : nudged)
+      : await hashFile(file);
   const engine = await openEngine({ modelPath: file, sha256: hash, mode: "canonical", ...how });
   const maker = make(engine);
   const counts = { EXACT: 0, "not EXACT": 0, CONSISTENT: 0, MISMATCH: 0 };
