@@ -47,6 +47,7 @@ const outcomeStyle: Readonly<Record<DecisionReport["outcome"], Paint>> = {
   refused: "red",
   reverted: "red",
   expired: "red",
+  displaced: "red",
 };
 
 /** One block a mail: who wrote, what the model proposed, the verdict and why, and what became of it. */

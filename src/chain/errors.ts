@@ -125,18 +125,15 @@ export type Refusal = {
   readonly words: string;
 };
 
-/** The lane's nonce was used by an operation that this journal never signed: a second signer, or a stolen key. */
-export class ForeignOperationError extends BaseError {
-  override readonly name = "ForeignOperationError";
-  constructor(account: Address, nonce: Hex, userOpHash: Hex) {
-    super(
-      "Somebody else used this agent's nonce: an operation that this journal never signed is on the chain.",
-      {
-        remedy:
-          "Freeze the account from the owner's wallet now, then find out who else holds the agent's key.",
-        facts: { account, nonce, ours: userOpHash },
-      },
-    );
+/** The owner's nonce was used by another operation while this one was on its way. */
+export class OwnerNonceError extends BaseError {
+  override readonly name = "OwnerNonceError";
+  constructor(account: Address, transaction: Hex) {
+    super("Another operation of the owner took the nonce, so this one can't be included.", {
+      remedy:
+        "If it was yours, run the command again: it looks at the chain first. If not, somebody else holds the owner's key.",
+      facts: { account, transaction },
+    });
   }
 }
 

@@ -1,39 +1,43 @@
 import { decodeEventLog, encodeEventTopics, hexToBigInt, type Address, type Hex } from "viem";
 
-import type { Operation, Receipt } from "../core/operation.ts";
+import type { Operation, Receipt, UserOpJson } from "../core/operation.ts";
 import { agentAccountAbi } from "./abi/agentAccount.ts";
 import { decisionLogAbi } from "./abi/decisionLog.ts";
 import { entryPointAbi } from "./abi/entryPoint.ts";
 import { ask, finalBlock, type Chain } from "./connectChain.ts";
 import { decodeRefusal } from "./decodeRefusal.ts";
 import { entryPointAddress } from "./entryPoint.ts";
-import { ForeignOperationError } from "./errors.ts";
 import { missingTransfer } from "./missingTransfer.ts";
+import { recover, type Recovery, type RecoveryFacts } from "./recovery.ts";
 import { laneOf } from "./signOperation.ts";
 
-/** Where an operation stands, by the chain's own events and nonces (research/durability-scale.md §3.4). */
-export type OperationStatus =
-  | { readonly kind: "open" }
-  | {
-      readonly kind: "included";
-      readonly receipt: Receipt & { readonly outcome: "success" | "reverted" };
-      readonly final: boolean;
-    }
-  | { readonly kind: "expired"; readonly blockNumber: bigint };
+type Executed = Receipt & { readonly outcome: "success" | "reverted" };
 
-/** ERC-4337 event of one operation, looked up by its hash (an indexed topic) from `fromBlock` on. */
-async function findEvent(chain: Chain, userOpHash: Hex, fromBlock: bigint) {
-  const [log] = await ask(chain, () =>
+/** Where a decision's operation stands, by the chain's own events and nonces. */
+export type OperationStatus = {
+  readonly recovery: Recovery;
+  /** What the chain executed of what was signed. */
+  readonly landed: { readonly operation: Operation; readonly receipt: Executed } | null;
+  /** What it executed at the same nonce instead. */
+  readonly stranger: { readonly userOpHash: Hex; readonly transaction: Hex } | null;
+  /** The lane's next nonce at the newest block, the whole 256-bit number. */
+  readonly next: bigint;
+  readonly final: { readonly number: bigint; readonly timestamp: bigint };
+};
+
+/** What was executed at one nonce of an account, from `fromBlock` on. */
+async function findEvent(chain: Chain, { sender, nonce }: UserOpJson, fromBlock: bigint) {
+  const logs = await ask(chain, () =>
     chain.client.getLogs({
       address: entryPointAddress,
       event: userOperationEvent,
-      args: { userOpHash },
+      args: { sender },
       fromBlock,
       toBlock: "latest",
       strict: true,
     }),
   );
-  return log;
+  return logs.find(({ args }) => args.nonce === hexToBigInt(nonce));
 }
 
 const userOperationEvent = entryPointAbi.find(
@@ -43,66 +47,93 @@ const userOperationEvent = entryPointAbi.find(
 /**
  * Where the operation stands. Only our own RPC is asked; only a final block's time may declare it dead.
  *
- * The chain moves between two reads. So the final block is read first and everything else after it: what is not on the
+ * The chain moves between two reads. So the final block is read first, then the log, then the nonces: what is not on the
  * chain by then, at a final block whose time is past `validUntil`, can never be.
  *
+ * @param operations everything that was signed for the decision, the first operation first
  * @param fromBlock a block before the operation was signed, and one that no reorg replaces
- * @throws ForeignOperationError when the nonce was used by an operation that is not ours
+ * @param known what the journal adds
  */
 export async function operationStatus(
   chain: Chain,
-  operation: Operation,
+  operations: readonly [Operation, ...Operation[]],
   agent: Address,
   fromBlock: bigint,
+  known: Pick<RecoveryFacts, "journal" | "silent" | "released"> = {
+    journal: "signed",
+    silent: false,
+    released: false,
+  },
 ): Promise<OperationStatus> {
+  const [{ userOp }] = operations;
   const final = await finalBlock(chain);
-  const event = await findEvent(chain, operation.userOpHash, fromBlock);
-  if (event) {
-    const revertReason = event.args.success
-      ? ((await missingTransfer(chain, operation, event.transactionHash, event.logIndex)) ?? null)
-      : await revertReasonOf(chain, operation.userOpHash, event.transactionHash);
-    return {
-      kind: "included",
-      final: final.number >= event.blockNumber,
-      receipt: {
-        // What moved nothing has paid nothing, whatever the token says.
-        outcome: revertReason === null ? "success" : "reverted",
-        userOpHash: operation.userOpHash,
-        transaction: event.transactionHash,
-        blockNumber: event.blockNumber.toString(),
-        blockHash: event.blockHash,
-        logIndex: event.logIndex,
-        gasUsed: event.args.actualGasUsed.toString(),
-        gasCostWei: event.args.actualGasCost.toString(),
-        revertReason,
-      },
-    };
-  }
-  const late = final.timestamp > BigInt(operation.validUntil);
+  const event = await findEvent(chain, userOp, fromBlock);
+  const operation = operations.find(({ userOpHash }) => userOpHash === event?.args.userOpHash);
+  const receipt = event && operation ? await executed(chain, operation, event) : undefined;
+  const late = operations.every(({ validUntil }) => final.timestamp > BigInt(validUntil));
+  const next = await nonceOf(chain, userOp.sender, agent);
+  const used = next > hexToBigInt(userOp.nonce);
   // A log index may lag behind its node: the state of the final block itself has to say that the nonce is unused.
-  const nonce = await nonceOf(chain, operation, agent, late ? final.number : undefined);
-  if (nonce > hexToBigInt(operation.userOp.nonce)) {
-    // Two reads are two moments: the operation may have landed between them. Look again before crying wolf.
-    if (await findEvent(chain, operation.userOpHash, fromBlock))
-      return operationStatus(chain, operation, agent, fromBlock);
-    throw new ForeignOperationError(operation.userOp.sender, operation.userOp.nonce, operation.userOpHash);
-  }
-  return late ? { kind: "expired", blockNumber: final.number } : { kind: "open" };
+  const atFinal =
+    event || !(late || used) || final.number < 0n
+      ? null
+      : await nonceOf(chain, userOp.sender, agent, final.number);
+  const recovery = recover({
+    ...known,
+    sequence: sequenceOf(hexToBigInt(userOp.nonce)),
+    next: { latest: sequenceOf(next), final: atFinal === null ? null : sequenceOf(atFinal) },
+    late,
+    event: event
+      ? {
+          of: !operation ? "stranger" : operation === operations[0] ? "operation" : "sibling",
+          // What moved nothing has paid nothing, whatever the token says.
+          success: receipt?.outcome === "success",
+          final: final.number >= event.blockNumber,
+        }
+      : null,
+  });
+  return {
+    recovery,
+    landed: operation && receipt ? { operation, receipt } : null,
+    stranger:
+      event && !operation ? { userOpHash: event.args.userOpHash, transaction: event.transactionHash } : null,
+    next,
+    final: { number: final.number, timestamp: final.timestamp },
+  };
 }
 
-/** The lane's next nonce: at a block, or at the newest one. */
-function nonceOf(
+async function executed(
   chain: Chain,
   operation: Operation,
-  agent: Address,
-  blockNumber: bigint | undefined,
-): Promise<bigint> {
+  event: NonNullable<Awaited<ReturnType<typeof findEvent>>>,
+): Promise<Executed> {
+  const revertReason = event.args.success
+    ? ((await missingTransfer(chain, operation, event.transactionHash, event.logIndex)) ?? null)
+    : await revertReasonOf(chain, operation.userOpHash, event.transactionHash);
+  return {
+    outcome: revertReason === null ? "success" : "reverted",
+    userOpHash: operation.userOpHash,
+    transaction: event.transactionHash,
+    blockNumber: event.blockNumber.toString(),
+    blockHash: event.blockHash,
+    logIndex: event.logIndex,
+    gasUsed: event.args.actualGasUsed.toString(),
+    gasCostWei: event.args.actualGasCost.toString(),
+    revertReason,
+  };
+}
+
+/** The place in its lane: the low 64 bits of a nonce. */
+export const sequenceOf = (nonce: bigint): bigint => nonce & 0xffffffffffffffffn;
+
+/** The lane's next nonce: at a block, or at the newest one. */
+function nonceOf(chain: Chain, sender: Address, agent: Address, blockNumber?: bigint): Promise<bigint> {
   return ask(chain, () =>
     chain.client.readContract({
       address: entryPointAddress,
       abi: entryPointAbi,
       functionName: "getNonce",
-      args: [operation.userOp.sender, laneOf(agent)],
+      args: [sender, laneOf(agent)],
       ...(blockNumber === undefined ? {} : { blockNumber }),
     }),
   );

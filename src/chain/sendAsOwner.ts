@@ -6,7 +6,7 @@ import { entryPointAbi } from "./abi/entryPoint.ts";
 import type { Bundler } from "./bundler/bundler.ts";
 import { ask, finalBlock, type Chain } from "./connectChain.ts";
 import { entryPointAddress, toUserOpJson, userOpHashOf, type PlainUserOp } from "./entryPoint.ts";
-import { BundlerError, ChainRefusalError, FeeTooHighError } from "./errors.ts";
+import { BundlerError, ChainRefusalError, FeeTooHighError, OwnerNonceError } from "./errors.ts";
 import { estimateCall } from "./estimateCall.ts";
 import { operationStatus } from "./findReceipt.ts";
 import { least } from "./gasMarket.ts";
@@ -106,7 +106,7 @@ const fixedBytes = 1_000;
  * Signs what was prepared, sends it and waits for it.
  *
  * @returns the transaction that included it
- * @throws ChainRefusalError when one of the calls is refused · BundlerError when it was not included in time
+ * @throws ChainRefusalError when one of the calls is refused · BundlerError when it was not included in time · OwnerNonceError
  */
 export async function sendAsOwner(
   chain: Chain,
@@ -132,9 +132,10 @@ export async function sendAsOwner(
   const fromBlock = from.number < 0n ? 0n : from.number;
   for (let poll = 0; poll < mostPolls; poll++) {
     // The owner's nonces have the key zero, as the lane of nobody's address has.
-    const status = await operationStatus(chain, operation, zeroAddress, fromBlock);
-    if (status.kind === "included") {
-      const { outcome, revertReason, transaction } = status.receipt;
+    const { landed, stranger } = await operationStatus(chain, [operation], zeroAddress, fromBlock);
+    if (stranger) throw new OwnerNonceError(userOp.sender, stranger.transaction);
+    if (landed) {
+      const { outcome, revertReason, transaction } = landed.receipt;
       if (outcome === "success") return transaction;
       throw new ChainRefusalError({
         code: null,

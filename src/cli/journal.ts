@@ -101,7 +101,7 @@ const releaseCommand = defineCommand({
   meta: {
     name: "release",
     description:
-      "Lets the agent decide what was held after a restore; without names, lists it. Stop the agent first. Example: bursar journal release --all --state .",
+      "Lets the agent decide what was held after a restore, and sign again where somebody else used its nonces; without names, lists it. Look at the chain first, and stop the agent. Example: bursar journal release --all --state .",
   },
   args: {
     trigger: {
@@ -115,8 +115,8 @@ const releaseCommand = defineCommand({
     json,
   },
   async run({ args }) {
-    const { quarantinedAt, releaseAt } = await files();
-    const held = quarantinedAt(args.state);
+    const { heldAt, releaseAt } = await files();
+    const held = heldAt(args.state);
     if (args._.length === 0 && !args.all)
       return void print(args.json, { held }, held.length === 0 ? "Nothing is held." : held.join("\n"));
     const unknown = args._.filter((id) => !held.includes(id));

@@ -55,5 +55,16 @@ export type Receipt =
       readonly gasCostWei: string;
       readonly revertReason: string | null;
     }
-  /** validUntil passed on a final block and the nonce was not used: it can never be included any more. */
-  | { readonly outcome: "expired"; readonly userOpHash: Hex; readonly blockNumber: string };
+  /**
+   * It can never be included any more. `expired`: validUntil passed on a final block and the nonce was not used. `displaced`: somebody
+   * else's operation has the nonce, and the operator has looked at it.
+   */
+  | {
+      readonly outcome: "expired" | "displaced";
+      readonly userOpHash: Hex;
+      readonly blockNumber: string;
+    };
+
+/** Was it executed? Then the receipt tells where. */
+export const isExecuted = (receipt: Receipt): receipt is Extract<Receipt, { readonly transaction: Hex }> =>
+  "transaction" in receipt;

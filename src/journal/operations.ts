@@ -19,6 +19,13 @@ const everyOperation = query((tables) =>
     .select(["user_op_hash", "decision"])
     .unionAll(tables.selectFrom("sibling").select(["user_op_hash", "decision"])),
 );
+const operationByHash = query((tables, { user_op_hash }: { user_op_hash: string }) =>
+  tables
+    .selectFrom("operation")
+    .select("decision")
+    .where("user_op_hash", "=", user_op_hash)
+    .unionAll(tables.selectFrom("sibling").select("decision").where("user_op_hash", "=", user_op_hash)),
+);
 const updateState = query((tables, { state, user_op_hash }: Pick<OperationRow, "state" | "user_op_hash">) =>
   tables.updateTable("operation").set({ state }).where("user_op_hash", "=", user_op_hash),
 );
@@ -101,6 +108,10 @@ export function operationsFor(database: JournalDatabase, decision: string): read
 export const operationsIn = (
   database: Pick<JournalDatabase, "all">,
 ): readonly Pick<OperationRow, "user_op_hash" | "decision">[] => database.all(everyOperation());
+
+/** Was it signed for a decision of this journal? */
+export const knowsOperation = (database: Pick<JournalDatabase, "get">, userOpHash: Hex): boolean =>
+  database.get(operationByHash({ user_op_hash: userOpHash })) !== undefined;
 
 export function setOperationState(database: JournalDatabase, userOpHash: Hex, state: OperationState): void {
   database.run(updateState({ state, user_op_hash: userOpHash }));

@@ -1,7 +1,9 @@
 import { assign, fromPromise, setup } from "xstate";
 
-/** How a decision ended. `paid`: a transfer; `acted`: calls of the agent's own action; `noted`: an action without calls. */
-export type Outcome = "paid" | "acted" | "noted" | "held" | "refused" | "asked" | "reverted" | "expired";
+/** How a decision ended. `paid`: a transfer; `acted`: calls of the agent's own action; `noted`: an action without calls;
+ * `displaced`: somebody else used its nonce. */
+export type Outcome =
+  "paid" | "acted" | "noted" | "held" | "refused" | "asked" | "reverted" | "expired" | "displaced";
 
 export type DecisionContext = { readonly outcome: Outcome | null };
 

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { Entry } from "../core/entry.ts";
 import { backupJournal, checkJournal, type Backup } from "../journal/backupJournal.ts";
 import { readEntries } from "../journal/entries.ts";
+import { heldLanes, releaseLane } from "../journal/lanes.ts";
 import { openJournal } from "../journal/openJournal.ts";
 import { quarantinedIn, release } from "../journal/quarantine.ts";
 import { readJournal } from "../journal/readJournal.ts";
@@ -40,21 +41,26 @@ export function* entriesIn(path: string, after: number): Generator<Entry> {
   }
 }
 
-/** What waits for the operator after a restore. */
-export function quarantinedAt(path: string): readonly string[] {
+/** How a held lane is called beside triggers. */
+const laneId = (lane: string): string => `lane:${lane}`;
+
+/** What waits for the operator: triggers after a restore, lanes that somebody else used. */
+export function heldAt(path: string): readonly string[] {
   const journal = readJournal(fileIn(path));
   try {
-    return quarantinedIn(journal);
+    return [...heldLanes(journal).map(({ lane }) => laneId(lane)), ...quarantinedIn(journal)];
   } finally {
     journal.close();
   }
 }
 
-/** Releases triggers; the agent has to be stopped. @throws JournalLockedError */
+/** Releases triggers and lanes; the agent has to be stopped. @throws JournalLockedError */
 export function releaseAt(path: string, ids: readonly string[] | "all"): readonly string[] {
   const journal = openJournal(fileIn(path));
   try {
-    return release(journal, ids);
+    const lanes = heldLanes(journal).filter(({ lane }) => ids === "all" || ids.includes(laneId(lane)));
+    for (const { lane } of lanes) releaseLane(journal, lane);
+    return [...lanes.map(({ lane }) => laneId(lane)), ...release(journal, ids)];
   } finally {
     journal.close();
   }

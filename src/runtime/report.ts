@@ -4,7 +4,7 @@ import type { Action } from "../core/action.ts";
 import type { BrokenEngine, OptionWeight } from "../core/inference.ts";
 import type { Json } from "../core/json.ts";
 import type { Observation } from "../core/observation.ts";
-import type { Receipt } from "../core/operation.ts";
+import { isExecuted, type Receipt } from "../core/operation.ts";
 import type { Reason, Verdict } from "../core/verdict.ts";
 import { outputOf, type DecisionRow } from "../journal/decisions.ts";
 import type { JournalDatabase } from "../journal/openJournal.ts";
@@ -96,6 +96,13 @@ export function reportOf(journal: JournalDatabase, decision: DecisionRow, prices
       words: "The operation's time passed before it was included; the bill is open again.",
       enforcedBy: "chain",
     });
+  if (receipt?.outcome === "displaced")
+    reasons.push({
+      code: "displaced",
+      words:
+        "Somebody else's operation has its nonce, so it was never included; the bill is open again, and is not decided again by itself.",
+      enforcedBy: "chain",
+    });
   return {
     id: decision.id,
     sequence: decision.position,
@@ -130,6 +137,6 @@ export function reportOf(journal: JournalDatabase, decision: DecisionRow, prices
     economics: inferences.length > 0 ? economicsOf(inferences, prices) : null,
     unverifiable: inferences.some(({ mode }) => mode === "remote"),
     broken: inferences.flatMap(({ fallback }) => fallback ?? []),
-    receipt: receipt && receipt.outcome !== "expired" ? receipt : null,
+    receipt: receipt && isExecuted(receipt) ? receipt : null,
   };
 }

@@ -1,14 +1,14 @@
 import type { Hex } from "viem";
 
 import { fingerprintOf, storedTree } from "../chain/anchor.ts";
-import { decisionLogOf } from "../chain/findReceipt.ts";
+import { decisionLogOf, sequenceOf } from "../chain/findReceipt.ts";
 import { readAccount } from "../chain/readAccount.ts";
 import { BaseError } from "../core/errors.ts";
 import { treeRoot } from "../core/merkle.ts";
 import { leavesOf } from "../journal/leaves.ts";
-import { noncesIn } from "../journal/operations.ts";
 import { decodeCounters } from "../policy/usage.ts";
 import type { House } from "./house.ts";
+import { ownNextNonce } from "./lane.ts";
 
 /** The chain knows more of this agent than its journal: the journal was lost, replaced or restored from an old copy. */
 export class JournalBehindChainError extends BaseError {
@@ -42,10 +42,9 @@ export async function requireWholeJournal(
         inJournal: leaves.length,
       });
   }
-  // The next nonce on the chain may be at most one past the newest operation in the journal.
-  const newest = noncesIn(journal, laneName(house)).at(-1)?.nonce;
-  const used = state.nonce & 0xffffffffffffffffn;
-  const known = newest === undefined ? 0n : (newest & 0xffffffffffffffffn) + 1n;
+  // At most one past the newest operation in the journal, or where the operator has looked.
+  const used = sequenceOf(state.nonce);
+  const known = sequenceOf(ownNextNonce(house));
   if (used > known)
     throw new JournalBehindChainError("the chain has operations of the agent that it does not know", {
       onChain: Number(used),
@@ -68,7 +67,3 @@ async function requireAnchoredTree(
   if (fingerprint !== fingerprintOf(size, treeRoot(leaves.slice(0, size))))
     throw new JournalBehindChainError("other decisions were anchored", facts);
 }
-
-/** One lane per account and agent key: the journal's name for it. */
-export const laneName = ({ account, policy }: Pick<House, "account" | "policy">): string =>
-  `${account.toLowerCase()}/${policy.agent.toLowerCase()}`;

@@ -50,7 +50,7 @@ export function readJournalActions(path: string): readonly JournalAction[] {
         .flatMap((decision): JournalAction[] => {
           const { action, at, calls, outcome, trigger, verdict } = reportOf(journal, decision);
           // An operation that never came onto the chain was charged to no limit.
-          const uncounted = outcome === "expired";
+          const uncounted = outcome === "expired" || outcome === "displaced";
           // Only the agent's own code knows what calls an action of its own would have made, had it been allowed.
           if (action.action === "act") {
             if (calls.length === 0) return [];

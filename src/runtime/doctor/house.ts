@@ -7,7 +7,9 @@ import { openDecision, agentsIn } from "../../journal/decisions.ts";
 import { verifyEntries } from "../../journal/entries.ts";
 import { JournalLockedError } from "../../journal/errors.ts";
 import { openJournal, type JournalDatabase } from "../../journal/openJournal.ts";
+import { heldLanes } from "../../journal/lanes.ts";
 import { isPaused } from "../../journal/pauses.ts";
+import { readJournal } from "../../journal/readJournal.ts";
 import { countWaiting } from "../../journal/triggers.ts";
 import type { Config } from "../config.ts";
 import { enginesOf } from "../modelConfig.ts";
@@ -62,8 +64,13 @@ export function checkJournal({ state }: Config): Promise<Check> {
     try {
       journal = openJournal(file);
     } catch (error) {
-      if (error instanceof JournalLockedError) return good("journal", "In use: an agent runs on it.");
-      throw error;
+      if (!(error instanceof JournalLockedError)) throw error;
+      const reader = readJournal(file);
+      try {
+        return checkLanes(reader) ?? good("journal", "In use: an agent runs on it.");
+      } finally {
+        reader.close();
+      }
     }
     try {
       const sound = journal.get("pragma integrity_check")?.["integrity_check"];
@@ -74,6 +81,8 @@ export function checkJournal({ state }: Config): Promise<Check> {
           "Stop the agent, keep the file, and look at the disk. An older copy does not know the last payments.",
         );
       const { entries } = verifyEntries(journal);
+      const held = checkLanes(journal);
+      if (held) return held;
       const agents = agentsIn(journal).map((agent) => {
         const waiting = countWaiting(journal, agent);
         const notes = [
@@ -88,6 +97,21 @@ export function checkJournal({ state }: Config): Promise<Check> {
       journal.close();
     }
   });
+}
+
+/** Nonces that somebody else used: nothing is signed before the operator has looked. */
+function checkLanes(journal: Pick<JournalDatabase, "all">): Check | undefined {
+  const held = heldLanes(journal);
+  if (held.length === 0) return undefined;
+  const words = held.map(
+    ({ agent, foreign, lane }) =>
+      `${agent} signs nothing any more: somebody else used the lane ${lane}${foreign ? ` in ${foreign.transaction}` : ""}`,
+  );
+  return bad(
+    "journal",
+    `${words.join("; ")}.`,
+    `If it was not you, another holds the agent's key: bursar freeze, then revoke the policy and use a new key. If it was: ${held.map(({ lane }) => `bursar journal release lane:${lane}`).join(", ")}`,
+  );
 }
 
 /** Every engine that may be asked, those to fall back on included: a stand-in that is missing is found out too late. */

@@ -8,13 +8,16 @@ import { readAccount } from "../../chain/readAccount.ts";
 import { refusesInstall } from "../../chain/refusesInstall.ts";
 import { decodeCounters } from "../../policy/usage.ts";
 import type { Step } from "../house.ts";
+import { requireFreeLane, requireOwnLane } from "../lane.ts";
 
 /** Step 1. Trigger → Observation: the mail and the account's state, frozen at one block, each fact with who stands behind it. */
 export const observe: Step = {
   when: "later",
   async run({ house, trigger }) {
     const { account, agent, bundler, chain, ownerSignatures, policy } = house;
+    requireFreeLane(house);
     const [state, fees] = await Promise.all([readAccount(chain, account, policy), bundler.gasPrice()]);
+    requireOwnLane(house, state.nonce);
     const operator = (value: Fact["value"]): Fact => ({ value, provenance: "operator" });
     const onChain = (value: Fact["value"]): Fact => ({ value, provenance: "chain" });
     const facts: Record<string, Fact> = {

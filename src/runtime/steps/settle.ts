@@ -1,76 +1,107 @@
+import type { Hex } from "viem";
+
 import type { JsonObject } from "../../core/json.ts";
-import type { Operation, Receipt } from "../../core/operation.ts";
-import { operationStatus } from "../../chain/findReceipt.ts";
-import { operationOf, setOperationState } from "../../journal/operations.ts";
+import { isExecuted, type Operation, type Receipt } from "../../core/operation.ts";
+import { operationStatus, type OperationStatus } from "../../chain/findReceipt.ts";
+import type { RecoveryFacts } from "../../chain/recovery.ts";
+import { noncesIn, operationsFor, setOperationState } from "../../journal/operations.ts";
 import type { Outcome } from "../decisionMachine.ts";
 import type { House, Step, StepContext, StepResult } from "../house.ts";
+import { holdOwnLane, isReleased, laneName, requireFreeLane } from "../lane.ts";
 
 const pollMs = 100;
 /** How often the same bytes are sent again while the operation is open. */
 const resendMs = 3_000;
+/** A log that is missing for longer than this, while the nonce is used at a final block, does not come any more. */
+const silenceMs = 60_000;
 
-/** Step 7. userOpHash → Receipt, from our own RPC's events, waited for until it is final. Never from the bundler's word. */
+type Operations = readonly [Operation, ...Operation[]];
+
+/**
+ * Step 7. userOpHash → Receipt, from our own RPC's events, waited for until it is final. Never from the bundler's word. What is to be
+ * done meanwhile is the recovery table's (`recover`), the same after a crash as without one.
+ */
 export const settle: Step = {
   when: "later",
   async run(context) {
-    const operation = operationOf(context.house.journal, context.decision)!;
-    const receipt = await settled(context, operation);
+    const receipt = await settled(context);
     const { action } = context.output("parse") as { readonly action: string };
     const outcome: Outcome = receipt.outcome === "success" ? successOf(action) : receipt.outcome;
-    return result(context, operation, receipt, outcome);
+    return result(context, receipt, outcome);
   },
 };
 
 /** What an operation that succeeded makes of its decision. */
 export const successOf = (action: string): Outcome => (action === "transfer" ? "paid" : "acted");
 
-async function settled(context: StepContext, operation: Operation): Promise<Receipt> {
-  const { house, signal } = context;
+/** @throws LaneHeldError */
+async function settled(context: StepContext): Promise<Receipt> {
+  const { decision, house, signal } = context;
   const fromBlock = BigInt((context.output("sign") as { fromBlock: string }).fromBlock);
+  let journal: RecoveryFacts["journal"] = "signed";
+  /** Milliseconds for which the nonce has been used and no log told by what. */
+  let silentMs = 0;
   for (let waitedMs = 0; ; waitedMs += pollMs) {
-    const status = await operationStatus(house.chain, operation, house.policy.agent, fromBlock);
-    if (status.kind === "included" && status.final) return status.receipt;
-    if (status.kind === "expired")
-      return {
-        outcome: "expired",
-        userOpHash: operation.userOpHash,
-        blockNumber: status.blockNumber.toString(),
-      };
+    requireFreeLane(house);
+    const operations = operationsFor(house.journal, decision) as Operations;
+    const status = await operationStatus(house.chain, operations, house.policy.agent, fromBlock, {
+      journal,
+      silent: silentMs >= silenceMs,
+      released: isReleased(house, operations[0].userOp.nonce),
+    });
+    const { act, row } = status.recovery;
+    if (act === "settle") return status.landed!.receipt;
+    if (act === "give-up") return neverRun("expired", operations[0].userOpHash, status);
+    if (act === "displace") return neverRun("displaced", operations[0].userOpHash, status);
+    if (act === "freeze") throw holdOwnLane(house, status.next, status.stranger);
     if (signal.aborted) throw signal.reason;
-    if (status.kind === "open" && waitedMs > 0 && waitedMs % resendMs === 0) await resend(house, operation);
+    journal = status.landed ? "included" : "signed";
+    silentMs = row === "unseen" ? silentMs + pollMs : 0;
+    if (waitedMs > 0 && waitedMs % resendMs === 0) {
+      if (act === "resend-predecessor") await resendPredecessors(house, operations[0], status.next);
+      if (act === "resend" || act === "resend-predecessor") await resend(house, operations.at(-1)!);
+    }
     await house.sleep(pollMs, signal);
   }
 }
+
+const neverRun = (
+  outcome: "expired" | "displaced",
+  userOpHash: Hex,
+  { final }: OperationStatus,
+): Receipt => ({
+  outcome,
+  userOpHash,
+  blockNumber: final.number.toString(),
+});
 
 /** The same bytes again. Its answer does not matter: the next look at the chain tells. */
 async function resend(house: House, operation: Operation): Promise<void> {
   await house.bundler.send(operation.userOp).catch(() => undefined);
 }
 
-function result(
-  { house }: StepContext,
-  operation: Operation,
-  receipt: Receipt,
-  outcome: Outcome,
-): StepResult {
+/** What was final and is gone: the lane takes nothing of ours before it. */
+async function resendPredecessors(house: House, { userOp }: Operation, next: bigint): Promise<void> {
+  for (const { decision, nonce } of noncesIn(house.journal, laneName(house)))
+    if (nonce >= next && nonce < BigInt(userOp.nonce))
+      for (const operation of operationsFor(house.journal, decision)) await resend(house, operation);
+}
+
+function result({ decision, house }: StepContext, receipt: Receipt, outcome: Outcome): StepResult {
   return {
     value: { receipt: receipt as unknown as JsonObject },
     signal: { next: "end", outcome },
     entry: {
       kind: "settled",
       body: {
-        userOpHash: operation.userOpHash,
+        userOpHash: receipt.userOpHash,
         outcome: receipt.outcome,
-        ...(receipt.outcome === "expired"
-          ? {}
-          : { transaction: receipt.transaction, block: receipt.blockHash }),
+        ...(isExecuted(receipt) ? { transaction: receipt.transaction, block: receipt.blockHash } : {}),
       },
     },
-    rows: () =>
-      setOperationState(
-        house.journal,
-        operation.userOpHash,
-        receipt.outcome === "expired" ? "expired" : "settled",
-      ),
+    rows() {
+      const [{ userOpHash }] = operationsFor(house.journal, decision) as Operations;
+      setOperationState(house.journal, userOpHash, receipt.outcome === "expired" ? "expired" : "settled");
+    },
   };
 }

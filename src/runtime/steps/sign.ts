@@ -11,6 +11,7 @@ import { putOperation } from "../../journal/operations.ts";
 import { proveCalls } from "../../policy/proveCalls.ts";
 import { allowedDeed } from "../deed.ts";
 import type { Step } from "../house.ts";
+import { laneName, requireFreeLane } from "../lane.ts";
 import { claimAt, ownerSignatureIn } from "./judge.ts";
 import type { Sealed } from "./seal.ts";
 
@@ -56,7 +57,6 @@ export const sign: Step = {
         bundler: house.bundler,
         ...(ownerSignature === undefined ? {} : { ownerSignature }),
       });
-      const lane = `${house.account.toLowerCase()}/${house.policy.agent.toLowerCase()}`;
       return {
         value: {
           operation: operation as unknown as JsonObject,
@@ -70,7 +70,10 @@ export const sign: Step = {
             validUntil: operation.validUntil,
           },
         },
-        rows: () => putOperation(house.journal, context.decision, lane, operation),
+        rows() {
+          requireFreeLane(house);
+          putOperation(house.journal, context.decision, laneName(house), operation);
+        },
       };
     } catch (error) {
       // The chain refuses already in the simulation: nothing was signed, nothing is sent.

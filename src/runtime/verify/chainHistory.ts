@@ -9,7 +9,11 @@ import { laneOf } from "../../chain/signOperation.ts";
 import type { House } from "../house.ts";
 
 /** An operation in the agent's lane that the EntryPoint executed. */
-export type OperationEvent = { readonly transaction: Hex; readonly blockNumber: bigint };
+export type OperationEvent = {
+  readonly transaction: Hex;
+  readonly blockNumber: bigint;
+  readonly nonce: bigint;
+};
 
 /** A tree root on the chain: decisions with an index below `size` are under it. */
 export type ChainTree = { readonly size: number; readonly root: Hex };
@@ -49,7 +53,7 @@ export async function chainHistoryOf(
         .filter((log) => log.args.nonce >> 64n === laneOf(policy.agent))
         .map((log) => [
           log.args.userOpHash,
-          { transaction: log.transactionHash, blockNumber: log.blockNumber },
+          { transaction: log.transactionHash, blockNumber: log.blockNumber, nonce: log.args.nonce },
         ]),
     ),
     committed: committed.map((log) => ({

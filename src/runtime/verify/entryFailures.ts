@@ -1,6 +1,7 @@
 import type { Entry } from "../../core/entry.ts";
 import type { JsonObject } from "../../core/json.ts";
 import { observationDigest } from "../../core/observation.ts";
+import { isExecuted } from "../../core/operation.ts";
 import { thoughtEntry } from "../deliberation.ts";
 import type { Evidence } from "./evidence.ts";
 import { same } from "./recordFailures.ts";
@@ -92,7 +93,7 @@ function expectedEntries(evidence: Evidence, documentHash: string): readonly Exp
 }
 
 function settledBody(receipt: NonNullable<Evidence["settled"]>["receipt"]): JsonObject {
-  return receipt.outcome === "expired"
-    ? { outcome: receipt.outcome }
-    : { outcome: receipt.outcome, transaction: receipt.transaction, block: receipt.blockHash };
+  return isExecuted(receipt)
+    ? { outcome: receipt.outcome, transaction: receipt.transaction, block: receipt.blockHash }
+    : { outcome: receipt.outcome };
 }

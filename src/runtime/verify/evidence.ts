@@ -5,7 +5,7 @@ import type { Operation, Receipt } from "../../core/operation.ts";
 import type { Trigger } from "../../core/trigger.ts";
 import type { Verdict } from "../../core/verdict.ts";
 import { outputOf, type DecisionRow } from "../../journal/decisions.ts";
-import { operationOf } from "../../journal/operations.ts";
+import { operationsFor } from "../../journal/operations.ts";
 import { triggerOf } from "../../journal/triggers.ts";
 import type { Outcome } from "../decisionMachine.ts";
 import { allowedDeed, type Deed } from "../deed.ts";
@@ -29,8 +29,8 @@ export type Evidence = {
   readonly sent: { readonly answer: string } | undefined;
   readonly settled: { readonly receipt: Receipt } | undefined;
   readonly outcome: Outcome;
-  /** The row that recovery resends. */
-  readonly operation: Operation | undefined;
+  /** What recovery resends: the operation and its fee bumps, oldest first. None: nothing was signed. */
+  readonly operations: readonly Operation[];
   output(step: string): Json;
 };
 
@@ -66,7 +66,7 @@ export function readEvidence(house: House, decision: DecisionRow): Evidence {
     sent: maybe("send") as unknown as Evidence["sent"],
     settled: maybe("settle") as unknown as Evidence["settled"],
     outcome: (output("record") as { outcome: Outcome }).outcome,
-    operation: operationOf(journal, decision.id),
+    operations: operationsFor(journal, decision.id),
     output,
   };
 }

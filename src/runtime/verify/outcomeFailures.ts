@@ -12,10 +12,11 @@ import {
 import { finalBlock } from "../../chain/connectChain.ts";
 import { entryPointAddress, fromUserOpJson, userOpHashOf } from "../../chain/entryPoint.ts";
 import { operationStatus } from "../../chain/findReceipt.ts";
+import { readAccount } from "../../chain/readAccount.ts";
 import { encodeCalls, laneOf, operationTypedData, signatureForm } from "../../chain/signOperation.ts";
-import type { Operation, Receipt } from "../../core/operation.ts";
+import { isExecuted, type Operation, type Receipt } from "../../core/operation.ts";
 import type { Verdict } from "../../core/verdict.ts";
-import { operationRowOf } from "../../journal/operations.ts";
+import { knowsOperation, operationRowOf } from "../../journal/operations.ts";
 import { proveCalls } from "../../policy/proveCalls.ts";
 import type { Outcome } from "../decisionMachine.ts";
 import type { Deed } from "../deed.ts";
@@ -32,46 +33,49 @@ export async function outcomeFailures(
   evidence: Evidence,
   history: ChainHistory,
 ): Promise<readonly string[]> {
-  const { action, deed, operation, outcome, settled, sent, signed, verdict } = evidence;
+  const { action, deed, operations, outcome, settled, sent, signed, verdict } = evidence;
   const failures: string[] = [];
   const expectOutcome = (expected: string) => {
     if (outcome !== expected)
       failures.push(`The decision is recorded as "${outcome}" and ended as "${expected}".`);
   };
   if (!deed || signed?.refusal) {
-    if (operation || sent || settled || signed?.operation || (!deed && signed))
+    if (operations.length > 0 || sent || settled || signed?.operation || (!deed && signed))
       failures.push(`The decision is recorded as "${outcome}" and has an operation.`);
     expectOutcome(idleOutcome(action.action, deed ? undefined : verdict.kind));
     return failures;
   }
+  const [operation] = operations;
   if (!operation || !settled || !sent) return ["The decision pays, and its operation is not in the journal."];
   if (!same(operation, signed?.operation)) failures.push("The operation is not the one that was signed.");
 
-  const userOpHash = userOpHashOf(house.chain.chainId, fromUserOpJson(operation.userOp));
-  failures.push(...(await operationFailures(house, evidence, deed, operation, userOpHash)));
+  const rehashed = operations.map((one) => ({
+    ...one,
+    userOpHash: userOpHashOf(house.chain.chainId, fromUserOpJson(one.userOp)),
+  }));
+  for (const [index, one] of operations.entries())
+    failures.push(...(await operationFailures(house, evidence, deed, one, rehashed[index]!.userOpHash)));
+  failures.push(...rowFailures(house, evidence));
   const { receipt } = settled;
-  const event = history.operations.get(userOpHash);
-  if (!event) {
-    expectOutcome("expired");
+  const landed = rehashed.find(({ userOpHash }) => history.operations.has(userOpHash));
+  if (!landed) {
+    const displaced = await isDisplaced(house, operation, history);
+    expectOutcome(displaced ? "displaced" : "expired");
     const final = await finalBlock(house.chain);
-    if (receipt.outcome !== "expired") failures.push("The operation's receipt is not on the chain.");
-    else if (receipt.userOpHash !== userOpHash)
+    if (isExecuted(receipt)) failures.push("The operation's receipt is not on the chain.");
+    else if (receipt.userOpHash !== rehashed[0]!.userOpHash)
       failures.push("The receipt is another operation's than the one that was signed.");
-    if (final.timestamp <= BigInt(operation.validUntil))
+    if (!displaced && operations.some(({ validUntil }) => final.timestamp <= BigInt(validUntil)))
       failures.push("The operation is not on the chain and can still be included.");
     return failures;
   }
+  const event = history.operations.get(landed.userOpHash)!;
   // The scanned event says where; its receipt is read anew, reason of a revert included.
-  const status = await operationStatus(
-    house.chain,
-    { ...operation, userOpHash },
-    house.policy.agent,
-    event.blockNumber,
-  );
-  if (status.kind !== "included")
-    return [...failures, "The operation has left the chain while it was checked."];
-  failures.push(...receiptFailures(receipt, status.receipt));
-  expectOutcome(status.receipt.outcome === "success" ? successOf(action.action) : "reverted");
+  const status = await operationStatus(house.chain, [landed], house.policy.agent, event.blockNumber);
+  if (!status.landed) return [...failures, "The operation has left the chain while it was checked."];
+  const actual = status.landed.receipt;
+  failures.push(...receiptFailures(receipt, actual));
+  expectOutcome(actual.outcome === "success" ? successOf(action.action) : "reverted");
   const { treeRoot, treeSize } = evidence.sealed;
   if (
     !history.committed.some(
@@ -80,6 +84,29 @@ export async function outcomeFailures(
   )
     failures.push("The operation's transaction does not commit this decision as the tree's last leaf.");
   return failures;
+}
+
+/** Has the chain used the nonce for what this journal never signed? A later decision of ours may have the nonce of one that expired. */
+async function isDisplaced(house: House, { userOp }: Operation, history: ChainHistory): Promise<boolean> {
+  const nonce = BigInt(userOp.nonce);
+  for (const [userOpHash, event] of history.operations)
+    if (event.nonce === nonce) return !knowsOperation(house.journal, userOpHash);
+  return (await readAccount(house.chain, house.account, house.policy)).nonce > nonce;
+}
+
+/** The journal's row of the operation has to say what became of it. */
+function rowFailures({ journal }: House, { decision, operations, outcome }: Evidence): readonly string[] {
+  const row = operationRowOf(journal, decision.id);
+  const [operation] = operations;
+  const state = outcome === "expired" ? "expired" : "settled";
+  return [
+    ...(row?.user_op_hash === operation?.userOpHash
+      ? []
+      : ["The operation's hash is not its content's."]),
+    ...(row?.nonce === operation?.userOp.nonce && row?.state === state
+      ? []
+      : ["The journal's row of the operation is not what became of it."]),
+  ];
 }
 
 /** How a decision without an operation ends. `verdict`: undefined where the chain refused what it allowed. */
@@ -103,23 +130,18 @@ function receiptFailures(recorded: Receipt, actual: Receipt): readonly string[] 
 /** The stored bytes have to carry the payment that was decided, under the agent's own signature over this very tree. */
 async function operationFailures(
   house: House,
-  { decision, observation, outcome, sealed }: Evidence,
+  { observation, sealed }: Evidence,
   { calls, limit }: Deed,
   operation: Operation,
   userOpHash: Hex,
 ): Promise<readonly string[]> {
-  const { account, chain, journal, policy } = house;
+  const { account, chain, policy } = house;
   const { userOp } = operation;
   const failures: string[] = [];
   const require = (holds: boolean, failure: string) => {
     if (!holds) failures.push(failure);
   };
-  const row = operationRowOf(journal, decision.id);
-  const expired = outcome === "expired";
-  require(operation.userOpHash === userOpHash &&
-    row?.user_op_hash === userOpHash, "The operation's hash is not its content's.");
-  require(row?.state === (expired ? "expired" : "settled") &&
-    row.nonce === userOp.nonce, "The journal's row of the operation is not what became of it.");
+  require(operation.userOpHash === userOpHash, "The operation's hash is not its content's.");
   require(operation.chainId === chain.chainId &&
     isAddressEqual(operation.entryPoint, entryPointAddress) &&
     isAddressEqual(userOp.sender, account), "The operation is for another chain or account.");
@@ -146,7 +168,7 @@ async function operationFailures(
     calls,
     proofs,
     commitment,
-    sponsored: false,
+    sponsored: userOp.paymaster !== undefined,
     ...(ownerSignature === undefined ? {} : { ownerSignature }),
   });
   const field = form.encode(signature);

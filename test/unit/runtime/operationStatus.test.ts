@@ -15,7 +15,6 @@ import { describe, expect, it } from "vitest";
 import { entryPointAbi } from "../../../src/chain/abi/entryPoint.ts";
 import type { Chain, Finality } from "../../../src/chain/connectChain.ts";
 import { entryPointAddress } from "../../../src/chain/entryPoint.ts";
-import { ForeignOperationError } from "../../../src/chain/errors.ts";
 import { operationStatus } from "../../../src/chain/findReceipt.ts";
 import { laneOf } from "../../../src/chain/signOperation.ts";
 import type { Operation } from "../../../src/core/operation.ts";
@@ -62,8 +61,8 @@ function fakeChain(blocks: Block[], finality: Finality, beforeAnswer: (request: 
       const { fromBlock, toBlock } = filter as { fromBlock: Hex; toBlock: string };
       const last = toBlock === "latest" ? blocks.length - 1 : Number(toBlock);
       return blocks.flatMap((block, number) =>
-        block.operation === userOpHash && number >= Number(fromBlock) && number <= last
-          ? [{ ...logOf(), blockNumber: numberToHex(number), blockHash: hashOf(number) }]
+        block.operation && number >= Number(fromBlock) && number <= last
+          ? [{ ...logOf(block.operation), blockNumber: numberToHex(number), blockHash: hashOf(number) }]
           : [],
       );
     },
@@ -90,13 +89,13 @@ function fakeChain(blocks: Block[], finality: Finality, beforeAnswer: (request: 
   return { chain, asked };
 }
 
-function logOf() {
+function logOf(executed: Hex) {
   return {
     address: entryPointAddress,
     topics: encodeEventTopics({
       abi: entryPointAbi,
       eventName: "UserOperationEvent",
-      args: { userOpHash, sender: account, paymaster: zeroAddress },
+      args: { userOpHash: executed, sender: account, paymaster: zeroAddress },
     }),
     data: encodeAbiParameters(
       [{ type: "uint256" }, { type: "bool" }, { type: "uint256" }, { type: "uint256" }],
@@ -113,7 +112,9 @@ const before: Block = { timestamp: validUntil - 100 };
 const landed: Block = { timestamp: validUntil, operation: userOpHash };
 const after: Block = { timestamp: validUntil + 12 };
 
-const look = (chain: Chain) => operationStatus(chain, operation, agent, 0n);
+const look = (chain: Chain, operations: readonly [Operation, ...Operation[]] = [operation]) =>
+  operationStatus(chain, operations, agent, 0n);
+const rowOf = async (chain: Chain) => (await look(chain)).recovery.row;
 
 describe("an operation is not declared expired", () => {
   it.each([0, 1, 2, 3])(
@@ -123,51 +124,67 @@ describe("an operation is not declared expired", () => {
       const { chain } = fakeChain(blocks, { depth: 0 }, (request) => {
         if (request === at && blocks.length === 1) blocks.push(landed, after);
       });
-      const status = await look(chain);
-      expect(status.kind).not.toBe("expired");
+      expect(await rowOf(chain)).not.toBe("expired");
       expect(await look(chain)).toMatchObject({
-        kind: "included",
-        final: true,
-        receipt: { blockNumber: "1" },
+        recovery: { row: "mined", act: "settle" },
+        landed: { operation, receipt: { blockNumber: "1", outcome: "success" } },
       });
     },
   );
 
-  it("by a node whose log index lags behind its state", async () => {
+  it("by a node whose log index lags behind its state: it looks again", async () => {
     const { chain } = fakeChain([before, landed, after], { depth: 0 });
     const logs: unknown[][] = [[]];
     const real = chain.client.getLogs;
     const client = { ...chain.client, getLogs: ((filter: never) => logs.shift() ?? real(filter)) as never };
-    expect(await look({ ...chain, client })).toMatchObject({ kind: "included" });
+    expect((await look({ ...chain, client })).recovery).toEqual({ row: "unseen", act: "look-again" });
+    expect((await look({ ...chain, client })).recovery).toEqual({ row: "mined", act: "settle" });
   });
 
   it("by the head's time, while the final block is older", async () => {
-    expect(await look(fakeChain([before, before, after], { depth: 1 }).chain)).toEqual({ kind: "open" });
-    expect(await look(fakeChain([before, after], { depth: 5 }).chain)).toEqual({ kind: "open" });
+    expect(await rowOf(fakeChain([before, before, after], { depth: 1 }).chain)).toBe("open");
+    expect(await rowOf(fakeChain([before, after], { depth: 5 }).chain)).toBe("open");
   });
 
   it("at the last second of its time", async () => {
-    const { chain } = fakeChain([before, { timestamp: validUntil }], { depth: 0 });
-    expect(await look(chain)).toEqual({ kind: "open" });
+    expect(await rowOf(fakeChain([before, { timestamp: validUntil }], { depth: 0 }).chain)).toBe("open");
+  });
+
+  it("while a fee bump of it has more time", async () => {
+    const longer = { ...operation, userOpHash: keccak256("0x0e"), validUntil: validUntil + 100 };
+    const { chain } = fakeChain([before, after, after], { depth: 1 });
+    expect((await look(chain, [operation, longer])).recovery.row).toBe("open");
   });
 });
 
 describe("operationStatus", () => {
   it("declares it expired by the nonce at the very block whose time is past", async () => {
     const { asked, chain } = fakeChain([before, after, after], { depth: 1 });
-    expect(await look(chain)).toEqual({ kind: "expired", blockNumber: 1n });
-    expect(asked.find(({ method }) => method === "eth_call")?.params[1]).toBe("0x1");
+    expect(await look(chain)).toMatchObject({ recovery: { row: "expired" }, final: { number: 1n } });
+    expect(asked.filter(({ method }) => method === "eth_call").at(-1)?.params[1]).toBe("0x1");
   });
 
   it("says that an included operation is not final yet", async () => {
     const { chain } = fakeChain([before, landed], { depth: 1 });
-    expect(await look(chain)).toMatchObject({ kind: "included", final: false });
+    expect((await look(chain)).recovery).toEqual({ row: "mined", act: "wait" });
   });
 
-  it.each([before, after])("tells of a nonce that somebody else used (%o)", async (last) => {
+  it("finds a fee bump that landed in its place", async () => {
+    const first = { ...operation, userOpHash: keccak256("0x0e") };
+    const { chain } = fakeChain([before, landed], { depth: 0 });
+    expect(await look(chain, [first, operation])).toMatchObject({
+      recovery: { row: "sibling", act: "settle" },
+      landed: { operation, receipt: { userOpHash } },
+    });
+  });
+
+  it.each([before, after])("names who used the nonce instead (%o)", async (last) => {
     const foreign: Block = { timestamp: validUntil - 50, operation: keccak256("0x0d") };
-    await expect(look(fakeChain([before, foreign, last], { depth: 0 }).chain)).rejects.toThrow(
-      ForeignOperationError,
-    );
+    expect(await look(fakeChain([before, foreign, last], { depth: 0 }).chain)).toMatchObject({
+      recovery: { row: "foreign", act: "freeze" },
+      landed: null,
+      stranger: { userOpHash: foreign.operation, transaction: keccak256("0x0c") },
+      next: nonce + 1n,
+    });
   });
 });
