@@ -37,4 +37,32 @@ export function boundFees(asked: GasPrice, market: GasMarket): GasPrice {
   };
 }
 
+/** Below the base fee, or what is left above it is less than half of what others tip. */
+export function isOutbid(fees: GasPrice, { baseFeeWei, tipWei }: GasMarket): boolean {
+  return least(fees.maxFeePerGasWei - baseFeeWei, fees.maxPriorityFeePerGasWei) * 2n < tipWei;
+}
+
+/** Both fees a tenth higher: what bundlers and nodes take as a replacement at the least. */
+const tenthMore = (fee: bigint): bigint => (fee * 11n + 9n) / 10n;
+
+/**
+ * Fees that replace an operation whose own do not do any more: today's, at least a tenth more than the old ones, and at most
+ * `mostFeePerGasWei`. A bundler's word that they are too low is taken as far as twice our own price.
+ *
+ * @returns undefined when no fees within that would be taken, or would help
+ */
+export function bumpedFees(old: GasPrice, market: GasMarket, mostFeePerGasWei: bigint): GasPrice | undefined {
+  const today = feesIn(market);
+  const highest = least(mostFeePerGasWei, today.maxFeePerGasWei * mostTimes);
+  const atLeast = { fee: tenthMore(old.maxFeePerGasWei), tip: tenthMore(old.maxPriorityFeePerGasWei) };
+  const maxFeePerGasWei = least(most(atLeast.fee, today.maxFeePerGasWei), highest);
+  const fees = {
+    maxFeePerGasWei,
+    maxPriorityFeePerGasWei: least(most(atLeast.tip, today.maxPriorityFeePerGasWei), maxFeePerGasWei),
+  };
+  const taken = fees.maxFeePerGasWei >= atLeast.fee && fees.maxPriorityFeePerGasWei >= atLeast.tip;
+  return taken && !isOutbid(fees, market) ? fees : undefined;
+}
+
+const most = (one: bigint, other: bigint): bigint => (one > other ? one : other);
 export const least = (one: bigint, other: bigint): bigint => (one < other ? one : other);

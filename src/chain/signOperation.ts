@@ -15,9 +15,15 @@ import type { Call, Operation } from "../core/operation.ts";
 import type { CompiledLimit } from "../policy/compile.ts";
 import { accountDomain, isPlain, operationTypes, ruledOperationTypes } from "../policy/grant.ts";
 import type { CallProof } from "../policy/proveCalls.ts";
-import type { Bundler } from "./bundler/bundler.ts";
+import type { Bundler, GasPrice } from "./bundler/bundler.ts";
 import { compactSignature } from "./compactSignature.ts";
-import { entryPointAddress, toUserOpJson, userOpHashOf, type PlainUserOp } from "./entryPoint.ts";
+import {
+  entryPointAddress,
+  fromUserOpJson,
+  toUserOpJson,
+  userOpHashOf,
+  type PlainUserOp,
+} from "./entryPoint.ts";
 import { FeeCapError } from "./errors.ts";
 import { encodeRuledSignature, encodeTail, noApproval, type Approval } from "./ruledSignature.ts";
 
@@ -47,6 +53,11 @@ export type SignOperationInput = {
   readonly ownerSignature?: Hex;
   /** Makes the account first. */
   readonly deployment?: { readonly factory: Address; readonly factoryData: Hex };
+  /**
+   * Is there an operation of this hash already? The hash covers neither claim nor tree, so where gas prices stand still, a payment
+   * that expired and is decided again would have its old hash.
+   */
+  readonly isTaken?: (userOpHash: Hex) => boolean;
   /** Pays the gas; has to be the grant's paymaster. */
   readonly sponsor?: Required<
     Pick<
@@ -190,8 +201,7 @@ const stubSignature: Hex = concatHex([toHex(1n, { size: 32 }), toHex(1n, { size:
 
 /** Gas estimate, then one signature. The result is complete: it is stored before anybody sees it. */
 export async function signOperation(input: SignOperationInput): Promise<Operation> {
-  const { account, bundler, chainId, commitment, limit, signer } = input;
-  const form = signatureForm({ ...input, sponsored: input.sponsor !== undefined });
+  const { account, bundler } = input;
   const fees = await bundler.gasPrice();
   const draft: PlainUserOp = {
     sender: account,
@@ -202,14 +212,41 @@ export async function signOperation(input: SignOperationInput): Promise<Operatio
     preVerificationGas: 0n,
     maxFeePerGas: fees.maxFeePerGasWei,
     maxPriorityFeePerGas: fees.maxPriorityFeePerGasWei,
-    signature: form.encode(stubSignature),
+    signature: formOf(input).encode(stubSignature),
     ...input.deployment,
     ...input.sponsor,
   };
-  const gas = await bundler.estimateGas(draft);
-  const userOp = { ...draft, ...gas };
+  return complete(input, { ...draft, ...(await bundler.estimateGas(draft)) });
+}
+
+/** The same operation with other fees: same nonce, calls, gas limits, claim and tree. The chain executes one of the two. */
+export const signBump = (
+  input: Omit<SignOperationInput, "bundler" | "nonce">,
+  elder: Operation,
+  fees: GasPrice,
+): Promise<Operation> =>
+  complete(input, {
+    ...fromUserOpJson(elder.userOp),
+    maxFeePerGas: fees.maxFeePerGasWei,
+    maxPriorityFeePerGas: fees.maxPriorityFeePerGasWei,
+  });
+
+const formOf = (input: Omit<SignOperationInput, "bundler" | "nonce">): SignatureForm =>
+  signatureForm({ ...input, sponsored: input.sponsor !== undefined });
+
+async function complete(
+  input: Omit<SignOperationInput, "bundler" | "nonce">,
+  wanted: PlainUserOp,
+): Promise<Operation> {
+  const { account, chainId, commitment, limit, signer } = input;
+  const form = formOf(input);
+  let userOp = wanted;
+  let userOpHash = userOpHashOf(chainId, userOp);
+  while (input.isTaken?.(userOpHash)) {
+    userOp = { ...userOp, preVerificationGas: userOp.preVerificationGas + 1n };
+    userOpHash = userOpHashOf(chainId, userOp);
+  }
   if (!input.sponsor) refuseFee(userOp, limit.grant.feeCap);
-  const userOpHash = userOpHashOf(chainId, userOp);
   const signature = await signCommitment({
     chainId,
     account,
@@ -233,7 +270,12 @@ export async function signOperation(input: SignOperationInput): Promise<Operatio
 
 /** The chain would refuse it (`OverFeeCap`): not signed, for the figures are the bundler's, who earns by them. */
 function refuseFee(userOp: PlainUserOp, feeCapWei: bigint): void {
-  const gas = userOp.callGasLimit + userOp.verificationGasLimit + userOp.preVerificationGas;
+  const gas = gasOf(userOp);
   const mostWei = gas * userOp.maxFeePerGas;
   if (mostWei > feeCapWei) throw new FeeCapError({ mostWei, feeCapWei, gas });
 }
+
+/** All the gas that an operation without a paymaster may use. */
+export const gasOf = (
+  userOp: Pick<PlainUserOp, "callGasLimit" | "verificationGasLimit" | "preVerificationGas">,
+): bigint => userOp.callGasLimit + userOp.verificationGasLimit + userOp.preVerificationGas;

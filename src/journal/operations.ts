@@ -19,7 +19,7 @@ const everyOperation = query((tables) =>
     .select(["user_op_hash", "decision"])
     .unionAll(tables.selectFrom("sibling").select(["user_op_hash", "decision"])),
 );
-const operationByHash = query((tables, { user_op_hash }: { user_op_hash: string }) =>
+const operationByHash = query((tables, { user_op_hash }: Pick<OperationRow, "user_op_hash">) =>
   tables
     .selectFrom("operation")
     .select("decision")

@@ -5,6 +5,7 @@ import { dirname, join, resolve } from "node:path";
 import { getAddress, isAddress, type Address } from "viem";
 import * as z from "zod";
 
+import { bundlerSchema, resolveBundlers, type BundlerConfig } from "./bundlerSchema.ts";
 import { ConfigError } from "./configError.ts";
 import { priceSchema } from "./prices.ts";
 import { modelSchema, resolveModel, type ModelConfig } from "./modelConfig.ts";
@@ -33,10 +34,7 @@ const schema = z.strictObject({
   /** What the owner signed with `bursar policy install --sign-only`: rides in the agent's first operation. */
   ownerSignatures: z.string().min(1).optional(),
   ...keystore,
-  bundler: z.discriminatedUnion("kind", [
-    z.strictObject({ kind: z.literal("own"), ...keystore }),
-    z.strictObject({ kind: z.literal("rpc"), url: z.url({ protocol: /^https?$/ }) }),
-  ]),
+  bundler: bundlerSchema,
   model: modelSchema,
   /** What thinking costs, for the figures in reports. */
   prices: priceSchema.exactOptional(),
@@ -49,7 +47,10 @@ const schema = z.strictObject({
 });
 
 /** What an operator configures, with every path absolute. Holds no secret: passwords and keys stay in their files. */
-export type Config = Omit<z.infer<typeof schema>, "model"> & { readonly model: ModelConfig };
+export type Config = Omit<z.infer<typeof schema>, "model" | "bundler"> & {
+  readonly model: ModelConfig;
+  readonly bundler: BundlerConfig;
+};
 
 /** Where models are kept when nobody says otherwise: `$BURSAR_HOME/models`, or `.bursar/models` in the home folder. */
 export const modelFolder = (): string =>
@@ -70,16 +71,7 @@ export async function readConfig(file: string): Promise<Config> {
     ...(config.ownerSignatures === undefined ? {} : { ownerSignatures: at(config.ownerSignatures) }),
     keystore: at(config.keystore),
     ...(config.passwordFile === undefined ? {} : { passwordFile: at(config.passwordFile) }),
-    bundler:
-      config.bundler.kind === "own"
-        ? {
-            ...config.bundler,
-            keystore: at(config.bundler.keystore),
-            ...(config.bundler.passwordFile === undefined
-              ? {}
-              : { passwordFile: at(config.bundler.passwordFile) }),
-          }
-        : config.bundler,
+    bundler: resolveBundlers(config.bundler, at),
     model: await resolveModel(config.model, at, modelFolder()),
     state: at(config.state),
   });

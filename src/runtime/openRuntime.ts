@@ -2,9 +2,7 @@ import { join } from "node:path";
 
 import { zeroAddress, type Hex } from "viem";
 
-import { ownBundler } from "../chain/bundler/ownBundler.ts";
-import { rpcBundler } from "../chain/bundler/rpcBundler.ts";
-import { connectChain, requireCode, type Chain } from "../chain/connectChain.ts";
+import { connectChain, requireCode } from "../chain/connectChain.ts";
 import { openKeystore } from "../chain/keystore.ts";
 import { readDecimals } from "../chain/readDecimals.ts";
 import type { Agent } from "../core/agent.ts";
@@ -23,6 +21,7 @@ import { ConfigError, type Config } from "./config.ts";
 import { runNext, type Passage } from "./corridor.ts";
 import { actingGrammar } from "./deliberation.ts";
 import type { House } from "./house.ts";
+import { openBundlers } from "./openBundlers.ts";
 import { openModel } from "./openModel.ts";
 import { readCarriedSignatures } from "./ownerSignatures.ts";
 import { passwordFor, readText } from "./password.ts";
@@ -114,7 +113,7 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<Runtime>
 
     emit({ kind: "opening", what: "keystore" });
     const signer = await openKeystore(config.keystore, await passwordFor(config, options.askPassword));
-    const { bundler, purse } = await openBundler(options, chain);
+    const { bundler, purse } = await openBundlers(chain, config.bundler, options.askPassword);
     const decimals = await readDecimals(chain, registryOf(document).tokens);
     const policy = compilePolicy(document, signer.address, decimals);
 
@@ -231,14 +230,4 @@ function runtimeOf(
 
 async function closeAll(closers: (() => void | Promise<void>)[]): Promise<void> {
   for (const close of closers.splice(0).reverse()) await close();
-}
-
-async function openBundler(
-  options: OpenRuntimeOptions,
-  chain: Chain,
-): Promise<Pick<House, "bundler" | "purse">> {
-  const { bundler } = options.config;
-  if (bundler.kind === "rpc") return { bundler: rpcBundler(chain, bundler.url), purse: null };
-  const purse = await openKeystore(bundler.keystore, await passwordFor(bundler, options.askPassword));
-  return { bundler: ownBundler(chain, { executor: purse }), purse };
 }

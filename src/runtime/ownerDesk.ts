@@ -2,8 +2,6 @@ import { isAddressEqual, type Address, type Hex } from "viem";
 import type { PrivateKeyAccount } from "viem/accounts";
 
 import type { Bundler } from "../chain/bundler/bundler.ts";
-import { ownBundler } from "../chain/bundler/ownBundler.ts";
-import { rpcBundler } from "../chain/bundler/rpcBundler.ts";
 import { connectChain, type Chain, type Eip1193, type Finality } from "../chain/connectChain.ts";
 import { sendTransaction } from "../chain/deploy.ts";
 import { openKeystore } from "../chain/keystore.ts";
@@ -14,6 +12,7 @@ import { BaseError } from "../core/errors.ts";
 import type { Call } from "../core/operation.ts";
 import { sleep } from "./clock.ts";
 import type { Config } from "./config.ts";
+import { openBundlers } from "./openBundlers.ts";
 import { passwordFor, type AskPassword, type KeystoreFile } from "./password.ts";
 
 /** What the owner wants needs a key, or a bundler, that is not at hand; or the key is somebody else's. */
@@ -56,12 +55,7 @@ export async function openOwnerDesk(options: OwnerDeskOptions): Promise<OwnerDes
     chain,
     account,
     key: ownerKeystore && (await open(ownerKeystore)),
-    bundler:
-      bundler === undefined
-        ? undefined
-        : bundler.kind === "rpc"
-          ? rpcBundler(chain, bundler.url)
-          : ownBundler(chain, { executor: await open(bundler) }),
+    bundler: bundler && (await openBundlers(chain, bundler, options.askPassword)).bundler,
   };
 }
 

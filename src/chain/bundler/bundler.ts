@@ -26,7 +26,8 @@ export type Bundler = {
   /**
    * Hands over signed bytes; the same bytes may be handed over again and again.
    *
+   * @param attempt how many times they were handed over before; where there are several bundlers it says who is asked
    * @throws ChainRefusalError · BundlerError
    */
-  send(userOp: UserOpJson): Promise<Hex>;
+  send(userOp: UserOpJson, attempt?: number): Promise<Hex>;
 };

@@ -13,8 +13,9 @@ import {
 } from "../entryPoint.ts";
 import { BundlerError, ChainRefusalError, RpcUnreachableError } from "../errors.ts";
 import { estimateCall } from "../estimateCall.ts";
-import { feesIn, readGasMarket, type GasMarket } from "../gasMarket.ts";
+import { feesIn, isOutbid, readGasMarket } from "../gasMarket.ts";
 import type { Bundler, GasLimits, GasPrice } from "./bundler.ts";
+import { isUnderpriced, wordsOf } from "./underpriced.ts";
 import { checkValidation, validationFrame, type ValidationFrame } from "./erc7562.ts";
 
 const name = "in-process";
@@ -123,8 +124,9 @@ export function ownBundler(chain: Chain, options: OwnBundlerOptions): Bundler {
     for (const [key, { nonce }] of waiting) if (nonce < used) waiting.delete(key);
     const now = await readGasMarket(chain);
     const mine = waiting.get(userOpHash);
+    const [elderHash, elder] = mine ? [] : sameNonce(userOp);
     if (mine && !isOutbid(mine.fees, now) && (await broadcast(mine.raw)) === "taken") return;
-    const [deadHash, dead] = mine ? [] : await deadBundle();
+    const [deadHash, dead] = mine ? [] : elder ? [elderHash, elder] : await deadBundle();
     const replaced = mine ?? dead;
     const fees = replaced ? outbid(replaced.fees, feesIn(now)) : feesIn(now);
     const nonce = replaced?.nonce ?? (await transactionCount("pending"));
@@ -154,6 +156,10 @@ export function ownBundler(chain: Chain, options: OwnBundlerOptions): Bundler {
   const transactionCount = (blockTag: "latest" | "pending") =>
     ask(chain, () => client.getTransactionCount({ address: executor.address, blockTag }));
 
+  /** The transaction of another operation with the same nonce, a fee bump's elder: the chain takes one of the two. */
+  const sameNonce = ({ nonce, sender }: PlainUserOp): readonly [Hex, Bundle] | readonly [] =>
+    [...waiting].find(([, { userOp }]) => userOp.sender === sender && userOp.nonce === nonce) ?? [];
+
   /** A transaction that blocks the nonces behind it and whose operation the chain would refuse by now. */
   async function deadBundle(): Promise<readonly [Hex, Bundle] | readonly []> {
     for (const [key, bundle] of waiting) {
@@ -171,9 +177,8 @@ export function ownBundler(chain: Chain, options: OwnBundlerOptions): Bundler {
     try {
       await client.request({ method: "eth_sendRawTransaction", params: [raw] });
     } catch (error) {
-      const words = wordsOf(error);
-      if (knownAnswer.test(words)) return "taken";
-      if (underpricedAnswer.test(words)) return "underpriced";
+      if (knownAnswer.test(wordsOf(error))) return "taken";
+      if (isUnderpriced(error)) return "underpriced";
       const data = revertDataOf(error);
       if (data) throw new ChainRefusalError(decodeRefusal(data));
       throw new BundlerError(name, "could not send its transaction", error);
@@ -236,12 +241,6 @@ type Bundle = {
   readonly fees: GasPrice;
 };
 
-/** Below the base fee, or what is left above it is less than half of what others tip. */
-function isOutbid(fees: GasPrice, { baseFeeWei, tipWei }: GasMarket): boolean {
-  const left = fees.maxFeePerGasWei - baseFeeWei;
-  return (left < fees.maxPriorityFeePerGasWei ? left : fees.maxPriorityFeePerGasWei) * 2n < tipWei;
-}
-
 /** The least that replaces a transaction everywhere: both fees an eighth higher (geth asks for a tenth), or today's. */
 function outbid(old: GasPrice, today: GasPrice): GasPrice {
   const raised = (one: bigint, other: bigint) => (one > other ? one : other);
@@ -256,17 +255,6 @@ function outbid(old: GasPrice, today: GasPrice): GasPrice {
 
 /** How nodes say that they hold these very bytes already (geth, Erigon, Reth · Nethermind · Besu, EDR · OpenEthereum). */
 const knownAnswer = /already ?known|known transaction|already imported/i;
-/** How nodes say that the fees do not do: for the pool, for a replacement, or for the base fee. */
-const underpricedAnswer = /underpriced|fee ?too ?low|(less|lower) than (the )?(block )?base ?fee/i;
-
-/** Everything an error says, its causes included: nodes' own words lie at the bottom. */
-function wordsOf(error: unknown): string {
-  const words: string[] = [];
-  for (let cause = error, depth = 0; cause instanceof Error && depth < 16; cause = cause.cause, depth++)
-    words.push(cause.message);
-  return words.join("\n");
-}
-
 /** EIP-2028: 4 gas a zero byte, 16 any other. */
 function calldataGas(data: Hex): bigint {
   let gas = 0n;

@@ -13,6 +13,7 @@ import { parsePolicy } from "../../policy/parse.ts";
 import { registryOf } from "../../policy/registry.ts";
 import type { PolicyDocument } from "../../policy/schema.ts";
 import { now } from "../clock.ts";
+import { bundlersOf, type OneBundler } from "../bundlerSchema.ts";
 import { readConfig, type Config } from "../config.ts";
 import { passwordFor, readText } from "../password.ts";
 import { bad, good, looking, unseen, type Check } from "./check.ts";
@@ -85,7 +86,8 @@ export async function examine(
   add(await looking("clock", () => checkClock(connected, Math.floor(now() / 1000))));
   const agent = await openKey(known, add);
   for (const check of await lookAtAccount(connected, known, document, agent)) add(check);
-  add(await looking("bundler", () => checkBundler(connected, known)));
+  for (const bundler of bundlersOf(known.bundler))
+    add(await looking("bundler", () => checkBundler(connected, bundler)));
   return checks;
 }
 
@@ -123,7 +125,7 @@ async function lookAtAccount(
   return [first, ...found];
 }
 
-async function checkBundler(chain: Chain, { bundler }: Config): Promise<Check> {
+async function checkBundler(chain: Chain, bundler: OneBundler): Promise<Check> {
   if (bundler.kind === "rpc") {
     const { maxFeePerGasWei } = await rpcBundler(chain, bundler.url).gasPrice();
     return good(

@@ -11,6 +11,7 @@ import { heldLanes } from "../../journal/lanes.ts";
 import { isPaused } from "../../journal/pauses.ts";
 import { readJournal } from "../../journal/readJournal.ts";
 import { countWaiting } from "../../journal/triggers.ts";
+import { bundlersOf } from "../bundlerSchema.ts";
 import type { Config } from "../config.ts";
 import { enginesOf } from "../modelConfig.ts";
 import { bad, good, looking, type Check } from "./check.ts";
@@ -32,7 +33,9 @@ export async function checkFiles(config: Config): Promise<Check> {
     ...remotes.flatMap(({ apiKeyFile, hedge }) => [apiKeyFile, hedge?.apiKeyFile]),
     config.keystore,
     config.passwordFile,
-    ...(config.bundler.kind === "own" ? [config.bundler.keystore, config.bundler.passwordFile] : []),
+    ...bundlersOf(config.bundler).flatMap((one) =>
+      one.kind === "own" ? [one.keystore, one.passwordFile] : [],
+    ),
     join(config.state, "journal.db"),
   ].filter((file) => file !== undefined);
   const open: string[] = [];

@@ -1,3 +1,4 @@
+import { isUnderpriced } from "../../chain/bundler/underpriced.ts";
 import { BundlerError, ChainRefusalError } from "../../chain/errors.ts";
 import { operationOf, setOperationState } from "../../journal/operations.ts";
 import type { Step } from "../house.ts";
@@ -10,15 +11,16 @@ export const send: Step = {
   when: "later",
   async run({ decision, house }) {
     const operation = operationOf(house.journal, decision)!;
-    const answer = await house.bundler.send(operation.userOp).then(
-      () => "accepted",
+    const { answer, underpriced } = await house.bundler.send(operation.userOp).then(
+      () => ({ answer: "accepted", underpriced: false }),
       (error: unknown) => {
-        if (error instanceof ChainRefusalError || error instanceof BundlerError) return error.shortMessage;
+        if (error instanceof ChainRefusalError || error instanceof BundlerError)
+          return { answer: error.shortMessage, underpriced: isUnderpriced(error) };
         throw error;
       },
     );
     return {
-      value: { answer },
+      value: underpriced ? { answer, underpriced } : { answer },
       entry: {
         kind: "sent",
         body: { userOpHash: operation.userOpHash, bundler: house.bundler.name, answer },

@@ -1,11 +1,14 @@
 import type { Hex } from "viem";
 
-import type { JsonObject } from "../../core/json.ts";
+import type { Json, JsonObject } from "../../core/json.ts";
 import { isExecuted, type Operation, type Receipt } from "../../core/operation.ts";
+import { isUnderpriced } from "../../chain/bundler/underpriced.ts";
+import { ask } from "../../chain/connectChain.ts";
 import { operationStatus, type OperationStatus } from "../../chain/findReceipt.ts";
 import type { RecoveryFacts } from "../../chain/recovery.ts";
 import { noncesIn, operationsFor, setOperationState } from "../../journal/operations.ts";
 import type { Outcome } from "../decisionMachine.ts";
+import { bumpFees } from "../bumpFees.ts";
 import type { House, Step, StepContext, StepResult } from "../house.ts";
 import { holdOwnLane, isReleased, laneName, requireFreeLane } from "../lane.ts";
 
@@ -41,6 +44,8 @@ async function settled(context: StepContext): Promise<Receipt> {
   let journal: RecoveryFacts["journal"] = "signed";
   /** Milliseconds for which the nonce has been used and no log told by what. */
   let silentMs = 0;
+  /** A bundler said that the fees are too low. */
+  let underpriced = isUnderpricedAnswer(context.output("send"));
   for (let waitedMs = 0; ; waitedMs += pollMs) {
     requireFreeLane(house);
     const operations = operationsFor(house.journal, decision) as Operations;
@@ -58,8 +63,10 @@ async function settled(context: StepContext): Promise<Receipt> {
     journal = status.landed ? "included" : "signed";
     silentMs = row === "unseen" ? silentMs + pollMs : 0;
     if (waitedMs > 0 && waitedMs % resendMs === 0) {
-      if (act === "resend-predecessor") await resendPredecessors(house, operations[0], status.next);
-      if (act === "resend" || act === "resend-predecessor") await resend(house, operations.at(-1)!);
+      const attempt = waitedMs / resendMs;
+      if (act === "resend-predecessor") await resendPredecessors(house, operations[0], status.next, attempt);
+      if (act === "resend" || act === "resend-predecessor")
+        underpriced = await sendAgain(context, operations.at(-1)!, underpriced, attempt);
     }
     await house.sleep(pollMs, signal);
   }
@@ -75,16 +82,40 @@ const neverRun = (
   blockNumber: final.number.toString(),
 });
 
-/** The same bytes again. Its answer does not matter: the next look at the chain tells. */
-async function resend(house: House, operation: Operation): Promise<void> {
-  await house.bundler.send(operation.userOp).catch(() => undefined);
+/**
+ * The same bytes again, or the operation for more gas where that is needed and allowed. The answer does not matter: the next look at
+ * the chain tells. Once the newest block is past its time nobody would take it.
+ *
+ * @returns whether the bundler says that the fees are too low
+ */
+async function sendAgain(
+  context: StepContext,
+  newest: Operation,
+  underpriced: boolean,
+  attempt: number,
+): Promise<boolean> {
+  const { house } = context;
+  const { timestamp } = await ask(house.chain, () => house.chain.client.getBlock({ blockTag: "latest" }));
+  if (timestamp > BigInt(newest.validUntil)) return false;
+  const operation = (await bumpFees(context, newest, underpriced)) ?? newest;
+  return resend(house, operation, attempt);
 }
 
+const resend = (house: House, { userOp }: Operation, attempt: number): Promise<boolean> =>
+  house.bundler.send(userOp, attempt).then(() => false, isUnderpriced);
+
+const isUnderpricedAnswer = (sent: Json): boolean => (sent as { underpriced?: boolean }).underpriced === true;
+
 /** What was final and is gone: the lane takes nothing of ours before it. */
-async function resendPredecessors(house: House, { userOp }: Operation, next: bigint): Promise<void> {
+async function resendPredecessors(
+  house: House,
+  { userOp }: Operation,
+  next: bigint,
+  attempt: number,
+): Promise<void> {
   for (const { decision, nonce } of noncesIn(house.journal, laneName(house)))
     if (nonce >= next && nonce < BigInt(userOp.nonce))
-      for (const operation of operationsFor(house.journal, decision)) await resend(house, operation);
+      for (const operation of operationsFor(house.journal, decision)) await resend(house, operation, attempt);
 }
 
 function result({ decision, house }: StepContext, receipt: Receipt, outcome: Outcome): StepResult {

@@ -7,10 +7,10 @@ import type { Verdict } from "../../core/verdict.ts";
 import { ask, finalBlock } from "../../chain/connectChain.ts";
 import { ChainRefusalError } from "../../chain/errors.ts";
 import { signOperation } from "../../chain/signOperation.ts";
-import { putOperation } from "../../journal/operations.ts";
+import { knowsOperation, putOperation } from "../../journal/operations.ts";
 import { proveCalls } from "../../policy/proveCalls.ts";
 import { allowedDeed } from "../deed.ts";
-import type { Step } from "../house.ts";
+import type { Step, StepContext } from "../house.ts";
 import { laneName, requireFreeLane } from "../lane.ts";
 import { claimAt, ownerSignatureIn } from "./judge.ts";
 import type { Sealed } from "./seal.ts";
@@ -25,27 +25,13 @@ export const sign: Step = {
     const { house } = context;
     const observation = context.output("observe") as unknown as Observation;
     const sealed = context.output("seal") as unknown as Sealed;
-    const deed = allowedDeed(
-      house,
-      context.output("parse") as unknown as Action,
-      context.output("judge") as unknown as Verdict,
-      observation,
-    );
-    if (!deed) throw new Error("A decision that does nothing has nothing to sign.");
-    const { calls, limit } = deed;
     const block = await ask(house.chain, () => house.chain.client.getBlock({ blockTag: "latest" }));
     // A reorg may put the operation into a lower block than today's head, never into one below a final block.
     const { number: final } = await finalBlock(house.chain);
     const claim = claimAt(Number(block.timestamp));
-    const ownerSignature = ownerSignatureIn(observation, limit);
     try {
       const operation = await signOperation({
-        chainId: house.chain.chainId,
-        account: house.account,
-        signer: house.signer,
-        limit,
-        calls,
-        proofs: proveCalls(calls, limit, house.policy.payeeTree, house.account),
+        ...signingOf(context),
         // The record names this nonce; the lane's next one is the same, because a lane has one operation at a time.
         nonce: hexToBigInt(observation.facts["account.nonce"]!.value as Hex),
         commitment: {
@@ -55,7 +41,6 @@ export const sign: Step = {
           treeRoot: sealed.treeRoot,
         },
         bundler: house.bundler,
-        ...(ownerSignature === undefined ? {} : { ownerSignature }),
       });
       return {
         value: {
@@ -87,3 +72,27 @@ export const sign: Step = {
     }
   },
 };
+
+/** What every operation of the decision has: who acts under which limit, what it calls, and why that is allowed. */
+export function signingOf({ house, output }: Pick<StepContext, "house" | "output">) {
+  const observation = output("observe") as unknown as Observation;
+  const deed = allowedDeed(
+    house,
+    output("parse") as unknown as Action,
+    output("judge") as unknown as Verdict,
+    observation,
+  );
+  if (!deed) throw new Error("A decision that does nothing has nothing to sign.");
+  const { calls, limit } = deed;
+  const ownerSignature = ownerSignatureIn(observation, limit);
+  return {
+    chainId: house.chain.chainId,
+    account: house.account,
+    signer: house.signer,
+    limit,
+    calls,
+    proofs: proveCalls(calls, limit, house.policy.payeeTree, house.account),
+    isTaken: (userOpHash: Hex) => knowsOperation(house.journal, userOpHash),
+    ...(ownerSignature === undefined ? {} : { ownerSignature }),
+  };
+}

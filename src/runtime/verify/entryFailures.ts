@@ -30,9 +30,12 @@ export function entryFailures(
     failures.push(
       `The audit log tells ${kinds.join(", ") || "nothing"}; the decision has ${expected.map(({ kind }) => kind).join(", ")}.`,
     );
+  const left = [...entries];
   for (const { kind, body } of expected) {
-    const entry = entries.find((candidate) => candidate.kind === kind);
-    if (!entry) continue;
+    const place = left.findIndex((candidate) => candidate.kind === kind);
+    if (place < 0) continue;
+    // A fee may be bumped more than once: each line stands for one.
+    const [entry] = left.splice(place, 1) as [Entry];
     for (const [name, value] of Object.entries(body))
       if (!same(entry.body[name], value))
         failures.push(`The audit log's "${kind}" has another ${name} than the decision.`);
@@ -50,8 +53,19 @@ export function entryFailures(
 }
 
 function expectedEntries(evidence: Evidence, documentHash: string): readonly Expected[] {
-  const { action, decision, observation, outcome, sealed, sent, settled, signed, thought, verdict } =
-    evidence;
+  const {
+    action,
+    decision,
+    observation,
+    operations,
+    outcome,
+    sealed,
+    sent,
+    settled,
+    signed,
+    thought,
+    verdict,
+  } = evidence;
   const expected: Expected[] = [
     {
       kind: "observed",
@@ -86,14 +100,25 @@ function expectedEntries(evidence: Evidence, documentHash: string): readonly Exp
     const { userOpHash, userOp, validUntil } = operation;
     expected.push({ kind: "signed", body: { userOpHash, nonce: userOp.nonce, validUntil } });
     if (sent) expected.push({ kind: "sent", body: { userOpHash, answer: sent.answer } });
-    if (settled) expected.push({ kind: "settled", body: { userOpHash, ...settledBody(settled.receipt) } });
+    for (const [index, { userOp: bump, userOpHash: hash }] of operations.slice(1).entries())
+      expected.push({
+        kind: "bumped",
+        body: {
+          userOpHash: hash,
+          instead: operations[index]!.userOpHash,
+          maxFeePerGas: bump.maxFeePerGas,
+          maxPriorityFeePerGas: bump.maxPriorityFeePerGas,
+        },
+      });
+    if (settled) expected.push({ kind: "settled", body: settledBody(settled.receipt) });
   }
   expected.push({ kind: "recorded", body: { outcome } });
   return expected;
 }
 
 function settledBody(receipt: NonNullable<Evidence["settled"]>["receipt"]): JsonObject {
+  const { outcome, userOpHash } = receipt;
   return isExecuted(receipt)
-    ? { outcome: receipt.outcome, transaction: receipt.transaction, block: receipt.blockHash }
-    : { outcome: receipt.outcome };
+    ? { userOpHash, outcome, transaction: receipt.transaction, block: receipt.blockHash }
+    : { userOpHash, outcome };
 }

@@ -100,9 +100,7 @@ function rowFailures({ journal }: House, { decision, operations, outcome }: Evid
   const [operation] = operations;
   const state = outcome === "expired" ? "expired" : "settled";
   return [
-    ...(row?.user_op_hash === operation?.userOpHash
-      ? []
-      : ["The operation's hash is not its content's."]),
+    ...(row?.user_op_hash === operation?.userOpHash ? [] : ["The operation's hash is not its content's."]),
     ...(row?.nonce === operation?.userOp.nonce && row?.state === state
       ? []
       : ["The journal's row of the operation is not what became of it."]),

@@ -64,6 +64,23 @@ describe("readConfig", () => {
     expect(config.bundler).toEqual(bundler);
   });
 
+  it("takes further bundlers to fall back on, one of them in the process at most", async () => {
+    const rpc = { kind: "rpc", url: "https://bundler.example/key" };
+    const own = { kind: "own", keystore: "purse.json", passwordFile: "password" };
+    expect((await read({ ...right, bundler: { ...rpc, fallback: [own] } })).bundler).toEqual({
+      ...rpc,
+      fallback: [
+        { kind: "own", keystore: join(folder, "purse.json"), passwordFile: join(folder, "password") },
+      ],
+    });
+    expect(await said({ ...right, bundler: { ...own, fallback: [rpc, own] } })).toMatch(
+      /one purse is enough/,
+    );
+    expect(await said({ ...right, bundler: { ...rpc, fallback: [{ ...rpc, fallback: [rpc] }] } })).toMatch(
+      /fallback/,
+    );
+  });
+
   it("tells every mistake at once", async () => {
     const text = await said({
       ...right,
