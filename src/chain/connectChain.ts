@@ -9,7 +9,7 @@ import {
 } from "viem";
 
 import { revertDataOf } from "./decodeRefusal.ts";
-import { MissingContractError, RpcUnreachableError, WrongChainError } from "./errors.ts";
+import { MissingContractError, RpcAnswerError, RpcUnreachableError, WrongChainError } from "./errors.ts";
 import { entryPointAddress } from "./entryPoint.ts";
 
 /** How many blocks have to lie on top of one before it counts as final. 0: the newest block is final (local chains only). */
@@ -21,48 +21,77 @@ export type Chain = {
   readonly chainId: number;
   readonly url: string;
   readonly finality: Finality;
+  /** Other nodes of the same chain, each believed as little as the first: all have to agree on what can't be taken back. */
+  readonly witnesses: readonly Chain[];
 };
 
 export type Eip1193 = { request(input: { method: string; params?: unknown }): Promise<unknown> };
 
-/**
- * Connects to an RPC and makes sure that it is the right chain and has the EntryPoint.
- *
- * @throws RpcUnreachableError · WrongChainError · MissingContractError
- */
-export async function connectChain(options: {
+export type ConnectOptions = {
   readonly rpc: string | Eip1193;
   readonly chainId: number;
   readonly finality: Finality;
-}): Promise<Chain> {
-  const url = typeof options.rpc === "string" ? options.rpc : "in-process";
+  readonly witnesses?: readonly (string | Eip1193)[] | undefined;
+  /** Milliseconds until an RPC that says nothing counts as one that does not answer; 10,000 when not given. */
+  readonly timeoutMs?: number | undefined;
+};
+
+/**
+ * Connects to an RPC and makes sure that it is the right chain and has the EntryPoint. Witnesses are not asked before they are
+ * needed: one that is away keeps nobody from starting.
+ *
+ * @throws RpcUnreachableError · WrongChainError · MissingContractError
+ */
+export async function connectChain(options: ConnectOptions): Promise<Chain> {
+  const chain = chainAt(options.rpc, options);
+  await requireChainId(chain);
+  await requireCode(chain, "EntryPoint 0.8", entryPointAddress);
+  return chain;
+}
+
+function chainAt(
+  rpc: string | Eip1193,
+  { chainId, finality, timeoutMs = 10_000, witnesses = [] }: Omit<ConnectOptions, "rpc">,
+): Chain {
   const client = createPublicClient({
     chain: defineChain({
-      id: options.chainId,
-      name: `chain ${options.chainId}`,
+      id: chainId,
+      name: `chain ${chainId}`,
       nativeCurrency: { name: "Ether", symbol: "ETH", decimals: 18 },
       rpcUrls: { default: { http: [] } },
     }),
     // One retry: a stalled RPC has to show up as an error in seconds, the corridor repeats with back-off.
     transport:
-      typeof options.rpc === "string"
-        ? http(options.rpc, { timeout: 10_000, retryCount: 1 })
-        : custom(options.rpc, { retryCount: 0 }),
+      typeof rpc === "string"
+        ? http(rpc, { timeout: timeoutMs, retryCount: 1 })
+        : custom(rpc, { retryCount: 0 }),
     cacheTime: 0,
   });
-  const chain: Chain = { client, chainId: options.chainId, url, finality: options.finality };
-  const actual = await ask(chain, () => client.getChainId());
-  if (actual !== options.chainId) throw new WrongChainError(options.chainId, actual, url);
-  await requireCode(chain, "EntryPoint 0.8", entryPointAddress);
-  return chain;
+  return {
+    client,
+    chainId,
+    url: typeof rpc === "string" ? rpc : "in-process",
+    finality,
+    witnesses: witnesses.map((witness) => chainAt(witness, { chainId, finality, timeoutMs })),
+  };
 }
 
-/** Runs a read; a transport failure becomes RpcUnreachableError, everything else passes through. */
+/** An RPC may change what it serves at any time. @throws WrongChainError · RpcUnreachableError */
+export async function requireChainId(chain: Chain): Promise<void> {
+  const actual = await ask(chain, () => chain.client.getChainId());
+  if (actual !== chain.chainId) throw new WrongChainError(chain.chainId, actual, chain.url);
+}
+
+/**
+ * Runs a read. A transport failure becomes RpcUnreachableError, an answer that no node gives RpcAnswerError; what the chain itself
+ * has to say passes through.
+ */
 export async function ask<T>(chain: Chain, read: () => Promise<T>): Promise<T> {
   try {
     return await read();
   } catch (error) {
-    if (isTransportFailure(error)) throw new RpcUnreachableError(chain.url, error);
+    if (causedBy(error, transportErrors)) throw new RpcUnreachableError(chain.url, error);
+    if (causedBy(error, nonsenseErrors)) throw new RpcAnswerError(chain.url, error);
     throw error;
   }
 }
@@ -82,23 +111,37 @@ const transportErrors = new Set([
   "InternalRpcError",
 ]);
 
-function isTransportFailure(error: unknown): boolean {
+/** What comes of reading an answer that has not the form of one; a block that a node has itself named and does not know. */
+const nonsenseErrors = new Set([
+  "TypeError",
+  "SyntaxError",
+  "RangeError",
+  "BlockNotFoundError",
+  "AbiDecodingZeroDataError",
+  "AbiDecodingDataSizeTooSmallError",
+  "ContractFunctionZeroDataError",
+  "IntegerOutOfRangeError",
+  "PositionOutOfBoundsError",
+]);
+
+function causedBy(error: unknown, names: ReadonlySet<string>): boolean {
   if (revertDataOf(error) !== undefined) return false;
   for (let cause = error, depth = 0; cause instanceof Error && depth < 16; cause = cause.cause, depth++)
-    if (transportErrors.has(cause.name)) return true;
+    if (names.has(cause.name)) return true;
   return false;
 }
 
+/** `hash`: null before there is a final block. */
+export type FinalBlock = { readonly number: bigint; readonly timestamp: bigint; readonly hash: Hex | null };
+
 /** The newest block that counts as final. */
-export async function finalBlock(
-  chain: Chain,
-): Promise<{ readonly number: bigint; readonly timestamp: bigint }> {
+export async function finalBlock(chain: Chain): Promise<FinalBlock> {
   const { finality } = chain;
   if ("tag" in finality) return ask(chain, () => chain.client.getBlock({ blockTag: "finalized" }));
   const head = await ask(chain, () => chain.client.getBlock({ blockTag: "latest" }));
   if (finality.depth === 0) return head;
   const number = head.number - BigInt(finality.depth);
   return number < 0n
-    ? { number: -1n, timestamp: 0n }
+    ? { number: -1n, timestamp: 0n, hash: null }
     : ask(chain, () => chain.client.getBlock({ blockNumber: number }));
 }

@@ -17,6 +17,20 @@ export class RpcUnreachableError extends BaseError {
   }
 }
 
+/** The RPC answers something that is no answer: half a response, a page of a proxy, a block that it does not know. */
+export class RpcAnswerError extends BaseError {
+  override readonly name = "RpcAnswerError";
+  constructor(url: string, cause: unknown) {
+    super("The chain's RPC answers nonsense.", {
+      remedy:
+        "It is asked again. If it stays so, use another node; nothing is lost, the runtime continues where it was.",
+      facts: { rpc: withoutCredentials(url), detail: firstLine(cause) },
+      cause,
+      retry: "safe",
+    });
+  }
+}
+
 /** The RPC serves another chain than the one the policy was granted on. */
 export class WrongChainError extends BaseError {
   override readonly name = "WrongChainError";
@@ -24,6 +38,30 @@ export class WrongChainError extends BaseError {
     super(`The RPC serves chain ${actual}, but the configuration and the policy are for chain ${expected}.`, {
       remedy: "Point `rpc` at the right network, or correct `chainId` and the policy together.",
       facts: { expected, actual, rpc: withoutCredentials(url) },
+    });
+  }
+}
+
+/** A block that was final is another one now: a node of another chain with the same id, or a chain that was rewritten. */
+export class ChainReplacedError extends BaseError {
+  override readonly name = "ChainReplacedError";
+  constructor(url: string, block: { readonly number: bigint; readonly hash: Hex; readonly now: string }) {
+    super("The RPC shows another chain than the one on which the agent signed.", {
+      remedy:
+        "Point `rpc` at the chain that the agent ran on: until then nothing counts as unpaid, and nothing is signed. A local chain that was started anew needs a new state folder.",
+      facts: { rpc: withoutCredentials(url), block: block.number, before: block.hash, now: block.now },
+    });
+  }
+}
+
+/** Two nodes of one chain tell different things about something that can't be taken back. */
+export class WitnessError extends BaseError {
+  override readonly name = "WitnessError";
+  constructor(url: string, words: string) {
+    super(`Two nodes of the chain tell different things about an operation; the second one says: ${words}.`, {
+      remedy: "It is asked again, and nothing is decided meanwhile. If it stays so, one of the two lies.",
+      facts: { witness: withoutCredentials(url) },
+      retry: "safe",
     });
   }
 }

@@ -2,7 +2,7 @@ import { parseAbiItem, type AbiEvent, type Address, type Hex } from "viem";
 
 import { BaseError } from "../core/errors.ts";
 import type { Json } from "../core/json.ts";
-import { ask, finalBlock, type Chain } from "./connectChain.ts";
+import { ask, finalBlock, requireChainId, type Chain } from "./connectChain.ts";
 
 /** An event that can't be watched. */
 export class EventDeclarationError extends BaseError {
@@ -43,7 +43,8 @@ export function readEvent(declaration: string): AbiEvent {
  * The events of a contract in the blocks after `since`, as far as they are final: what is not final yet may be undone, and is read
  * when it can't be any more.
  *
- * @returns the events and the last block that was read
+ * @returns the events, the last block that was read, and whether there are final blocks after it
+ * @throws WrongChainError · RpcUnreachableError
  */
 export async function eventLogs(
   chain: Chain,
@@ -53,11 +54,13 @@ export async function eventLogs(
     readonly where: Readonly<Record<string, string | bigint | boolean>>;
     readonly since: bigint;
   },
-): Promise<{ readonly logs: readonly EventLog[]; readonly upTo: bigint }> {
+): Promise<{ readonly logs: readonly EventLog[]; readonly upTo: bigint; readonly more: boolean }> {
   const { contract, event, since, where } = asked;
+  // An RPC that serves another chain by now has events, too.
+  await requireChainId(chain);
   const { number: final } = await finalBlock(chain);
   const upTo = since + mostBlocks < final ? since + mostBlocks : final;
-  if (upTo <= since) return { logs: [], upTo: since };
+  if (upTo <= since) return { logs: [], upTo: since, more: false };
   const found = await ask(chain, () =>
     chain.client.getLogs({
       address: contract,
@@ -87,7 +90,7 @@ export async function eventLogs(
       freeText: event.inputs.some(({ type }) => /^(string|bytes|tuple)/.test(type)),
     });
   }
-  return { logs, upTo };
+  return { logs, upTo, more: upTo < final };
 }
 
 function jsonOf(value: unknown): Json {

@@ -25,6 +25,12 @@ const schema = z.strictObject({
         z.strictObject({ tag: z.literal("finalized") }),
       ])
       .default({ tag: "finalized" }),
+    /** Other nodes of the chain that have to agree before an operation counts as paid or as never paid. */
+    witnesses: z
+      .array(z.url({ protocol: /^https?$/ }))
+      .max(4)
+      .optional(),
+    timeoutMs: z.int().min(100).max(120_000).optional(),
   }),
   account: z
     .string()

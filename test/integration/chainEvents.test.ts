@@ -101,6 +101,17 @@ test("an event that a reorganisation takes away wakes nobody; what takes its pla
   ]);
 });
 
+test("what was missed in more blocks than an RPC tells of at once is caught up with in one scan", async () => {
+  await scan({ name: "asleep" });
+  await mint(us, 21n);
+  await mine(2100);
+  await mint(us, 22n);
+  await mine(2);
+  const before = triggers().length;
+  await scan({ name: "asleep" });
+  expect(triggers()).toHaveLength(before + 2);
+});
+
 test("another name begins anew, with the blocks to come", async () => {
   const before = triggers().length;
   const all = { name: "all", where: {} };

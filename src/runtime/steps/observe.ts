@@ -4,6 +4,7 @@ import type { JsonObject } from "../../core/json.ts";
 import { observationDigest, type Fact, type Observation } from "../../core/observation.ts";
 import { memoryFact } from "../../core/memory.ts";
 import { memoriesIn } from "../../journal/memories.ts";
+import { requireChainId } from "../../chain/connectChain.ts";
 import { readAccount } from "../../chain/readAccount.ts";
 import { refusesInstall } from "../../chain/refusesInstall.ts";
 import { decodeCounters } from "../../policy/usage.ts";
@@ -16,6 +17,7 @@ export const observe: Step = {
   async run({ house, trigger }) {
     const { account, agent, bundler, chain, ownerSignatures, policy } = house;
     requireFreeLane(house);
+    await requireChainId(chain);
     const [state, fees] = await Promise.all([readAccount(chain, account, policy), bundler.gasPrice()]);
     requireOwnLane(house, state.nonce);
     const operator = (value: Fact["value"]): Fact => ({ value, provenance: "operator" });

@@ -3,9 +3,10 @@ import type { Hex } from "viem";
 import type { Json, JsonObject } from "../../core/json.ts";
 import { isExecuted, type Operation, type Receipt } from "../../core/operation.ts";
 import { isUnderpriced } from "../../chain/bundler/underpriced.ts";
-import { ask } from "../../chain/connectChain.ts";
+import { ask, type Chain } from "../../chain/connectChain.ts";
 import { operationStatus, type OperationStatus } from "../../chain/findReceipt.ts";
 import type { RecoveryFacts } from "../../chain/recovery.ts";
+import { requireAgreement, requireSameChain, type Mark } from "../../chain/witness.ts";
 import { noncesIn, operationsFor, setOperationState } from "../../journal/operations.ts";
 import type { Outcome } from "../decisionMachine.ts";
 import { bumpFees } from "../bumpFees.ts";
@@ -40,7 +41,7 @@ export const successOf = (action: string): Outcome => (action === "transfer" ? "
 /** @throws LaneHeldError */
 async function settled(context: StepContext): Promise<Receipt> {
   const { decision, house, signal } = context;
-  const fromBlock = BigInt((context.output("sign") as { fromBlock: string }).fromBlock);
+  const mark = markIn(context.output("sign") as JsonObject);
   let journal: RecoveryFacts["journal"] = "signed";
   /** Milliseconds for which the nonce has been used and no log told by what. */
   let silentMs = 0;
@@ -49,12 +50,22 @@ async function settled(context: StepContext): Promise<Receipt> {
   for (let waitedMs = 0; ; waitedMs += pollMs) {
     requireFreeLane(house);
     const operations = operationsFor(house.journal, decision) as Operations;
-    const status = await operationStatus(house.chain, operations, house.policy.agent, fromBlock, {
+    const known: Pick<RecoveryFacts, "journal" | "silent" | "released"> = {
       journal,
       silent: silentMs >= silenceMs,
       released: isReleased(house, operations[0].userOp.nonce),
+    };
+    const look = (chain: Chain): Promise<OperationStatus> =>
+      operationStatus(chain, operations, house.policy.agent, mark.number, known);
+    const status = await look(house.chain).catch(async (error: unknown): Promise<never> => {
+      // A chain that ends before the mark can't answer: that is the reason, then, and not what it said.
+      await requireSameChain(house.chain, mark);
+      throw error;
     });
     const { act, row } = status.recovery;
+    if (act === "settle" || act === "give-up" || act === "displace")
+      await requireAgreement(house.chain, mark, status, look);
+    if (act === "freeze") await requireSameChain(house.chain, mark);
     if (act === "settle") return status.landed!.receipt;
     if (act === "give-up") return neverRun("expired", operations[0].userOpHash, status);
     if (act === "displace") return neverRun("displaced", operations[0].userOpHash, status);
@@ -70,6 +81,12 @@ async function settled(context: StepContext): Promise<Receipt> {
     }
     await house.sleep(pollMs, signal);
   }
+}
+
+/** The final block at which the operation was signed. Journals of before hold no hash of it. */
+function markIn(signed: JsonObject): Mark {
+  const { fromBlock, fromHash = null } = signed as { readonly fromBlock: string; readonly fromHash?: Hex };
+  return { number: BigInt(fromBlock), hash: fromHash };
 }
 
 const neverRun = (

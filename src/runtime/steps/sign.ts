@@ -27,7 +27,7 @@ export const sign: Step = {
     const sealed = context.output("seal") as unknown as Sealed;
     const block = await ask(house.chain, () => house.chain.client.getBlock({ blockTag: "latest" }));
     // A reorg may put the operation into a lower block than today's head, never into one below a final block.
-    const { number: final } = await finalBlock(house.chain);
+    const final = await finalBlock(house.chain);
     const claim = claimAt(Number(block.timestamp));
     try {
       const operation = await signOperation({
@@ -45,7 +45,8 @@ export const sign: Step = {
       return {
         value: {
           operation: operation as unknown as JsonObject,
-          fromBlock: (final < 0n ? 0n : final).toString(),
+          fromBlock: (final.number < 0n ? 0n : final.number).toString(),
+          fromHash: final.hash,
         },
         entry: {
           kind: "signed",

@@ -4,8 +4,8 @@ import type { Trigger } from "../../core/trigger.ts";
 import { finalBlock, type Chain } from "../../chain/connectChain.ts";
 import { eventLogs, readEvent, type EventLog } from "../../chain/eventLogs.ts";
 import type { JournalDatabase } from "../../journal/openJournal.ts";
-import { addUpTo, cursorOf } from "../../journal/triggers.ts";
-import type { Watcher } from "./watcher.ts";
+import { addUpTo, countWaiting, cursorOf } from "../../journal/triggers.ts";
+import { mostWaiting, type Watcher } from "./watcher.ts";
 
 /**
  * Wakes an agent by an event of a contract, once it is final. Known by its transaction and its place in there, so a reorganisation
@@ -31,15 +31,13 @@ export function watchChainEvent(options: {
         addUpTo(journal, agent, cursor, Number(number < 0n ? 0n : number), []);
         return;
       }
-      const { logs, upTo } = await eventLogs(chain, { contract, event, where, since: BigInt(since) });
-      if (upTo > BigInt(since))
-        addUpTo(
-          journal,
-          agent,
-          cursor,
-          Number(upTo),
-          logs.map((log) => triggerOf(chain.chainId, source, log)),
-        );
+      // Until it has caught up, or enough waits: what was missed while nobody watched may be many blocks.
+      for (let from = BigInt(since), more = true; more && countWaiting(journal, agent) < mostWaiting;) {
+        const found = await eventLogs(chain, { contract, event, where, since: from });
+        const triggers = found.logs.map((log) => triggerOf(chain.chainId, source, log));
+        if (found.upTo > from) addUpTo(journal, agent, cursor, Number(found.upTo), triggers);
+        ({ more, upTo: from } = found);
+      }
     },
   };
 }

@@ -85,7 +85,7 @@ function fakeChain(blocks: Block[], finality: Finality, beforeAnswer: (request: 
       { retryCount: 0 },
     ),
   });
-  const chain: Chain = { client, chainId: 31337, url: "in-process", finality };
+  const chain: Chain = { client, chainId: 31337, url: "in-process", finality, witnesses: [] };
   return { chain, asked };
 }
 

@@ -95,7 +95,8 @@ function fakeNode() {
       { retryCount: 0 },
     ),
   });
-  const bundler = ownBundler({ client, chainId: 31337, url: "fake", finality: { depth: 0 } }, { executor });
+  const chain = { client, chainId: 31337, url: "fake", finality: { depth: 0 }, witnesses: [] };
+  const bundler = ownBundler(chain, { executor });
   return { node, send: (nonce: number) => bundler.send(operation(nonce)) };
 }
 
