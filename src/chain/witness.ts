@@ -27,8 +27,9 @@ function missing(error: unknown): undefined {
 }
 
 /**
- * Makes sure of what a decision's end rests on: the node still serves the same chain, and every witness comes to the same end. Before
- * that nothing is settled, and above all nothing is given up: the same payment must not be decided again while somebody has seen it.
+ * Makes sure of what a decision's end rests on: every witness comes to the same end and, where nothing was executed, all of them still
+ * serve the same chain. Before that nothing is settled, and above all nothing is given up: the same payment must not be decided again
+ * while somebody has seen it.
  *
  * @throws WitnessError · WrongChainError · ChainReplacedError · RpcUnreachableError
  */
@@ -38,9 +39,11 @@ export async function requireAgreement(
   ours: OperationStatus,
   look: (witness: Chain) => Promise<OperationStatus>,
 ): Promise<void> {
-  await requireSameChain(chain, mark);
+  // What was executed says by its own hash on which chain; what is missing is missing on many.
+  const known: Mark = ours.landed ? { number: mark.number, hash: null } : mark;
+  await requireSameChain(chain, known);
   for (const witness of chain.witnesses) {
-    await requireSameChain(witness, mark);
+    await requireSameChain(witness, known);
     const { landed, recovery } = await look(witness);
     if (recovery.act !== ours.recovery.act) throw new WitnessError(witness.url, recovery.row);
     if (landed?.receipt.blockHash !== ours.landed?.receipt.blockHash)
