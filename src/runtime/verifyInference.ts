@@ -130,7 +130,8 @@ export async function verifyInference(
     sha256: inference.model.sha256,
     mode: inference.mode === "canonical" ? ("canonical" as const) : ("fast" as const),
     contextSize: inference.settings.contextSize,
-    threads: inference.settings.threads,
+    // They count with flash attention only, and a record may name as many as it likes.
+    threads: inference.settings.flashAttention ? inference.settings.threads : 1,
     ...(options.signal ? { signal: options.signal } : {}),
   };
   // The very code that computed the record, where this processor can run it.

@@ -66,6 +66,11 @@ test("a record is EXACT, and one with a changed token a MISMATCH that names it",
   expect(words.stdout).toMatch(/^MISMATCH: tokens: output token 7 differs\n {2}token 7: \d+ was recorded/);
 });
 
+test("a record can't make its checker slow with threads that don't count", async () => {
+  const settings = { ...recorded.settings, threads: 1024 };
+  expect(await verifyInference({ ...recorded, settings })).toMatchObject({ verdict: "EXACT" });
+});
+
 test("words of a stranger's record reach no terminal as they are", async () => {
   const file = "\u001b[2Jfake\u202e.gguf";
   const model = { ...recorded.model, file };

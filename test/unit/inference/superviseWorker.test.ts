@@ -291,6 +291,17 @@ describe("several at once", () => {
     expect(supervisor.pid).not.toBe(pid);
   });
 
+  test("a worker that has served long enough is replaced when the last of them has ended, and nobody is lost", async () => {
+    const supervisor = await supervise("steady", { mostRequests: 4, mostWaiting: 40 }, three);
+    const words = Array.from({ length: 30 }, (_none, index) => (index % 3 === 0 ? "slow" : `w${index}`));
+    const answers = await Promise.all(words.map((text) => run(supervisor, text)));
+    const workers = answers.map((answer) => /by (\d+)$/.exec("text" in answer ? answer.text : "")?.[1]);
+    expect(workers).not.toContain(undefined);
+    // Two more may have begun before the fourth ended.
+    for (const one of new Set(workers))
+      expect(workers.filter((other) => other === one).length).toBeLessThanOrEqual(6);
+  });
+
   test("a crash ends all that were under way, each with its error, and each may be asked again", async () => {
     const supervisor = await supervise("steady", {}, three);
     const failures = await Promise.all(
