@@ -224,19 +224,25 @@ describe.runIf(process.platform === "linux")("kill -9 of the process that runs t
   });
 
   test.each([
-    ["prefill", clerkPrompt(LONG_MESSAGE, null, 1), 20],
-    ["generation", clerkPrompt("x", ENDLESS, 900), 300],
-  ])("while it is at the %s", async (phase, prompt, afterMs) => {
+    ["prefill", clerkPrompt(LONG_MESSAGE, null, 1), [20]],
+    // A busy machine may still be reading the prompt then.
+    ["generation", clerkPrompt("x", ENDLESS, 900), [300, 900, 2700]],
+  ])("while it is at the %s", async (phase, prompt, waitsMs) => {
     const engine = await open();
-    const running = failure(engine.infer(prompt, GREEDY));
-    await sleep(afterMs);
-    const pid = theWorker();
-    process.kill(pid, "SIGKILL");
-    const error = await running;
-    expect(error).toMatchObject({ name: "InferenceCrashedError", retry: "safe", facts: { phase } });
-    expect(error.message).toContain("SIGKILL");
-    expect((await engine.infer(clerkPrompt(MESSAGES[0]), GREEDY)).text).toBe(answer);
-    expect(theWorker()).not.toBe(pid);
+    const phases: (string | undefined)[] = [];
+    for (const waitMs of waitsMs) {
+      const running = failure(engine.infer(prompt, GREEDY));
+      await sleep(waitMs);
+      const pid = theWorker();
+      process.kill(pid, "SIGKILL");
+      const error = await running;
+      expect(error).toMatchObject({ name: "InferenceCrashedError", retry: "safe" });
+      expect(error.message).toContain("SIGKILL");
+      expect((await engine.infer(clerkPrompt(MESSAGES[0]), GREEDY)).text).toBe(answer);
+      expect(theWorker()).not.toBe(pid);
+      if (phases.push(error.facts["phase"]) && phases.at(-1) === phase) break;
+    }
+    expect(phases.at(-1)).toBe(phase);
   });
 
   test("three times in a row: the model is unusable", async () => {

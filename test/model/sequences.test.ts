@@ -2,8 +2,8 @@ import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, describe, expect, test } from "vitest";
-import type { Inference, LocalEngine, Prompt } from "../../src/core/inference.ts";
+import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import type { EngineSettings, Inference, LocalEngine, Prompt } from "../../src/core/inference.ts";
 import { openEngine, type OpenEngineOptions } from "../../src/inference/openEngine.ts";
 import { shareEngine } from "../../src/inference/shareEngine.ts";
 import {
@@ -57,18 +57,26 @@ const said = ({ fingerprints, outputTokens, stopReason, text }: Inference) => ({
   fingerprints,
 });
 
+/** What each prompt is answered alone: computed once, for both numbers of sequences. */
+let alone: { readonly settings: EngineSettings; readonly answers: readonly ReturnType<typeof said>[] };
+beforeAll(async () => {
+  const engine = await openEngine(CLERK);
+  const answers = [];
+  for (const prompt of PROMPTS) answers.push(said(await engine.infer(prompt, GREEDY)));
+  alone = { settings: engine.settings, answers };
+  await engine.close();
+}, 240_000);
+
 describe.each([4, 8])("%d sequences", (sequences) => {
   test(
     "every answer is, to the bit of its fingerprints, the one that is given alone",
     { timeout: 240_000 },
     async () => {
-      const alone = await open();
       const together = await open({ sequences });
       expect(together.settings).toEqual({ ...alone.settings, sequences });
       const beside = await Promise.all(PROMPTS.map((prompt) => together.infer(prompt, GREEDY)));
-      for (const [index, prompt] of PROMPTS.entries()) {
-        const record = beside[index]!;
-        expect(said(record)).toEqual(said(await alone.infer(prompt, GREEDY)));
+      for (const [index, record] of beside.entries()) {
+        expect(said(record)).toEqual(alone.answers[index]);
         expect(record.timing.queueMs).toBeGreaterThanOrEqual(0);
         expect(record.timing.reusedTokens).toBeUndefined();
       }
@@ -126,10 +134,7 @@ test("one that is cancelled leaves those beside it as they are", async () => {
   setTimeout(() => controller.abort(), 150);
   expect((await cancelled).name).toBe("InferenceAbortedError");
   const answers = await Promise.all(beside);
-  expect(answers.map(said)).toEqual([
-    said(await engine.infer(PROMPTS[0]!, GREEDY)),
-    said(await engine.infer(PROMPTS[7]!, GREEDY)),
-  ]);
+  expect(answers.map(said)).toEqual([alone.answers[0], alone.answers[7]]);
 });
 
 test.runIf(process.platform === "linux")(
