@@ -105,18 +105,23 @@ function answersOf(
   if (isActing(agent)) return z.union(answerShapes(agent, tools));
   const message = observation.facts["mail.text"]?.value;
   return actionAnswers({
-    payees: policy.payees.map((payee) => payee.name),
-    tokens: policy.limits.map((limit) => limit.token.symbol),
-    holdReasons,
+    ...namesOf(policy),
     ...(typeof message === "string"
       ? { message: { amounts: candidateAmounts(message), references: referencesIn(message) } }
       : {}),
   });
 }
 
-/** @throws InvalidRequestError for a schema that no grammar can hold */
-export const actingGrammar = (agent: Agent, tools: boolean): string =>
-  isActing(agent) ? schemaGrammar(z.union(answerShapes(agent, tools))) : "";
+/** What an agent without actions of its own may name. */
+const namesOf = (policy: CompiledPolicy) => ({
+  payees: policy.payees.map((payee) => payee.name),
+  tokens: policy.limits.map((limit) => limit.token.symbol),
+  holdReasons,
+});
+
+/** Before anything was observed. @throws InvalidRequestError for what no grammar can hold */
+export const grammarOf = ({ agent, policy }: Asked, tools: boolean): string =>
+  schemaGrammar(isActing(agent) ? z.union(answerShapes(agent, tools)) : actionAnswers(namesOf(policy)));
 
 /** The audit log's line about the thinking. */
 export function thoughtEntry(thought: Thought): { readonly kind: string; readonly body: JsonObject } {

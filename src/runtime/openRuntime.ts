@@ -19,7 +19,7 @@ import { awaitRestore } from "./awaitRestore.ts";
 import { now, randomSecret, sleep } from "./clock.ts";
 import { ConfigError, type Config } from "./config.ts";
 import { runNext, type Passage } from "./corridor.ts";
-import { actingGrammar } from "./deliberation.ts";
+import { grammarOf } from "./deliberation.ts";
 import type { House } from "./house.ts";
 import { openBundlers } from "./openBundlers.ts";
 import { openModel } from "./openModel.ts";
@@ -96,9 +96,10 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<Runtime>
         `The policy is for chain ${document.chain}, the configuration for chain ${config.chain.chainId}.`,
         { remedy: "Correct one of the two." },
       );
-    requireDrivable(compilePolicy(document, zeroAddress), agent);
-    // A schema that no grammar can hold is told now, not at the first mail.
-    actingGrammar(agent, true);
+    const readable = compilePolicy(document, zeroAddress);
+    requireDrivable(readable, agent);
+    // What no grammar can hold, a schema or too many payees, is told now, not at the first mail.
+    grammarOf({ agent, policy: readable }, true);
 
     const ownerSignatures =
       config.ownerSignatures === undefined ? {} : await readCarriedSignatures(config.ownerSignatures);

@@ -8,10 +8,11 @@ import { AgentDeclarationError, defineAgent, type AgentDraft } from "../../../sr
 import { deskOf } from "../../../src/agents/desk.ts";
 import type { InstructOptions } from "../../../src/agents/instruct.ts";
 import { fence } from "../../../src/agents/fence.ts";
+import { treasurer } from "../../../src/agents/treasurer.ts";
 import type { Agent } from "../../../src/core/agent.ts";
 import type { StopReason } from "../../../src/core/inference.ts";
 import type { Observation } from "../../../src/core/observation.ts";
-import { actingGrammar } from "../../../src/runtime/deliberation.ts";
+import { grammarOf } from "../../../src/runtime/deliberation.ts";
 import { compilePolicy } from "../../../src/policy/compile.ts";
 import { parsePolicy } from "../../../src/policy/parse.ts";
 import { gbnfToRegExp } from "../../doubles/gbnf.ts";
@@ -216,8 +217,20 @@ describe("what a model writes, whatever the agent's code does with it,", () => {
 });
 
 describe("the grammar of an agent", () => {
+  it("is refused before anything was read where a policy names more payees than it can hold", () => {
+    const [one] = policy.payees;
+    const many = {
+      ...policy,
+      payees: Array.from({ length: 257 }, (_, index) => ({ ...one!, name: `p-${index}` })),
+    };
+    const clerk = treasurer({ inbox: "inbox", mailSettings: "mail.json" });
+    expect(grammarOf({ agent: clerk, policy }, false)).toContain("acme");
+    expect(() => grammarOf({ agent: clerk, policy: many }, false)).toThrow("more than 256 payees");
+    expect(grammarOf({ agent, policy: many }, false)).toContain("tip");
+  });
+
   const takes = (value: unknown, tools = true) =>
-    gbnfToRegExp(actingGrammar(agent, tools)).test(JSON.stringify(value));
+    gbnfToRegExp(grammarOf({ agent, policy }, tools)).test(JSON.stringify(value));
 
   it("holds exactly the declared shapes, with tools only while there are rounds left", () => {
     expect(takes({ action: "tip", amount: "5" })).toBe(true);
