@@ -28,10 +28,11 @@ const contracts = {
   demoToken: ours("demo/DemoToken.sol", "DemoToken"),
   spendPolicyValidator: ours("SpendPolicyValidator.sol", "SpendPolicyValidator"),
 };
-/** OpenZeppelin's accounts: test/accounts/*.sol. */
+/** Of OpenZeppelin's parts: test/accounts/*.sol. */
 const accounts = {
   ozAccount: artifact("test/accounts/OzAccount.sol", "OzAccount"),
   ozHookedAccount: artifact("test/accounts/OzHookedAccount.sol", "OzHookedAccount"),
+  ozPaymaster: artifact("test/accounts/OzPaymaster.sol", "OzPaymaster"),
 };
 
 /** `export const nameAbi = [...] as const`, one entry a line: a changed function is a changed line. */

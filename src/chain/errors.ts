@@ -100,6 +100,24 @@ export class BundlerError extends BaseError {
   }
 }
 
+/** The paymaster does not pay for an operation, or not in a way that can be used. Nothing was signed. */
+export class PaymasterError extends BaseError {
+  override readonly name = "PaymasterError";
+  constructor(
+    paymaster: string,
+    what: string,
+    cause: unknown,
+    remedy = "Nothing was signed, and the decision waits: it is asked again. If it stays like this, see with whoever runs the paymaster, or take it out of the configuration and the policy.",
+  ) {
+    super(`The paymaster ${paymaster} ${what}.`, {
+      remedy,
+      facts: { detail: firstLine(cause) },
+      cause,
+      retry: "safe",
+    });
+  }
+}
+
 /** What the owner's key is about to sign could cost more gas than the owner agreed to, or than there is a reason for. */
 export class FeeTooHighError extends BaseError {
   override readonly name = "FeeTooHighError";

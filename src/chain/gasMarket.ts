@@ -51,9 +51,14 @@ const tenthMore = (fee: bigint): bigint => (fee * 11n + 9n) / 10n;
  *
  * @returns undefined when no fees within that would be taken, or would help
  */
-export function bumpedFees(old: GasPrice, market: GasMarket, mostFeePerGasWei: bigint): GasPrice | undefined {
+export function bumpedFees(
+  old: GasPrice,
+  market: GasMarket,
+  mostFeePerGasWei: bigint | undefined,
+): GasPrice | undefined {
   const today = feesIn(market);
-  const highest = least(mostFeePerGasWei, today.maxFeePerGasWei * mostTimes);
+  const bound = today.maxFeePerGasWei * mostTimes;
+  const highest = least(mostFeePerGasWei ?? bound, bound);
   const atLeast = { fee: tenthMore(old.maxFeePerGasWei), tip: tenthMore(old.maxPriorityFeePerGasWei) };
   const maxFeePerGasWei = least(most(atLeast.fee, today.maxFeePerGasWei), highest);
   const fees = {

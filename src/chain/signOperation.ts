@@ -2,6 +2,7 @@ import { encode7579Calls } from "permissionless/utils";
 import {
   concatHex,
   hexToBigInt,
+  isAddressEqual,
   keccak256,
   numberToHex,
   toHex,
@@ -17,6 +18,7 @@ import { accountDomain, isPlain, operationTypes, ruledOperationTypes } from "../
 import type { CallProof } from "../policy/proveCalls.ts";
 import type { Bundler, GasPrice } from "./bundler/bundler.ts";
 import { compactSignature } from "./compactSignature.ts";
+import { ask, type Chain } from "./connectChain.ts";
 import {
   entryPointAddress,
   fromUserOpJson,
@@ -24,7 +26,9 @@ import {
   userOpHashOf,
   type PlainUserOp,
 } from "./entryPoint.ts";
-import { FeeCapError } from "./errors.ts";
+import { FeeCapError, PaymasterError } from "./errors.ts";
+import type { Paymaster, Sponsorship } from "./paymaster/paymaster.ts";
+import { sponsorshipEnd } from "./paymaster/sponsorshipWindow.ts";
 import { encodeRuledSignature, encodeTail, noApproval, type Approval } from "./ruledSignature.ts";
 
 /** What the agent commits to beside the userOpHash: when the operation may run, and the tree that ends with its decision. */
@@ -58,14 +62,12 @@ export type SignOperationInput = {
    * that expired and is decided again would have its old hash.
    */
   readonly isTaken?: (userOpHash: Hex) => boolean;
-  /** Pays the gas; has to be the grant's paymaster. */
-  readonly sponsor?: Required<
-    Pick<
-      PlainUserOp,
-      "paymaster" | "paymasterVerificationGasLimit" | "paymasterPostOpGasLimit" | "paymasterData"
-    >
-  >;
+  /** Pays the gas; has to be the grant's paymaster. Data that is known beforehand, or a service that is asked for them. */
+  readonly sponsor?: Sponsorship | SponsorDesk;
 };
+
+/** A paymaster's service, and the chain on which its contract says until when it pays. */
+export type SponsorDesk = { readonly chain: Chain; readonly service: Paymaster };
 
 /** Longest claim the account accepts, in seconds. */
 export const longestClaimSeconds = 300;
@@ -214,39 +216,68 @@ export async function signOperation(input: SignOperationInput): Promise<Operatio
     maxPriorityFeePerGas: fees.maxPriorityFeePerGasWei,
     signature: formOf(input).encode(stubSignature),
     ...input.deployment,
-    ...input.sponsor,
   };
-  return complete(input, { ...draft, ...(await bundler.estimateGas(draft)) });
+  const stub = await stubOf(input, draft);
+  const estimated = { ...draft, ...stub?.data };
+  const userOp = { ...estimated, ...(await bundler.estimateGas(estimated)) };
+  return complete(input, userOp, stub?.final ?? true);
 }
 
-/** The same operation with other fees: same nonce, calls, gas limits, claim and tree. The chain executes one of the two. */
-export const signBump = (
-  input: Omit<SignOperationInput, "bundler" | "nonce">,
-  elder: Operation,
-  fees: GasPrice,
-): Promise<Operation> =>
-  complete(input, {
-    ...fromUserOpJson(elder.userOp),
-    maxFeePerGas: fees.maxFeePerGasWei,
-    maxPriorityFeePerGas: fees.maxPriorityFeePerGasWei,
-  });
+/** Data for the estimate. `final`: they are good for sending, too. */
+async function stubOf(
+  { limit, sponsor }: Unsigned,
+  draft: PlainUserOp,
+): Promise<{ readonly data: Sponsorship; readonly final: boolean } | undefined> {
+  if (!sponsor) return undefined;
+  if (!("service" in sponsor)) return { data: sponsor, final: true };
+  const { final, ...data } = await sponsor.service.stub(draft);
+  requirePaymaster(limit, sponsor, data);
+  return { data, final };
+}
 
-const formOf = (input: Omit<SignOperationInput, "bundler" | "nonce">): SignatureForm =>
+/** The chain would refuse any other (`PaymasterNotAllowed`). */
+function requirePaymaster(
+  { grant }: CompiledLimit,
+  { service }: SponsorDesk,
+  { paymaster }: Sponsorship,
+): void {
+  if (isAddressEqual(paymaster, grant.extras.paymaster)) return;
+  throw new PaymasterError(
+    service.name,
+    "names a contract that the policy does not allow",
+    `it names ${paymaster}, the policy ${grant.extras.paymaster}`,
+    "Nothing was signed. Correct the paymaster in the configuration or in the policy.",
+  );
+}
+
+type Unsigned = Omit<SignOperationInput, "bundler" | "nonce">;
+
+/** The same operation with other fees: same nonce, calls, gas limits, claim and tree. The chain executes one of the two. */
+export const signBump = (input: Unsigned, elder: Operation, fees: GasPrice): Promise<Operation> =>
+  complete(
+    input,
+    {
+      ...fromUserOpJson(elder.userOp),
+      maxFeePerGas: fees.maxFeePerGasWei,
+      maxPriorityFeePerGas: fees.maxPriorityFeePerGasWei,
+    },
+    false,
+  );
+
+const formOf = (input: Unsigned): SignatureForm =>
   signatureForm({ ...input, sponsored: input.sponsor !== undefined });
 
-async function complete(
-  input: Omit<SignOperationInput, "bundler" | "nonce">,
-  wanted: PlainUserOp,
-): Promise<Operation> {
-  const { account, chainId, commitment, limit, signer } = input;
-  const form = formOf(input);
-  let userOp = wanted;
-  let userOpHash = userOpHashOf(chainId, userOp);
-  while (input.isTaken?.(userOpHash)) {
-    userOp = { ...userOp, preVerificationGas: userOp.preVerificationGas + 1n };
-    userOpHash = userOpHashOf(chainId, userOp);
+/** @param sponsored its paymaster's data are good for sending */
+async function complete(input: Unsigned, wanted: PlainUserOp, sponsored: boolean): Promise<Operation> {
+  const { account, chainId, limit, signer } = input;
+  let [userOp, commitment] = await sponsor(input, wanted, sponsored);
+  for (let extra = 1n; input.isTaken?.(userOpHashOf(chainId, userOp)); extra++) {
+    const other = { ...wanted, preVerificationGas: wanted.preVerificationGas + extra };
+    [userOp, commitment] = await sponsor(input, other, sponsored);
   }
   if (!input.sponsor) refuseFee(userOp, limit.grant.feeCap);
+  const form = formOf({ ...input, commitment });
+  const userOpHash = userOpHashOf(chainId, userOp);
   const signature = await signCommitment({
     chainId,
     account,
@@ -266,6 +297,32 @@ async function complete(
     treeSize: commitment.treeSize,
     treeRoot: commitment.treeRoot,
   });
+}
+
+/**
+ * Has the paymaster's service sign for exactly this operation. The claim ends when the sponsorship does, so that the account itself
+ * refuses the operation from then on: nobody has to believe a paymaster that what it paid for is over.
+ */
+async function sponsor(
+  { commitment, limit, sponsor: desk }: Unsigned,
+  userOp: PlainUserOp,
+  sponsored: boolean,
+): Promise<readonly [PlainUserOp, Commitment]> {
+  if (!desk || !("service" in desk)) return [userOp, commitment];
+  const { chain, service } = desk;
+  const data = sponsored ? {} : await service.sponsor(userOp as PlainUserOp & Sponsorship);
+  const paidFor = { ...userOp, ...data } as PlainUserOp & Sponsorship;
+  requirePaymaster(limit, desk, paidFor);
+  const end = await sponsorshipEnd(chain, service.name, paidFor);
+  if (end === undefined || end >= BigInt(commitment.validUntil)) return [paidFor, commitment];
+  const { timestamp } = await ask(chain, () => chain.client.getBlock({ blockTag: "latest" }));
+  if (end <= timestamp)
+    throw new PaymasterError(
+      service.name,
+      "pays for an operation whose time is over",
+      `it pays until ${end}, and the newest block is of ${timestamp}`,
+    );
+  return [paidFor, { ...commitment, validUntil: Number(end) }];
 }
 
 /** The chain would refuse it (`OverFeeCap`): not signed, for the figures are the bundler's, who earns by them. */

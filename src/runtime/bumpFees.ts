@@ -30,7 +30,9 @@ export async function bumpFees(
   const market = await readGasMarket(house.chain);
   if (!underpriced && !isOutbid(old, market)) return undefined;
   const signing = signingOf(context);
-  const fees = bumpedFees(old, market, (await mostWeiFor(house, signing.limit)) / gasOf(userOp));
+  // What a paymaster pays touches neither the policy's budget nor its cap.
+  const most = signing.sponsor ? undefined : (await mostWeiFor(house, signing.limit)) / gasOf(userOp);
+  const fees = bumpedFees(old, market, most);
   if (!fees) return undefined;
   const { treeRoot, treeSize, validAfter, validUntil } = newest;
   const bump = await signBump(

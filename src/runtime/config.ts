@@ -41,6 +41,13 @@ const schema = z.strictObject({
   ownerSignatures: z.string().min(1).optional(),
   ...keystore,
   bundler: bundlerSchema,
+  /** A service that makes the policy's paymaster pay the gas (ERC-7677); without one the account pays. */
+  paymaster: z
+    .strictObject({
+      url: z.url({ protocol: /^https?$/ }),
+      context: z.record(z.string(), z.json()).exactOptional(),
+    })
+    .exactOptional(),
   model: modelSchema,
   /** What thinking costs, for the figures in reports. */
   prices: priceSchema.exactOptional(),

@@ -3,6 +3,7 @@ import type { PrivateKeyAccount } from "viem/accounts";
 
 import type { Bundler } from "../chain/bundler/bundler.ts";
 import type { Chain } from "../chain/connectChain.ts";
+import type { Paymaster } from "../chain/paymaster/paymaster.ts";
 import type { Agent } from "../core/agent.ts";
 import type { InferenceEngine } from "../core/inference.ts";
 import type { Json, JsonObject } from "../core/json.ts";
@@ -24,6 +25,8 @@ export type House = {
   readonly signer: PrivateKeyAccount;
   readonly chain: Chain;
   readonly bundler: Bundler;
+  /** The service of the policy's paymaster; without one the account pays its own gas. */
+  readonly paymaster?: Paymaster;
   /** The operator's gas purse (the in-process bundler's executor), if this process holds one. */
   readonly purse: PrivateKeyAccount | null;
   readonly engine: InferenceEngine;

@@ -4,6 +4,7 @@ import { zeroAddress, type Hex } from "viem";
 
 import { connectChain, requireCode } from "../chain/connectChain.ts";
 import { openKeystore } from "../chain/keystore.ts";
+import { rpcPaymaster } from "../chain/paymaster/rpcPaymaster.ts";
 import { readDecimals } from "../chain/readDecimals.ts";
 import type { Agent } from "../core/agent.ts";
 import { BaseError } from "../core/errors.ts";
@@ -97,7 +98,7 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<Runtime>
         { remedy: "Correct one of the two." },
       );
     const readable = compilePolicy(document, zeroAddress);
-    requireDrivable(readable, agent);
+    requireDrivable(readable, agent, { sponsored: config.paymaster !== undefined });
     // What no grammar can hold, a schema or too many payees, is told now, not at the first mail.
     grammarOf({ agent, policy: readable }, true);
 
@@ -140,6 +141,9 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<Runtime>
       chain,
       bundler,
       purse,
+      ...(config.paymaster
+        ? { paymaster: rpcPaymaster(chain, config.paymaster.url, config.paymaster.context) }
+        : {}),
       engine,
       journal,
       randomSecret,

@@ -10,12 +10,17 @@ export class PolicyNotDrivenError extends BaseError {
 }
 
 /**
- * An agent without actions of its own pays by plain transfers, so calls and further functions are for others; the runtime pays
- * its own gas, so a sponsor is for agents that send their operations by themselves.
+ * An agent without actions of its own pays by plain transfers, so calls and further functions are for others. A sponsor is for those
+ * whose configuration names its service.
  *
  * @throws PolicyNotDrivenError
  */
-export function requireDrivable(policy: CompiledPolicy, { actions }: Pick<Agent, "actions">): void {
+export function requireDrivable(
+  policy: CompiledPolicy,
+  { actions }: Pick<Agent, "actions">,
+  { sponsored }: { readonly sponsored: boolean } = { sponsored: false },
+): void {
+  const mayBeSponsored = policy.limits.some(({ grant }) => grant.extras.paymaster !== zeroAddress);
   const mayCall = Object.values(actions ?? {}).some(({ calls }) => calls !== undefined);
   const callClauses = [
     ...(policy.limits.some(({ calls }) => calls.length > 0) ? ["calls"] : []),
@@ -23,10 +28,16 @@ export function requireDrivable(policy: CompiledPolicy, { actions }: Pick<Agent,
       functions.length > 0 ? [`functions of ${token.symbol} (${functions.join(", ")})`] : [],
     ),
   ];
-  const clauses = [
-    ...(mayCall ? [] : callClauses),
-    ...(policy.limits.some(({ grant }) => grant.extras.paymaster !== zeroAddress) ? ["paymaster"] : []),
-  ];
+  const clauses = [...(mayCall ? [] : callClauses), ...(mayBeSponsored && !sponsored ? ["paymaster"] : [])];
+  if (sponsored && !mayBeSponsored)
+    throw new PolicyNotDrivenError(
+      `The configuration names a paymaster, and the policy ${policy.name} allows none.`,
+      {
+        remedy:
+          "Name its contract in the policy (`paymaster`) and install that, or take it out of the configuration.",
+        facts: { policy: policy.name },
+      },
+    );
   if (clauses.length === 0) return;
   throw new PolicyNotDrivenError(
     `The policy ${policy.name} has clauses that this agent makes no use of: ${clauses.join("; ")}.`,

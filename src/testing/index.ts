@@ -7,4 +7,5 @@ export {
   type LocalChain,
   type LocalChainOptions,
 } from "./localChain.ts";
+export { servePaymaster, type PaymasterServer, type PaymasterServerOptions } from "./paymasterServer.ts";
 export { PortInUseError, serveChain, type ServedChain } from "./serveChain.ts";

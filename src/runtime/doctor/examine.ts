@@ -3,7 +3,9 @@ import { createServer } from "node:net";
 import { zeroAddress, type Address } from "viem";
 
 import { rpcBundler } from "../../chain/bundler/rpcBundler.ts";
-import { ask, connectChain, type Chain } from "../../chain/connectChain.ts";
+import { ask, connectChain, requireCode, type Chain } from "../../chain/connectChain.ts";
+import { entryPointAbi } from "../../chain/abi/entryPoint.ts";
+import { entryPointAddress } from "../../chain/entryPoint.ts";
 import { openKeystore } from "../../chain/keystore.ts";
 import { readDecimals } from "../../chain/readDecimals.ts";
 import { requireAgentAccount } from "../../chain/requireAgentAccount.ts";
@@ -86,6 +88,10 @@ export async function examine(
   add(await looking("clock", () => checkClock(connected, Math.floor(now() / 1000))));
   const agent = await openKey(known, add);
   for (const check of await lookAtAccount(connected, known, document, agent)) add(check);
+  if (known.paymaster) {
+    const url = known.paymaster.url;
+    add(await looking("paymaster", () => checkPaymaster(connected, url, document)));
+  }
   for (const bundler of bundlersOf(known.bundler))
     add(await looking("bundler", () => checkBundler(connected, bundler)));
   return checks;
@@ -123,6 +129,31 @@ async function lookAtAccount(
     return account!;
   });
   return [first, ...found];
+}
+
+/** The service is not asked: it would count an operation. Its contract has to have something to pay with. */
+async function checkPaymaster(
+  chain: Chain,
+  url: string,
+  document: PolicyDocument | undefined,
+): Promise<Check> {
+  if (!document) return unseen("paymaster", "policy");
+  const { paymaster } = compilePolicy(document, zeroAddress).limits[0]!.grant.extras;
+  if (paymaster === zeroAddress)
+    return bad("paymaster", "The policy allows none.", "Name its contract in the policy, and install that.");
+  await requireCode(chain, "paymaster", paymaster);
+  const deposit = await ask(chain, () =>
+    chain.client.readContract({
+      address: entryPointAddress,
+      abi: entryPointAbi,
+      functionName: "balanceOf",
+      args: [paymaster],
+    }),
+  );
+  const words = `${paymaster} by ${new URL(url).host}; ${etherUp(deposit)} ETH in the EntryPoint.`;
+  return deposit > 0n
+    ? good("paymaster", words)
+    : bad("paymaster", words, "Whoever runs it has to deposit for it in the EntryPoint.");
 }
 
 async function checkBundler(chain: Chain, bundler: OneBundler): Promise<Check> {

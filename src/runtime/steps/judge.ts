@@ -1,4 +1,4 @@
-import { hexToBigInt, type Hex } from "viem";
+import { hexToBigInt, type Address, type Hex } from "viem";
 
 import type { Action } from "../../core/action.ts";
 import type { Json } from "../../core/json.ts";
@@ -90,7 +90,12 @@ export function verdictOf(house: House, action: Action, observation: Observation
         expectedGasPerCall * BigInt(deed.calls.length - 1)),
     gasFundsWei: BigInt(fact("account.depositWei") as string) + BigInt(fact("account.nativeWei") as string),
     circumstances: circumstancesOf(house, deed, observation),
-    chain: { account: house.account, ...accountFacts(fact, symbol), ...callsOf(house, deed) },
+    chain: {
+      account: house.account,
+      ...accountFacts(fact, symbol),
+      ...callsOf(house, deed),
+      ...(isSponsored(observation) ? { paymaster: fact("gas.paymaster") as Address } : {}),
+    },
   });
 }
 
@@ -118,6 +123,9 @@ function accountFacts(fact: (name: string) => Json | undefined, symbol: string) 
     cap: hexToBigInt(fact(`limit.${symbol}.cap`) as Hex),
   };
 }
+
+/** Was it decided that the paymaster pays? */
+export const isSponsored = ({ facts }: Observation): boolean => facts["gas.paymaster"] !== undefined;
 
 /** Seconds before the newest block at which a claim begins: block clocks may lag a little behind each other. */
 const claimLeadSeconds = 30;

@@ -39,6 +39,8 @@ export const observe: Step = {
       "account.lastHeartbeat": onChain(Number(state.lastHeartbeat)),
       "gas.maxFeePerGasWei": onChain(fees.maxFeePerGasWei.toString()),
     };
+    // Who pays is decided here, once: a decision is judged, signed and checked by what it was observed with.
+    if (house.paymaster) facts["gas.paymaster"] = operator(policy.limits[0]!.grant.extras.paymaster);
     for (const [index, limit] of policy.limits.entries()) {
       const { policyId, token } = limit;
       const { balanceUnits, capWord, countersWord, operationsWord } = state.limits[index]!;

@@ -5,14 +5,14 @@ import type { JsonObject } from "../../core/json.ts";
 import type { Observation } from "../../core/observation.ts";
 import type { Verdict } from "../../core/verdict.ts";
 import { ask, finalBlock } from "../../chain/connectChain.ts";
-import { ChainRefusalError } from "../../chain/errors.ts";
-import { signOperation } from "../../chain/signOperation.ts";
+import { ChainRefusalError, PaymasterError } from "../../chain/errors.ts";
+import { signOperation, type SponsorDesk } from "../../chain/signOperation.ts";
 import { knowsOperation, putOperation } from "../../journal/operations.ts";
 import { proveCalls } from "../../policy/proveCalls.ts";
 import { allowedDeed } from "../deed.ts";
-import type { Step, StepContext } from "../house.ts";
+import type { House, Step, StepContext } from "../house.ts";
 import { laneName, requireFreeLane } from "../lane.ts";
-import { claimAt, ownerSignatureIn } from "./judge.ts";
+import { claimAt, isSponsored, ownerSignatureIn } from "./judge.ts";
 import type { Sealed } from "./seal.ts";
 
 /**
@@ -74,6 +74,16 @@ export const sign: Step = {
   },
 };
 
+function sponsorDesk({ chain, paymaster }: House): SponsorDesk {
+  if (paymaster) return { chain, service: paymaster };
+  throw new PaymasterError(
+    "of an earlier configuration",
+    "was to pay for this decision, and is not in the configuration any more",
+    "no paymaster is configured",
+    "Bring it back until the decision is finished.",
+  );
+}
+
 /** What every operation of the decision has: who acts under which limit, what it calls, and why that is allowed. */
 export function signingOf({ house, output }: Pick<StepContext, "house" | "output">) {
   const observation = output("observe") as unknown as Observation;
@@ -93,6 +103,7 @@ export function signingOf({ house, output }: Pick<StepContext, "house" | "output
     limit,
     calls,
     proofs: proveCalls(calls, limit, house.policy.payeeTree, house.account),
+    ...(isSponsored(observation) ? { sponsor: sponsorDesk(house) } : {}),
     isTaken: (userOpHash: Hex) => knowsOperation(house.journal, userOpHash),
     ...(ownerSignature === undefined ? {} : { ownerSignature }),
   };

@@ -21,7 +21,7 @@ import { proveCalls } from "../../policy/proveCalls.ts";
 import type { Outcome } from "../decisionMachine.ts";
 import type { Deed } from "../deed.ts";
 import type { House } from "../house.ts";
-import { ownerSignatureIn } from "../steps/judge.ts";
+import { isSponsored, ownerSignatureIn } from "../steps/judge.ts";
 import { successOf } from "../steps/settle.ts";
 import type { ChainHistory } from "./chainHistory.ts";
 import type { Evidence } from "./evidence.ts";
@@ -145,6 +145,8 @@ async function operationFailures(
     isAddressEqual(userOp.sender, account), "The operation is for another chain or account.");
   require(userOp.callData.toLowerCase() ===
     encodeCalls(calls).toLowerCase(), "The operation carries another call than the record names.");
+  require((userOp.paymaster !== undefined) ===
+    isSponsored(observation), "Somebody else pays for the operation than was decided.");
   const nonce = hexToBigInt(userOp.nonce);
   require(nonce >> 64n === laneOf(policy.agent) &&
     nonce ===

@@ -81,6 +81,12 @@ describe("readConfig", () => {
     );
   });
 
+  it("takes a paymaster's service, and passes its context on", async () => {
+    const paymaster = { url: "https://paymaster.example/key", context: { policyId: "p1", tags: ["a"] } };
+    expect((await read({ ...right, paymaster })).paymaster).toEqual(paymaster);
+    expect(await said({ ...right, paymaster: { url: "ftp://paymaster.example" } })).toMatch(/paymaster\.url/);
+  });
+
   it("tells every mistake at once", async () => {
     const text = await said({
       ...right,
