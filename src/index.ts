@@ -15,6 +15,13 @@ export type { Reason, Verdict } from "./core/verdict.ts";
 export { ConfigError, readConfig, type Config } from "./runtime/config.ts";
 export { newKeystore } from "./runtime/newKeystore.ts";
 export {
+  openHousehold,
+  type Household,
+  type HouseholdEvent,
+  type Member,
+  type OpenHouseholdOptions,
+} from "./runtime/openHousehold.ts";
+export {
   openRuntime,
   type OpenRuntimeOptions,
   type Runtime,

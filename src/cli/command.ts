@@ -1,8 +1,15 @@
 import { defineCommand } from "citty";
 
+import type { Command } from "../runtime/triggers/commands.ts";
+
 const args = {
   state: { type: "string", description: "The agent's state folder; from the configuration when not given." },
   config: { type: "string", description: "Configuration file.", default: "bursar.json" },
+  agent: {
+    type: "string",
+    description: "Name of the agent, where several run; pause and resume are for all of them without it.",
+    valueHint: "name",
+  },
   json: { type: "boolean", description: "One JSON document on stdout.", default: false },
 } as const;
 
@@ -21,23 +28,27 @@ export const tellCommand = defineCommand({
     text: { type: "positional", description: "What to tell it.", required: true },
     ...args,
   },
-  run: ({ args: given }) => send({ command: "tell", text: given.text }, given),
+  run: ({ args: given }) => send({ command: "tell", text: given.text, ...whom(given) }, given),
 });
 
 function commandOf(command: "pause" | "resume", description: string) {
   return defineCommand({
     meta: { name: command, description },
     args,
-    run: ({ args: given }) => send({ command }, given),
+    run: ({ args: given }) => send({ command, ...whom(given) }, given),
   });
 }
 
-type Given = { readonly state?: string | undefined; readonly config: string; readonly json: boolean };
+type Given = {
+  readonly state?: string | undefined;
+  readonly config: string;
+  readonly agent?: string | undefined;
+  readonly json: boolean;
+};
 
-async function send(
-  command: { readonly command: "tell"; readonly text: string } | { readonly command: "pause" | "resume" },
-  { config, json, state }: Given,
-): Promise<void> {
+const whom = ({ agent }: Given) => (agent === undefined ? {} : { agent });
+
+async function send(command: Command, { config, json, state }: Given): Promise<void> {
   const [{ sendToAgent }, { readConfig }] = await Promise.all([
     import("../runtime/sendToAgent.ts"),
     import("../runtime/config.ts"),

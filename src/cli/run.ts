@@ -7,7 +7,7 @@ import type { Agent } from "../core/agent.ts";
 import { actionWords } from "../core/action.ts";
 import { BaseError } from "../core/errors.ts";
 import { economicsInWords, totalOf, type Economics } from "../runtime/economics.ts";
-import type { RuntimeEvent } from "../runtime/openRuntime.ts";
+import type { HouseholdEvent, Member } from "../runtime/openHousehold.ts";
 import type { DecisionReport } from "../runtime/report.ts";
 import { askPassword } from "./askPassword.ts";
 import { forTerminal } from "./forTerminal.ts";
@@ -18,14 +18,24 @@ export class AgentFileError extends BaseError {
 }
 
 export const runAgentCommand = defineCommand({
-  meta: { name: "run", description: "Runs an agent: watches its triggers, decides, pays within the policy." },
+  meta: {
+    name: "run",
+    description:
+      "Runs an agent, or several on one journal: watches their triggers, decides, pays within the policies.",
+  },
   args: {
     agent: {
       type: "positional",
-      description: "The agent's file; its default export is an agent.",
+      description:
+        "The agent's file, whose default export is an agent; of several, each with its configuration.",
+      valueHint: "FILE[=CONFIG] …",
       required: true,
     },
-    config: { type: "string", description: "Configuration file.", default: "bursar.json" },
+    config: {
+      type: "string",
+      description: "Configuration file of agents that are named without one.",
+      default: "bursar.json",
+    },
     once: { type: "boolean", description: "Decide what is waiting, then stop.", default: false },
     json: {
       type: "boolean",
@@ -40,29 +50,37 @@ export const runAgentCommand = defineCommand({
         process.stderr.write("Stopping after the current step; what was decided is kept.\n");
         stopping.abort();
       });
-    const [{ readConfig }, { openRuntime }] = await Promise.all([
+    const [{ readConfig }, { openRuntime }, { openHousehold }] = await Promise.all([
       import("../runtime/config.ts"),
       import("../runtime/openRuntime.ts"),
+      import("../runtime/openHousehold.ts"),
     ]);
-    const agentFile = resolve(args.agent);
     let total: Economics | undefined;
-    const runtime = await openRuntime({
-      agent: await loadAgent(agentFile),
-      agentFile,
-      config: await readConfig(args.config),
-      askPassword,
-      signal: stopping.signal,
-      onEvent(event) {
-        tell(event, args.json);
-        if (event.kind !== "decision" || event.report.economics === null) return;
-        total = totalOf(total === undefined ? [event.report.economics] : [total, event.report.economics]);
-      },
-    });
+    const members: Member[] = [];
+    for (const word of args._) {
+      const { config, file } = whereOf(word, args.config);
+      members.push({
+        agent: await loadAgent(file),
+        agentFile: file,
+        config: await readConfig(config),
+      });
+    }
+    const onEvent = (event: HouseholdEvent, agent?: string) => {
+      tell(event, args.json, agent);
+      if (event.kind !== "decision" || event.report.economics === null) return;
+      total = totalOf(total === undefined ? [event.report.economics] : [total, event.report.economics]);
+    };
+    const [only, ...others] = members;
+    const { signal } = stopping;
+    const runtime =
+      others.length === 0
+        ? await openRuntime({ ...only!, askPassword, signal, onEvent: (event) => onEvent(event) })
+        : await openHousehold({ members, askPassword, signal, onEvent });
     try {
       if (args.once) await runtime.runUntilIdle();
       else await runtime.watch();
       await runtime.anchor();
-      if (args.once && stopping.signal.aborted) process.exitCode = 130;
+      if (args.once && signal.aborted) process.exitCode = 130;
       if (total !== undefined)
         process.stdout.write(
           args.json ? `${JSON.stringify({ total })}\n` : `thinking in all: ${economicsInWords(total)}\n`,
@@ -72,6 +90,14 @@ export const runAgentCommand = defineCommand({
     }
   },
 });
+
+/** `agent.ts`, or `agent.ts=config.json`. */
+function whereOf(word: string, config: string): { readonly file: string; readonly config: string } {
+  const at = word.lastIndexOf("=");
+  return at < 0
+    ? { file: resolve(word), config }
+    : { file: resolve(word.slice(0, at)), config: word.slice(at + 1) };
+}
 
 async function loadAgent(file: string): Promise<Agent> {
   let exported: { default?: Agent };
@@ -93,26 +119,35 @@ async function loadAgent(file: string): Promise<Agent> {
   return exported.default;
 }
 
-function tell(event: RuntimeEvent, json: boolean): void {
-  if (event.kind === "decision")
+/** @param agent its name, where several run */
+function tell(event: HouseholdEvent, json: boolean, agent: string | undefined): void {
+  const whose = agent === undefined ? "" : forTerminal(`${agent}: `);
+  if (event.kind === "decision" && json)
     process.stdout.write(
-      json ? `${JSON.stringify(event.report)}\n` : forTerminal(`${inWords(event.report)}\n`),
+      `${JSON.stringify(agent === undefined ? event.report : { agent, ...event.report })}\n`,
     );
-  else if (event.kind === "opening") process.stderr.write(`opening ${event.what}\n`);
+  else if (event.kind === "decision") process.stdout.write(forTerminal(`${whose}${inWords(event.report)}\n`));
+  else tellProgress(event, whose);
+}
+
+function tellProgress(event: Exclude<HouseholdEvent, { kind: "decision" }>, whose: string): void {
+  if (event.kind === "opening") process.stderr.write(`${whose}opening ${event.what}\n`);
   else if (event.kind === "ready")
     process.stderr.write(
-      `ready: ${event.engine.model.file} on ${event.engine.runtime.backend}, ${event.engine.mode} mode${event.engine.mode === "remote" ? " (UNVERIFIABLE: a server's word)" : ""}; account ${event.account}${event.resumed ? "; going on with a decision that was cut off" : ""}\n`,
+      `${whose}ready: ${event.engine.model.file} on ${event.engine.runtime.backend}, ${event.engine.mode} mode${event.engine.mode === "remote" ? " (UNVERIFIABLE: a server's word)" : ""}; account ${event.account}${event.resumed ? "; going on with a decision that was cut off" : ""}\n`,
     );
   else if (event.kind === "restored")
     process.stderr.write(
-      `the journal came from a backup: waiting ${event.secondsLeft} s, until nothing signed before can be included\n`,
+      `${whose}the journal came from a backup: waiting ${event.secondsLeft} s, until nothing signed before can be included\n`,
     );
   else if (event.kind === "paused")
-    process.stderr.write("paused: nothing is decided until `bursar resume`\n");
+    process.stderr.write(`${whose}paused: nothing is decided until \`bursar resume\`\n`);
   else if (event.kind === "waiting")
-    process.stderr.write(forTerminal(`waiting: ${event.error.shortMessage}\n`));
+    process.stderr.write(forTerminal(`${whose}waiting: ${event.error.shortMessage}\n`));
   else if (event.kind === "unusable")
-    process.stderr.write(forTerminal(`${event.file} was left aside: ${event.error.message}\n`));
+    process.stderr.write(forTerminal(`${whose}${event.file} was left aside: ${event.error.message}\n`));
+  else if (event.kind === "stopped")
+    process.stderr.write(forTerminal(`${whose}stopped, and the others go on: ${event.error.message}\n`));
 }
 
 function inWords(report: DecisionReport): string {

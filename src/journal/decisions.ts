@@ -54,8 +54,13 @@ const lastPosition = query((tables) =>
 const insertDecision = query((tables, row: Omit<Tables["decision"], "done">) =>
   tables.insertInto("decision").values({ ...row, done: 0 }),
 );
-const claimTrigger = query((tables, { decision, trigger }: { decision: string; trigger: string }) =>
-  tables.updateTable("trigger_").set({ decision }).where("dedupe_id", "=", trigger),
+const claimTrigger = query(
+  (tables, { agent, decision, trigger }: { agent: string; decision: string; trigger: string }) =>
+    tables
+      .updateTable("trigger_")
+      .set({ decision })
+      .where("agent", "=", agent)
+      .where("dedupe_id", "=", trigger),
 );
 const updateSnapshot = query(
   (tables, { done, id, snapshot }: { id: string; snapshot: string; done: number }) =>
@@ -98,7 +103,7 @@ export function startDecision(
       snapshot: JSON.stringify(decision.snapshot),
     }),
   );
-  database.run(claimTrigger({ decision: decision.id, trigger: decision.triggerId }));
+  database.run(claimTrigger({ agent: decision.agent, decision: decision.id, trigger: decision.triggerId }));
 }
 
 export function saveSnapshot(

@@ -3,11 +3,12 @@ import { dirname, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
 import { BaseError } from "../core/errors.ts";
-import { JournalLockedError, JournalOpenError, JournalWriteError } from "./errors.ts";
+import { JournalLockedError, JournalOpenError } from "./errors.ts";
 import { networkFileSystem } from "./fileSystem.ts";
 import type { Statement, Value } from "./query.ts";
 import { migrate } from "./schema.ts";
 import { statementsOf } from "./statements.ts";
+import { transactionsOf } from "./transactions.ts";
 
 /** A row of a statement that is given as SQL, whose columns nobody knows. */
 export type Row = Readonly<Record<string, Value>>;
@@ -28,6 +29,11 @@ export type JournalDatabase = {
    * @throws JournalWriteError when the commit did not become durable. Domain errors of `work` pass through.
    */
   atomically<T>(work: () => T): T;
+  /**
+   * Like `atomically`, in one transaction and one flush of the disk with all that is asked for in the same turn of the event loop. Of
+   * several that share it, one that throws is undone alone. Resolves when it is durable.
+   */
+  together<T>(work: () => T): Promise<T>;
   close(): void;
 };
 
@@ -59,7 +65,7 @@ export function openJournal(file: string): JournalDatabase {
 function open(path: string, release: () => void): JournalDatabase {
   createPrivate(path);
   const database = new DatabaseSync(path);
-  const prepared = statementsOf(database);
+  const { atomically, flush, together } = transactionsOf(database, path);
   database.exec(
     "pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on; pragma busy_timeout = 5000;",
   );
@@ -76,25 +82,13 @@ function open(path: string, release: () => void): JournalDatabase {
   let closed = false;
   const journal: JournalDatabase = {
     path,
-    ...prepared,
-    atomically(work) {
-      try {
-        database.exec("begin immediate");
-      } catch (error) {
-        throw new JournalWriteError(path, error);
-      }
-      try {
-        const result = work();
-        database.exec("commit");
-        return result;
-      } catch (error) {
-        if (database.isTransaction) database.exec("rollback");
-        throw isStorageError(error) ? new JournalWriteError(path, error) : error;
-      }
-    },
+    ...statementsOf(database),
+    atomically,
+    together,
     close() {
       if (closed) return;
       closed = true;
+      flush();
       database.close();
       release();
     },
@@ -146,12 +140,6 @@ function createPrivate(path: string): void {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
   }
-}
-
-/** SQLite's own word for a disk that failed: result codes FULL 13, IOERR 10, READONLY 8, CORRUPT 11, CANTOPEN 14. */
-function isStorageError(error: unknown): boolean {
-  const code = (error as { errcode?: unknown } | null)?.errcode;
-  return typeof code === "number" && [8, 10, 11, 13, 14].includes(code & 0xff);
 }
 
 /**

@@ -13,8 +13,8 @@ const unsettled = query((tables) =>
     .where((is) => is.or([is("trigger_.decision", "is", null), is("decision.done", "=", 0)]))
     .orderBy("trigger_.position"),
 );
-const agentOf = query((tables, { id }: { id: string }) =>
-  tables.selectFrom("trigger_").select("agent").where("dedupe_id", "=", id),
+const agentsOf = query((tables, { id }: { id: string }) =>
+  tables.selectFrom("trigger_").select("agent").where("dedupe_id", "=", id).orderBy("agent"),
 );
 
 /** Triggers that no decision is made of, and no decision goes on with, before the operator releases them. */
@@ -26,7 +26,7 @@ export const isQuarantined = (database: JournalDatabase, dedupeId: string): bool
 
 /** Quarantines every trigger that is not settled: without a decision, or with one under way. Call it inside `atomically`. */
 export function quarantine(database: JournalDatabase): readonly string[] {
-  const ids = database.all(unsettled()).map((row) => row.dedupe_id);
+  const ids = [...new Set(database.all(unsettled()).map((row) => row.dedupe_id))];
   for (const id of ids) addNote(database, `${prefix}${id}`);
   return ids;
 }
@@ -37,7 +37,8 @@ export function release(database: JournalDatabase, ids: readonly string[] | "all
     const held = quarantinedIn(database).filter((id) => ids === "all" || ids.includes(id));
     for (const id of held) {
       dropNote(database, `${prefix}${id}`);
-      appendEntry(database, String(database.get(agentOf({ id }))?.agent), "released", { trigger: id });
+      for (const { agent } of database.all(agentsOf({ id })))
+        appendEntry(database, agent, "released", { trigger: id });
     }
     return held;
   });

@@ -7,6 +7,7 @@ import {
   SqliteIntrospector,
   SqliteQueryCompiler,
   type Compilable,
+  type RawBuilder,
   type RootOperationNode,
 } from "kysely";
 
@@ -62,13 +63,13 @@ export function query<Given extends Values, Row>(
 }
 
 /** A statement without room for values, such as one that makes a table. */
-export const statementOf = (built: Compilable<unknown>): Statement<unknown> => ({
+export const statementOf = (built: Compilable<unknown> | RawBuilder<unknown>): Statement<unknown> => ({
   query: { node: nodeOf(built) },
   values: {},
 });
 
 /** Whatever Kysely builds has this, though not every type of it says so. */
-const nodeOf = (built: Compilable<unknown>): RootOperationNode =>
+const nodeOf = (built: Compilable<unknown> | RawBuilder<unknown>): RootOperationNode =>
   (built as unknown as { toOperationNode(): RootOperationNode }).toOperationNode();
 
 export type Compiled = {

@@ -4,6 +4,7 @@ import { JournalOpenError } from "./errors.ts";
 import type { JournalDatabase } from "./openJournal.ts";
 import { builder, query, statementOf, type Dialect } from "./query.ts";
 import { version1 } from "./version1.ts";
+import { version2 } from "./version2.ts";
 
 /** What a store calls the types of the tables, and what else it wants to be told. */
 export type Words = {
@@ -27,13 +28,16 @@ const wordsOf: Record<Dialect, Words> = {
 };
 
 /** The statements that make one version of the schema of the one before. `unknown`: the tables of then, not those of now. */
-export type Version = (tables: Kysely<unknown>, words: Words) => readonly Compilable<unknown>[];
+export type Version = (
+  tables: Kysely<unknown>,
+  words: Words,
+) => readonly (Compilable<unknown> | RawBuilder<unknown>)[];
 
 /**
- * In order; what was released never changes. The first is run at each start, because tables were added to it: it makes what is
- * not there.
+ * In order; one that was released never changes: what comes later is a version of its own. The first is an exception, because tables
+ * were added to it: it makes what is not there, and is run on journals of its own version too.
  */
-const versions: readonly Version[] = [version1];
+const versions: readonly Version[] = [version1, version2];
 
 /** The schema's version, kept in `meta`. */
 export const schemaVersion = versions.length;
@@ -59,11 +63,13 @@ export const isKnown = (version: string): boolean =>
  * Brings an empty journal, or one of an older version of this program, to the newest schema, in one transaction. No copy is made
  * first: it happens as a whole or not at all.
  *
+ * @param target stops at an older version; for tests
  * @throws JournalOpenError for any other version, which is never guessed at
  */
 export function migrate(
   database: Pick<JournalDatabase, "path" | "get" | "run" | "atomically">,
   dialect: Dialect,
+  target = schemaVersion,
 ): void {
   const tables = builder as unknown as Kysely<unknown>;
   const words = wordsOf[dialect];
@@ -85,10 +91,10 @@ export function migrate(
         remedy: "Use the version of Bursar that wrote it.",
       });
     const from = Number(stored ?? 0);
-    for (const [index, version] of versions.entries()) {
+    for (const [index, version] of versions.slice(0, target).entries()) {
       if (index + 1 <= from && !(index === 0 && from === 1)) continue;
       for (const statement of version(tables, words)) database.run(statementOf(statement));
     }
-    if (from !== schemaVersion) database.run(keepVersion({ value: String(schemaVersion) }));
+    if (from < target) database.run(keepVersion({ value: String(target) }));
   });
 }

@@ -12,11 +12,11 @@ import type { Tables } from "./tables.ts";
 
 type TriggerRow = Tables["trigger_"];
 
-const triggerAt = query((tables, { id }: { id: string }) =>
-  tables.selectFrom("trigger_").selectAll().where("dedupe_id", "=", id),
+const triggerAt = query((tables, { agent, id }: { agent: string; id: string }) =>
+  tables.selectFrom("trigger_").selectAll().where("agent", "=", agent).where("dedupe_id", "=", id),
 );
-const isThere = query((tables, { id }: { id: string }) =>
-  tables.selectFrom("trigger_").select("position").where("dedupe_id", "=", id),
+const isThere = query((tables, { agent, id }: { agent: string; id: string }) =>
+  tables.selectFrom("trigger_").select("position").where("agent", "=", agent).where("dedupe_id", "=", id),
 );
 const triggersOfAgent = query((tables, { agent }: { agent: string }) =>
   tables.selectFrom("trigger_").selectAll().where("agent", "=", agent).orderBy("position"),
@@ -27,8 +27,8 @@ const lastPosition = query((tables) =>
 const insertRow = query((tables, row: Omit<TriggerRow, "decision">) =>
   tables.insertInto("trigger_").values({ ...row, decision: null }),
 );
-/** The oldest that no decision was made of, past those that the operator has to release. */
-const oldestWaiting = query((tables, { agent }: { agent: string }) =>
+/** The operator's first, then a wallet's, then the oldest; none that a decision was made of or that the operator has to release. */
+const firstWaiting = query((tables, { agent }: { agent: string }) =>
   tables
     .selectFrom("trigger_")
     .selectAll()
@@ -43,6 +43,7 @@ const oldestWaiting = query((tables, { agent }: { agent: string }) =>
         ),
       ),
     )
+    .orderBy(sql`case kind when 'operator' then 0 when 'wallet' then 1 else 2 end`)
     .orderBy("position")
     .limit(1),
 );
@@ -53,10 +54,11 @@ const waitingOf = query((tables, { agent }: { agent: string }) =>
     .where("agent", "=", agent)
     .where("decision", "is", null),
 );
-const countBetween = query((tables, { from, until }: { from: string; until: string }) =>
+const countBetween = query((tables, { agent, from, until }: { agent: string; from: string; until: string }) =>
   tables
     .selectFrom("trigger_")
     .select(({ fn }) => fn.countAll<number>().as("count"))
+    .where("agent", "=", agent)
     .where("dedupe_id", ">=", from)
     .where("dedupe_id", "<", until),
 );
@@ -77,9 +79,9 @@ const toTrigger = ({ dedupe_id, kind, label, payload }: TriggerRow): Trigger => 
   payload: parseCanonical(payload) as JsonObject,
 });
 
-/** Has this happening been taken in before? */
-export function knowsTrigger(database: JournalDatabase, dedupeId: string): boolean {
-  return database.get(isThere({ id: dedupeId })) !== undefined;
+/** Has this happening been taken in for this agent before? */
+export function knowsTrigger(database: JournalDatabase, agent: string, dedupeId: string): boolean {
+  return database.get(isThere({ agent, id: dedupeId })) !== undefined;
 }
 
 /** Takes a Trigger in, durably, once. Returns false when it was known already. */
@@ -88,7 +90,7 @@ export function addTrigger(database: JournalDatabase, agent: string, trigger: Tr
 }
 
 function insertNew(database: JournalDatabase, agent: string, trigger: Trigger): boolean {
-  if (knowsTrigger(database, trigger.dedupeId)) return false;
+  if (knowsTrigger(database, agent, trigger.dedupeId)) return false;
   insertTrigger(database, agent, trigger);
   return true;
 }
@@ -158,7 +160,9 @@ export function retryTrigger(
   const [original] = trigger.dedupeId.split(retryMark) as [string];
   const prefix = `${original}${retryMark}`;
   // Everything that begins with the prefix: the semicolon is the character after its colon.
-  const retries = database.get(countBetween({ from: prefix, until: `${prefix.slice(0, -1)};` }))!.count;
+  const retries = database.get(
+    countBetween({ agent, from: prefix, until: `${prefix.slice(0, -1)};` }),
+  )!.count;
   if (retries >= mostRetries) return undefined;
   const dedupeId = `${prefix}${leaf}`;
   const retryOf: Fact = { value: leaf, provenance: "history" };
@@ -167,14 +171,14 @@ export function retryTrigger(
   return dedupeId;
 }
 
-/** The oldest Trigger that has no decision yet and is not in quarantine. */
+/** The Trigger to decide next: what an operator says goes before everything else. None that has a decision or is in quarantine. */
 export function nextTrigger(database: JournalDatabase, agent: string): Trigger | undefined {
-  const row = database.get(oldestWaiting({ agent }));
+  const row = database.get(firstWaiting({ agent }));
   return row && toTrigger(row);
 }
 
-export const triggerOf = (database: Pick<JournalDatabase, "get">, dedupeId: string): Trigger =>
-  toTrigger(database.get(triggerAt({ id: dedupeId }))!);
+export const triggerOf = (database: Pick<JournalDatabase, "get">, agent: string, dedupeId: string): Trigger =>
+  toTrigger(database.get(triggerAt({ agent, id: dedupeId }))!);
 
 /** Every Trigger of an agent as the table holds it, in order. */
 export const triggerRowsOf = (database: Pick<JournalDatabase, "all">, agent: string): readonly TriggerRow[] =>

@@ -19,6 +19,7 @@ import { nextTrigger, triggerOf } from "../journal/triggers.ts";
 import { advance, doneEvent } from "./advance.ts";
 import { decisionMachine, machineName } from "./decisionMachine.ts";
 import type { House, Step, StepContext, StepResult } from "./house.ts";
+import type { Turns } from "./turns.ts";
 
 /** A snapshot written by another version of the decision machine. */
 export class MachineVersionError extends BaseError {
@@ -54,6 +55,8 @@ export type CorridorOptions = {
   readonly steps: Readonly<Record<string, Step>>;
   readonly signal: AbortSignal;
   readonly onPassage?: Passage;
+  /** How many steps run at once, where several agents do. */
+  readonly turns?: Turns;
   /**
    * Milliseconds before each further attempt of a step whose error says `retry: safe`. When they are used up the error
    * is thrown; the effect stays in the journal, so the next `runNext` takes up the same step with all its attempts.
@@ -80,7 +83,7 @@ export async function runNext(options: CorridorOptions): Promise<DecisionRow | u
   const trigger = nextTrigger(house.journal, house.agent.name);
   if (!trigger) return undefined;
   const id = sha256Hex(`${house.agent.name}\n${trigger.dedupeId}`);
-  house.journal.atomically(() => {
+  await house.journal.together(() => {
     const first = advance(decisionMachine, null, null);
     startDecision(house.journal, {
       id,
@@ -99,7 +102,7 @@ export async function runNext(options: CorridorOptions): Promise<DecisionRow | u
 async function carryOn(options: CorridorOptions, decision: DecisionRow): Promise<DecisionRow | undefined> {
   const { house, signal } = options;
   if (decision.machine !== machineName) throw new MachineVersionError(decision.id, decision.machine);
-  const trigger = triggerOf(house.journal, decision.triggerId);
+  const trigger = triggerOf(house.journal, decision.agent, decision.triggerId);
   for (;;) {
     const [effect] = effectsOf(house.journal, decision.id);
     if (!effect) {
@@ -113,14 +116,14 @@ async function carryOn(options: CorridorOptions, decision: DecisionRow): Promise
     const result = await attempt(options, effect.source, context);
     if (!result) return undefined;
     options.onPassage?.({ decision: decision.id, step: effect.source, at: "done" });
-    commit(options, decision.id, effect.id, result, context);
+    await commit(options, decision.id, effect.id, result, context);
     options.onPassage?.({ decision: decision.id, step: effect.source, at: "committed" });
   }
 }
 
 /**
  * The one atomic write: the result, its rows and its line in the audit log, the machine's next snapshot, the effects
- * that follow. Pure steps that follow run right here, in the same transaction.
+ * that follow. Pure steps that follow run right here, in the same transaction. Durable when it resolves.
  */
 function commit(
   options: CorridorOptions,
@@ -128,9 +131,9 @@ function commit(
   effectId: string,
   first: StepResult,
   context: StepContext,
-): void {
+): Promise<void> {
   const { house, steps } = options;
-  house.journal.atomically(() => {
+  return house.journal.together(() => {
     let pending: { id: string; result: StepResult } | undefined = { id: effectId, result: first };
     while (pending) {
       const { id, result }: { id: string; result: StepResult } = pending;
@@ -163,7 +166,10 @@ async function attempt(
   const backOff = options.backOffMs ?? defaultBackOffMs;
   for (let tries = 0; ; tries++) {
     try {
-      return await stepOf(options.steps, source).run(context);
+      const step = stepOf(options.steps, source);
+      const turn = (step.when === "later" && step.turn) || "usual";
+      if (turn === "none" || !options.turns) return await step.run(context);
+      return await options.turns.take(turn, async () => step.run(context));
     } catch (error) {
       if (options.signal.aborted) return undefined;
       const wait = backOff[tries];

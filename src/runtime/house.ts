@@ -13,6 +13,7 @@ import type { JournalDatabase } from "../journal/openJournal.ts";
 import type { CompiledPolicy } from "../policy/compile.ts";
 import type { StepSignal } from "./decisionMachine.ts";
 import type { OwnerSignatures } from "./ownerSignatures.ts";
+import type { Urgency } from "./turns.ts";
 
 /** Everything that a running agent's steps may use. Assembled once by `createRuntime`. */
 export type House = {
@@ -61,4 +62,9 @@ export type StepResult = {
  */
 export type Step =
   | { readonly when: "now"; run(context: StepContext): StepResult }
-  | { readonly when: "later"; run(context: StepContext): Promise<StepResult> };
+  | {
+      readonly when: "later";
+      /** Which turn it waits for among the steps of all agents; `none`: it only waits for the chain, and takes nobody's. */
+      readonly turn?: Urgency | "none";
+      run(context: StepContext): Promise<StepResult>;
+    };

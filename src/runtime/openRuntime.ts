@@ -1,16 +1,13 @@
-import { join } from "node:path";
-
 import { zeroAddress, type Hex } from "viem";
 
-import { connectChain, requireCode } from "../chain/connectChain.ts";
+import { requireCode } from "../chain/connectChain.ts";
 import { openKeystore } from "../chain/keystore.ts";
 import { rpcPaymaster } from "../chain/paymaster/rpcPaymaster.ts";
 import { readDecimals } from "../chain/readDecimals.ts";
 import type { Agent } from "../core/agent.ts";
 import { BaseError } from "../core/errors.ts";
 import type { InferenceEngine } from "../core/inference.ts";
-import { isDeciding } from "../journal/decisions.ts";
-import { openJournal } from "../journal/openJournal.ts";
+import { openDecision } from "../journal/decisions.ts";
 import { isPaused } from "../journal/pauses.ts";
 import { compilePolicy } from "../policy/compile.ts";
 import { parsePolicy } from "../policy/parse.ts";
@@ -22,8 +19,8 @@ import { ConfigError, type Config } from "./config.ts";
 import { runNext, type Passage } from "./corridor.ts";
 import { grammarOf } from "./deliberation.ts";
 import type { House } from "./house.ts";
-import { openBundlers } from "./openBundlers.ts";
 import { openModel } from "./openModel.ts";
+import { openPlace, type Place } from "./openPlace.ts";
 import { readCarriedSignatures } from "./ownerSignatures.ts";
 import { passwordFor, readText } from "./password.ts";
 import { requireDrivable } from "./requireDrivable.ts";
@@ -32,9 +29,9 @@ import { requireWholeJournal } from "./requireWholeJournal.ts";
 import { reportOf, type DecisionReport } from "./report.ts";
 import { steps } from "./steps/index.ts";
 import { verifyDecisions, type DecisionCheck, type Verification } from "./verifyDecisions.ts";
-import { watchCommands } from "./triggers/commands.ts";
 import { openWatchers } from "./triggers/openWatchers.ts";
 import type { Watcher } from "./triggers/watcher.ts";
+import type { Turns } from "./turns.ts";
 
 /** What a running agent tells: progress while things load, then one report a decision. */
 export type RuntimeEvent =
@@ -67,6 +64,9 @@ export type OpenRuntimeOptions = {
   readonly signal?: AbortSignal;
 };
 
+/** Steps of one agent's decisions at once: there is only ever one. */
+const alone = 1;
+
 export type Runtime = {
   readonly house: House;
   /** Takes in what is waiting and decides it, until nothing is left. */
@@ -84,8 +84,27 @@ const watchMs = 1000;
 /** How long decisions not to act may stay off the chain while nothing is paid. */
 const anchorEveryMs = 3_600_000;
 
-/** Opens everything one agent needs, in an order in which a mistake costs nothing: policy, journal, chain, keys, model. */
+/** Opens one agent, with a state folder to itself. */
 export async function openRuntime(options: OpenRuntimeOptions): Promise<Runtime> {
+  const { agent, config } = options;
+  const place = openPlace(config.state, [agent.name], alone);
+  try {
+    const runtime = await openAgent(options, place);
+    return {
+      ...runtime,
+      async close() {
+        await runtime.close();
+        place.close();
+      },
+    };
+  } catch (error) {
+    place.close();
+    throw error;
+  }
+}
+
+/** Opens everything one agent needs, in an order in which a mistake costs nothing: policy, journal, chain, keys, model. */
+export async function openAgent(options: OpenRuntimeOptions, place: Place): Promise<Runtime> {
   const { agent, config } = options;
   const emit = options.onEvent ?? (() => undefined);
   const signal = options.signal ?? new AbortController().signal;
@@ -106,16 +125,15 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<Runtime>
       config.ownerSignatures === undefined ? {} : await readCarriedSignatures(config.ownerSignatures);
 
     emit({ kind: "opening", what: "journal" });
-    const journal = openJournal(join(config.state, "journal.db"));
-    closers.push(() => journal.close());
+    const journal = place.journal();
 
     emit({ kind: "opening", what: "chain" });
-    const chain = await connectChain(config.chain);
+    const chain = await place.chain(config.chain);
     await requireCode(chain, "account", config.account);
 
     emit({ kind: "opening", what: "keystore" });
     const signer = await openKeystore(config.keystore, await passwordFor(config, options.askPassword));
-    const { bundler, purse } = await openBundlers(chain, config.bundler, options.askPassword);
+    const { bundler, purse, purseTurns } = await place.carrier(config, options.askPassword);
     const decimals = await readDecimals(chain, registryOf(document).tokens);
     const policy = compilePolicy(document, signer.address, decimals);
 
@@ -149,7 +167,6 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<Runtime>
       randomSecret,
       sleep,
     };
-    const commands = watchCommands({ agent: agent.name, journal, state: config.state });
     const watchers = await openWatchers({
       agent,
       agentFile: options.agentFile,
@@ -164,9 +181,9 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<Runtime>
       kind: "ready",
       engine,
       account: config.account,
-      resumed: isDeciding(journal),
+      resumed: openDecision(journal, agent.name) !== undefined,
     });
-    return runtimeOf(options, house, { commands, watchers }, signal, closers);
+    return runtimeOf(options, house, { place, purseTurns, watchers }, signal, closers);
   } catch (error) {
     await closeAll(closers);
     throw error;
@@ -176,12 +193,15 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<Runtime>
 function runtimeOf(
   options: OpenRuntimeOptions,
   house: House,
-  { commands, watchers }: { readonly commands: Watcher; readonly watchers: readonly Watcher[] },
+  parts: { readonly place: Place; readonly purseTurns: Turns; readonly watchers: readonly Watcher[] },
   signal: AbortSignal,
   closers: (() => void | Promise<void>)[],
 ): Runtime {
-  let anchoredAtMs = now();
+  const { place, purseTurns, watchers } = parts;
+  const { deciding, looking } = place;
+  const commands = place.commands();
   const { agent, journal } = house;
+  let anchoredAtMs = now();
   /** Before each decision: a pause holds from the next one on. */
   const mayDecide = async (): Promise<boolean> => {
     await commands.scan();
@@ -191,13 +211,14 @@ function runtimeOf(
   const runtime: Runtime = {
     house,
     async runUntilIdle() {
-      for (const watcher of watchers) await watcher.scan();
+      for (const watcher of watchers) await looking.take("usual", () => watcher.scan());
       while (await mayDecide()) {
         told = false;
         const decision = await runNext({
           house,
           steps,
           signal,
+          turns: deciding,
           ...(options.onPassage ? { onPassage: options.onPassage } : {}),
         });
         if (!decision) return;
@@ -210,7 +231,7 @@ function runtimeOf(
       told = true;
       options.onEvent?.({ kind: "paused" });
     },
-    anchor: () => anchorDecisions(house),
+    anchor: () => purseTurns.take("last", () => anchorDecisions(house)),
     verify: (verifyOptions = {}) => verifyDecisions(house, { ...verifyOptions, signal }),
     async watch() {
       while (!signal.aborted) {

@@ -64,7 +64,7 @@ export type DecisionReport = {
 /** Reads a finished decision back from the journal; what it cost is by the prices of today. */
 export function reportOf(journal: JournalDatabase, decision: DecisionRow, prices?: Prices): DecisionReport {
   const output = (step: string) => outputOf(journal, decision.id, step);
-  const trigger = triggerOf(journal, decision.triggerId);
+  const trigger = triggerOf(journal, decision.agent, decision.triggerId);
   const observation = output("observe") as unknown as Observation;
   const fact = (name: string): Json => observation.facts[name]?.value ?? null;
   const text = (name: string) => fact(name) as string | null;

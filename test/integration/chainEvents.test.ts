@@ -59,7 +59,7 @@ const scan = (part = {}) => watchChainEvent({ agent: "clerk", journal, chain, so
 const triggers = (): readonly Trigger[] =>
   journal
     .all("select dedupe_id from trigger_ order by position")
-    .map((row) => triggerOf(journal, String(row["dedupe_id"])));
+    .map((row) => triggerOf(journal, "clerk", String(row["dedupe_id"])));
 
 test("wakes for the events from the first start on, once they are final, and each once", async () => {
   await mint(us, 1n);

@@ -72,7 +72,7 @@ const life: Readonly<Record<string, (journal: JournalDatabase) => unknown>> = {
     triggers.addTrigger(journal, "other", mail("c")),
     triggers.countWaiting(journal, "clerk"),
     triggers.nextTrigger(journal, "clerk"),
-    triggers.knowsTrigger(journal, "mail:a"),
+    triggers.knowsTrigger(journal, "clerk", "mail:a"),
     triggers.triggerRowsOf(journal, "clerk"),
   ],
   "how far a source was read": (journal) => [

@@ -55,6 +55,7 @@ export function openPostgresJournal({ packages, socket }: Postgres): JournalData
         throw error;
       }
     },
+    together: (work) => Promise.resolve().then(() => journal.atomically(work)),
     close: () => void ask("end"),
   };
   migrate(journal, "postgres");

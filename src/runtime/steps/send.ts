@@ -9,6 +9,7 @@ import type { Step } from "../house.ts";
  */
 export const send: Step = {
   when: "later",
+  turn: "first",
   async run({ decision, house }) {
     const operation = operationOf(house.journal, decision)!;
     const { answer, underpriced } = await house.bundler.send(operation.userOp).then(

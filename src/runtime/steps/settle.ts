@@ -27,6 +27,7 @@ type Operations = readonly [Operation, ...Operation[]];
  */
 export const settle: Step = {
   when: "later",
+  turn: "none",
   async run(context) {
     const receipt = await settled(context);
     const { action } = context.output("parse") as { readonly action: string };

@@ -21,6 +21,7 @@ import type { Sealed } from "./seal.ts";
  */
 export const sign: Step = {
   when: "later",
+  turn: "first",
   async run(context) {
     const { house } = context;
     const observation = context.output("observe") as unknown as Observation;

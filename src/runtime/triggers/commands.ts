@@ -13,17 +13,22 @@ import { addTrigger } from "../../journal/triggers.ts";
 import type { Watcher } from "./watcher.ts";
 
 /** What an operator tells a running agent. */
-export type Command =
-  { readonly command: "tell"; readonly text: string } | { readonly command: "pause" | "resume" };
+export type Command = (
+  { readonly command: "tell"; readonly text: string } | { readonly command: "pause" | "resume" }
+) & {
+  /** Whom; without: every agent there, which may be told something only if it is one. */
+  readonly agent?: string | undefined;
+};
 
 /** Longest text of a command, in characters. */
 export const mostCharacters = 4096;
 /** Largest file that is read, in bytes: such a text in JSON, every character escaped. */
 const mostBytes = 64 * 1024;
 
+const agent = z.string().min(1).max(256).optional();
 const schema = z.discriminatedUnion("command", [
-  z.strictObject({ command: z.literal("tell"), text: z.string().min(1).max(mostCharacters) }),
-  z.strictObject({ command: z.enum(["pause", "resume"]) }),
+  z.strictObject({ command: z.literal("tell"), text: z.string().min(1).max(mostCharacters), agent }),
+  z.strictObject({ command: z.enum(["pause", "resume"]), agent }),
 ]);
 
 /** Nobody can be told anything: there is no such state folder. */
@@ -38,41 +43,68 @@ const folderOf = (state: string): string => join(state, "commands");
  * Whoever can write there is the operator; it is readable for its owner only, as the journal is. Each file counts once.
  */
 export function watchCommands(options: {
-  readonly agent: string;
+  /** All that run on this folder, one at least. */
+  readonly agents: readonly string[];
   readonly journal: JournalDatabase;
   /** The journal's folder. */
   readonly state: string;
 }): Watcher {
-  const { agent, journal } = options;
+  const { agents, journal } = options;
   const folder = folderOf(options.state);
-  return {
-    async scan() {
-      const names = await readdir(folder).catch(() => []);
-      // Their names begin with the time they were given.
-      for (const name of names.filter((one) => one.endsWith(".json")).sort()) {
-        const file = join(folder, name);
-        const parsed = schema.safeParse(await read(file));
-        if (parsed.success) take(journal, agent, name, parsed.data);
-        else {
-          noteOnce(journal, agent, `command:${name}`, "unusable", { file: name, why: "It is no command." });
-          await rename(file, `${file}.unusable`);
-          continue;
-        }
+  async function look(): Promise<void> {
+    const names = await readdir(folder).catch(() => []);
+    // Their names begin with the time they were given.
+    for (const name of names.filter((one) => one.endsWith(".json")).sort()) {
+      const file = join(folder, name);
+      const parsed = schema.safeParse(await read(file));
+      const why = parsed.success ? take(journal, agents, name, parsed.data) : "It is no command.";
+      if (why === undefined) {
         await rm(file, { force: true });
+        continue;
       }
+      noteOnce(journal, agents[0]!, `command:${name}`, "unusable", { file: name, why });
+      await rename(file, unusable(file));
+    }
+  }
+  let last: Promise<void> = Promise.resolve();
+  let next: Promise<void> | undefined;
+  return {
+    // Agents ask before each decision: one looks for all of them, and whoever asks meanwhile waits for the look after that.
+    scan() {
+      const begin = (): Promise<void> => {
+        next = undefined;
+        return (last = look());
+      };
+      return (next ??= last.then(begin, begin));
     },
   };
 }
 
-function take(journal: JournalDatabase, agent: string, name: string, command: Command): void {
-  if (command.command !== "tell") return setPaused(journal, agent, command.command === "pause");
+/** What is done with a file that can't be followed. */
+const unusable = (file: string): string => `${file}.unusable`;
+
+/** Does what a command says; why not, if it can't be. */
+function take(
+  journal: JournalDatabase,
+  agents: readonly string[],
+  name: string,
+  command: Command,
+): string | undefined {
+  const whom = agents.filter((one) => command.agent === undefined || one === command.agent);
+  if (whom.length === 0) return `No agent here is called ${JSON.stringify(command.agent)}.`;
+  if (command.command !== "tell") {
+    for (const one of whom) setPaused(journal, one, command.command === "pause");
+    return undefined;
+  }
+  if (whom.length > 1) return "Several agents run here, and it names none of them.";
   const text: Fact = { value: command.text.toWellFormed(), provenance: "operator" };
-  addTrigger(journal, agent, {
+  addTrigger(journal, whom[0]!, {
     kind: "operator",
     dedupeId: `command:${name}`,
     label: "operator's command",
     payload: { facts: { "command.text": text } },
   });
+  return undefined;
 }
 
 async function read(file: string): Promise<unknown> {
@@ -117,9 +149,11 @@ export async function sendCommand(
   // Under another name until it is whole.
   await writeFile(`${file}.part`, JSON.stringify(parsed.data), { mode: 0o600, flush: true });
   await rename(`${file}.part`, file);
-  for (let waited = 0; waited < on.waitMs; waited += 100) {
-    if (!existsSync(file)) return true;
-    await on.sleep(100);
-  }
+  for (let waited = 0; waited < on.waitMs && existsSync(file); waited += 100) await on.sleep(100);
+  if (existsSync(unusable(file)))
+    throw new CommandError("The command was left aside.", {
+      remedy: "Name one of the agents that run there: --agent NAME.",
+      facts: { file: unusable(file) },
+    });
   return !existsSync(file);
 }

@@ -130,7 +130,7 @@ async function answer(
     return { status: 400, words: "The body is no UTF-8 text." };
   }
   const dedupeId = `webhook:${path}:${id}`;
-  if (knowsTrigger(journal, dedupeId)) return { status: 200, words: "Known already." };
+  if (knowsTrigger(journal, agent, dedupeId)) return { status: 200, words: "Known already." };
   if (countWaiting(journal, agent) >= mostWaiting)
     return { status: 503, words: "Too much is waiting.", headers: { "retry-after": "60" } };
   const fact = (value: string, provenance: Fact["provenance"]): Fact => ({ value, provenance });

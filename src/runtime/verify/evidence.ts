@@ -55,7 +55,7 @@ export function readEvidence(house: House, decision: DecisionRow): Evidence {
   const observation = output("observe") as unknown as Observation;
   return {
     decision,
-    trigger: triggerOf(journal, decision.triggerId),
+    trigger: triggerOf(journal, decision.agent, decision.triggerId),
     observation,
     thought: output("infer") as unknown as Thought,
     action,

@@ -53,8 +53,8 @@ describe("every command", () => {
     expect(await refusal(`${line} -x`)).toContain("has no option -x");
   });
 
-  // `revoke` takes as many as there are.
-  test.each(commands.filter((line) => !line.startsWith("policy revoke")))(
+  // `revoke` and `run` take as many as there are.
+  test.each(commands.filter((line) => !/^(policy revoke|run) /.test(line)))(
     "%s: takes no more words",
     async (line) => {
       expect(await refusal(`${line} one-more.yaml`)).toContain('what is "one-more.yaml"?');

@@ -6,7 +6,8 @@ import { afterEach, describe, expect, it } from "vitest";
 import { BaseError } from "../../../src/core/errors.ts";
 import { noteOnce, verifyEntries } from "../../../src/journal/entries.ts";
 import { JournalLockedError, JournalOpenError, JournalWriteError } from "../../../src/journal/errors.ts";
-import { openJournal, requireLocalDisk } from "../../../src/journal/openJournal.ts";
+import { addNote, hasNote, notesUnder, setNote } from "../../../src/journal/notes.ts";
+import { openJournal, requireLocalDisk, type JournalDatabase } from "../../../src/journal/openJournal.ts";
 import { tamper, temporaryFolder, temporaryJournal } from "./temporary.ts";
 
 const program = (name: string) => join(import.meta.dirname, "programs", name);
@@ -123,8 +124,8 @@ describe("openJournal", () => {
     const fresh = temporaryJournal(folder);
     fresh.close();
     tamper(fresh.path, "update meta set value = '99' where key = 'schema'");
-    expect(() => openJournal(fresh.path)).toThrow("The journal has schema 99, this program writes 1.");
-    tamper(fresh.path, "update meta set value = '1' where key = 'schema'");
+    expect(() => openJournal(fresh.path)).toThrow("The journal has schema 99, this program writes 2.");
+    tamper(fresh.path, "update meta set value = '2' where key = 'schema'");
     expect(temporaryJournal(folder).path).toBe(fresh.path);
   });
 
@@ -225,6 +226,58 @@ describe("a disk that fails", () => {
     expect(write).toThrow("The journal could not be written.");
     journal.get("pragma query_only = off");
     expect(verifyEntries(journal).entries).toBe(0);
+  });
+});
+
+describe("together", () => {
+  const note = (journal: JournalDatabase, key: string) =>
+    journal.together(() => {
+      addNote(journal, key);
+      return key;
+    });
+
+  it("commits what is asked for in one turn at once, and tells nobody before", async () => {
+    const journal = temporaryJournal();
+    let told = 0;
+    const all = Promise.all(["a", "b", "c"].map((key) => note(journal, key).finally(() => told++)));
+    expect([told, hasNote(journal, "a")]).toEqual([0, false]);
+    expect(await all).toEqual(["a", "b", "c"]);
+    expect(["a", "b", "c"].map((key) => hasNote(journal, key))).toEqual([true, true, true]);
+  });
+
+  it("undoes only what threw, and passes its error on as it is", async () => {
+    const journal = temporaryJournal();
+    const error = new BaseError("It went wrong.");
+    const wrong = journal.together(() => {
+      addNote(journal, "wrong");
+      throw error;
+    });
+    const settled = await Promise.allSettled([note(journal, "a"), wrong, note(journal, "b")]);
+    expect(settled.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
+    expect(settled[1]).toMatchObject({ reason: error });
+    expect(["a", "wrong", "b"].map((key) => hasNote(journal, key))).toEqual([true, false, true]);
+  });
+
+  it("tells all of them when the disk is full, and keeps nothing of any", async () => {
+    const journal = temporaryJournal();
+    const pages = Number(journal.get("pragma page_count")?.["page_count"]);
+    journal.get(`pragma max_page_count = ${pages}`);
+    const big = journal.together(() => setNote(journal, "big", "x".repeat(1 << 20)));
+    const settled = await Promise.allSettled([note(journal, "a"), big, note(journal, "b")]);
+    for (const one of settled)
+      expect(one.status === "rejected" && (one.reason as Error)).toBeInstanceOf(JournalWriteError);
+    expect(["a", "big", "b"].map((key) => hasNote(journal, key))).toEqual([false, false, false]);
+    journal.get("pragma max_page_count = 1000000");
+    expect(await note(journal, "later")).toBe("later");
+  });
+
+  it("takes as many turns as it needs, in order, and a close waits for them", async () => {
+    const folder = temporaryFolder();
+    const journal = temporaryJournal(folder);
+    const asked = Array.from({ length: 600 }, (_, index) => note(journal, `many:${index}`));
+    journal.close();
+    await Promise.all(asked);
+    expect(notesUnder(temporaryJournal(folder), "many:")).toHaveLength(600);
   });
 });
 

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
 
+import { checkJournal } from "../../../src/journal/backupJournal.ts";
 import { openDecision, outputOf } from "../../../src/journal/decisions.ts";
 import { verifyEntries } from "../../../src/journal/entries.ts";
 import { leavesOf } from "../../../src/journal/leaves.ts";
@@ -10,7 +11,10 @@ import { memoriesIn } from "../../../src/journal/memories.ts";
 import { operationRowOf } from "../../../src/journal/operations.ts";
 import { isPaused } from "../../../src/journal/pauses.ts";
 import { standingPayments } from "../../../src/journal/payments.ts";
-import { cursorOf, nextTrigger } from "../../../src/journal/triggers.ts";
+import { migrate } from "../../../src/journal/schema.ts";
+import { readJournal } from "../../../src/journal/readJournal.ts";
+import { statementsOf } from "../../../src/journal/statements.ts";
+import { cursorOf, nextTrigger, triggerRowsOf } from "../../../src/journal/triggers.ts";
 import { tamper, temporaryFolder, temporaryJournal } from "./temporary.ts";
 
 /** A journal as the program wrote it whose schema was one long string of SQL. */
@@ -68,15 +72,30 @@ function meaningOf(file: string): Rows {
   return meaning;
 }
 
+/** A new journal of an older version of the schema. */
+function newJournalOf(version: number): string {
+  const file = join(temporaryFolder(), "journal.db");
+  const database = new DatabaseSync(file);
+  const run = statementsOf(database);
+  migrate({ ...run, path: file, atomically: (work) => work() }, "sqlite", version);
+  database.close();
+  return file;
+}
+
 describe("the schema", () => {
-  it("is what it was before it went through Kysely: tables, columns, keys, partial indexes, references", () => {
-    const fresh = temporaryJournal();
+  it("is in its first version what it was before it went through Kysely", () => {
     const before = meaningOf(oldJournal().file);
     expect(before.map(({ name }) => name)).toContain("operation");
-    expect(meaningOf(fresh.path)).toEqual(before);
+    expect(meaningOf(newJournalOf(1))).toEqual(before);
   });
 
-  it("leaves an old journal as it is, and reads all of it", () => {
+  it("is the same whether a journal was made with it or came from an older one", () => {
+    const { file, folder } = oldJournal();
+    temporaryJournal(folder).close();
+    expect(meaningOf(file)).toEqual(meaningOf(temporaryJournal().path));
+  });
+
+  it("keeps all that an old journal holds", () => {
     const { file, folder } = oldJournal();
     const before = meaningOf(file);
     const journal = temporaryJournal(folder);
@@ -85,6 +104,7 @@ describe("the schema", () => {
       dedupeId: "mail:b",
       payload: { subject: "It's b" },
     });
+    expect(triggerRowsOf(journal, "clerk")).toMatchObject([{ decision: "one" }, { decision: null }]);
     expect(cursorOf(journal, "clerk", "clock:daily")).toBe(1_700_000_000);
     expect(openDecision(journal, "clerk")).toMatchObject({ id: "one", triggerId: "mail:a", position: 1 });
     expect(outputOf(journal, "one", "parse")).toEqual({ action: "hold" });
@@ -95,22 +115,27 @@ describe("the schema", () => {
     ]);
     expect(memoriesIn(journal, "clerk")).toMatchObject([{ name: "lucky", value: 7, provenance: "history" }]);
     expect(isPaused(journal, "clerk")).toBe(true);
-    journal.close();
-    expect(meaningOf(file)).toEqual(before);
+    expect(before.map(({ name }) => name)).toEqual(meaningOf(file).map(({ name }) => name));
   });
 
   it("makes a table that was added to the first version after a journal was written", () => {
     const { file, folder } = oldJournal();
-    const before = meaningOf(file);
     tamper(file, "drop table sibling; drop index operation_place; drop table memory");
     temporaryJournal(folder).close();
+    expect(meaningOf(file)).toEqual(meaningOf(temporaryJournal().path));
+  });
+
+  it("leaves a journal as it was where it can't be brought to the newest", () => {
+    const { file, folder } = oldJournal();
+    tamper(file, "drop table sibling; create table new_decision (a text) strict");
+    const before = meaningOf(file);
+    expect(() => temporaryJournal(folder)).toThrow(/new_decision/);
     expect(meaningOf(file)).toEqual(before);
   });
 
-  it("leaves nothing behind where it can't be made whole", () => {
-    const { file, folder } = oldJournal();
-    tamper(file, "drop table sibling; drop index payment_payee; create table payment_payee (a text) strict");
-    expect(() => temporaryJournal(folder)).toThrow(/payment_payee/);
-    expect(meaningOf(file).map(({ name }) => name)).not.toContain("sibling");
+  it("is read only in its newest version, and its audit log in any", () => {
+    const { file } = oldJournal();
+    expect(() => readJournal(file)).toThrow("The journal has schema 1, this program reads 2.");
+    expect(checkJournal(file).entries).toBe(4);
   });
 });

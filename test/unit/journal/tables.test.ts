@@ -169,11 +169,52 @@ describe("triggers", () => {
       true,
       false,
     ]);
-    expect([knowsTrigger(journal, "mail:a"), knowsTrigger(journal, "mail:c")]).toEqual([true, false]);
+    expect([knowsTrigger(journal, "clerk", "mail:a"), knowsTrigger(journal, "clerk", "mail:c")]).toEqual([
+      true,
+      false,
+    ]);
     expect(readEntries(journal)).toHaveLength(2);
     expect(nextTrigger(journal, "clerk")).toEqual(mail("b"));
     expect(nextTrigger(journal, "other")).toBeUndefined();
-    expect(triggerOf(journal, "mail:a")).toEqual(mail("a"));
+    expect(triggerOf(journal, "clerk", "mail:a")).toEqual(mail("a"));
+  });
+
+  it("are let wait for what the operator says, and else for what came before", () => {
+    const journal = temporaryJournal();
+    for (const name of ["a", "b"]) addTrigger(journal, "clerk", mail(name));
+    for (const name of ["c", "d"])
+      addTrigger(journal, "clerk", { ...mail(name), kind: "operator", dedupeId: name });
+    const order: (string | undefined)[] = [];
+    for (let trigger = nextTrigger(journal, "clerk"); trigger; trigger = nextTrigger(journal, "clerk")) {
+      order.push(trigger.dedupeId);
+      startDecision(journal, {
+        id: trigger.dedupeId,
+        agent: "clerk",
+        triggerId: trigger.dedupeId,
+        machine: "decision@1",
+        snapshot: {},
+      });
+    }
+    expect(order).toEqual(["c", "d", "mail:a", "mail:b"]);
+  });
+
+  it("wake each agent of a journal once, under the same id", () => {
+    const journal = temporaryJournal();
+    expect(["clerk", "other", "clerk"].map((agent) => addTrigger(journal, agent, mail("a")))).toEqual([
+      true,
+      true,
+      false,
+    ]);
+    for (const agent of ["clerk", "other"])
+      startDecision(journal, {
+        id: agent,
+        agent,
+        triggerId: "mail:a",
+        machine: "decision@1",
+        snapshot: {},
+      });
+    expect(["clerk", "other"].map((agent) => nextTrigger(journal, agent))).toEqual([undefined, undefined]);
+    expect(triggerOf(journal, "other", "mail:a")).toEqual(mail("a"));
   });
 
   it("wait no more when a decision has claimed them, and are claimed once", () => {

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
 import { readEntries } from "../../../../src/journal/entries.ts";
 import { openJournal, type JournalDatabase } from "../../../../src/journal/openJournal.ts";
@@ -35,7 +35,7 @@ const give = (command: Command, waitMs = 0) =>
     chance: () => String(counter++),
     waitMs,
   });
-const scan = () => watchCommands({ agent: "clerk", journal, state }).scan();
+const scan = () => watchCommands({ agents: ["clerk"], journal, state }).scan();
 const kinds = () => readEntries(journal).map(({ kind }) => kind);
 
 it("wakes the agent with the operator's words, once", async () => {
@@ -102,4 +102,45 @@ it("refuses an empty or endless text, and a folder without a journal", async () 
       { now: () => 0, sleep, chance: () => "1", waitMs: 0 },
     ),
   ).rejects.toThrow("no journal");
+});
+
+describe("where several agents run", () => {
+  const watcher = () => watchCommands({ agents: ["clerk", "buyer"], journal, state });
+  const paused = () => ["clerk", "buyer"].map((agent) => isPaused(journal, agent));
+
+  it("pauses the one that is named, and all when none is", async () => {
+    await give({ command: "pause", agent: "buyer" });
+    await watcher().scan();
+    expect(paused()).toEqual([false, true]);
+    await give({ command: "pause" });
+    await watcher().scan();
+    expect(paused()).toEqual([true, true]);
+  });
+
+  it("tells something to the one that is named, and never to all of them", async () => {
+    const told = give({ command: "tell", text: "Look again.", agent: "buyer" }, 5000);
+    const lost = give({ command: "tell", text: "Pay it." }, 5000).catch((error: unknown) => error);
+    const nobody = give({ command: "pause", agent: "cook" }, 5000).catch((error: unknown) => error);
+    await sleep(50);
+    await watcher().scan();
+    expect(await told).toBe(true);
+    for (const error of [await lost, await nobody]) expect(error).toBeInstanceOf(CommandError);
+    expect(nextTrigger(journal, "clerk")).toBeUndefined();
+    expect(nextTrigger(journal, "buyer")).toMatchObject({ kind: "operator" });
+    expect(
+      readEntries(journal).flatMap(({ body, kind }) => (kind === "unusable" ? [body["why"]] : [])),
+    ).toEqual(["Several agents run here, and it names none of them.", 'No agent here is called "cook".']);
+  });
+
+  it("takes each command once, however many look at once", async () => {
+    const one = watcher();
+    await give({ command: "tell", text: "Look again.", agent: "clerk" });
+    await Promise.all([one.scan(), one.scan(), one.scan()]);
+    expect(kinds()).toEqual(["trigger"]);
+    await give({ command: "pause" });
+    const during = one.scan();
+    await give({ command: "resume", agent: "clerk" });
+    await Promise.all([during, one.scan()]);
+    expect(paused()).toEqual([false, true]);
+  });
 });

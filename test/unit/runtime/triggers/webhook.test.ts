@@ -115,7 +115,7 @@ it("tells senders to come back while too much waits, and answers on", async () =
   journal.atomically(() => {
     for (let index = 0; index < mostWaiting; index++)
       journal.run(
-        "insert into trigger_ values (?, ?, 'clerk', 'clock', '', '{}', null)",
+        "insert into trigger_ (dedupe_id, position, agent, kind, label, payload) values (?, ?, 'clerk', 'clock', '', '{}')",
         `t${index}`,
         index + 1,
       );
