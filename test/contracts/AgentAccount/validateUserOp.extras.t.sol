@@ -267,6 +267,24 @@ contract ValidateUserOpExtrasTest is RuledTest {
         else refused(op, _two(ISpendPolicy.HeartbeatMissed.selector, d.validAfter + d.span, allowed));
     }
 
+    /// The last second that a heartbeat gives, and the first that it does not.
+    function test_extras_heartbeatLastSecond() public {
+        Extras memory extras;
+        extras.heartbeat = 1 days;
+        Grant memory terms = grantWith(extras);
+        install(terms);
+        vm.prank(owner);
+        account.heartbeat();
+        uint256 allowed = time + 1 days;
+        Draft memory d = _draft(terms, 1);
+        d.span = 300;
+        d.validAfter = allowed - 299;
+        warp(allowed - 200);
+        refused(build(d, _tail(terms)), _two(ISpendPolicy.HeartbeatMissed.selector, allowed + 1, allowed));
+        d.validAfter -= 1;
+        send(build(d, _tail(terms)));
+    }
+
     // Paymaster.
 
     function test_extras_reverts_otherPaymaster(address named, address comes) public {

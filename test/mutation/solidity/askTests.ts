@@ -16,7 +16,8 @@ const limit = 120_000;
  */
 export class TestCourt {
   readonly #tree = mkdtempSync(path.join(tmpdir(), "bursar-mutants-"));
-  readonly #stages: readonly (readonly string[])[];
+  readonly #files: readonly string[];
+  readonly #thorough: boolean;
 
   /** @param thorough The attacks too, which take longer than all other tests together. */
   constructor(thorough: boolean) {
@@ -34,20 +35,26 @@ export class TestCourt {
         preserveTimestamps: true,
       });
     symlinkSync(path.join(root, "node_modules"), path.join(this.#tree, "node_modules"));
-    const files = globSync("test/contracts/**/*.t.sol", { cwd: this.#tree })
+    this.#files = globSync("test/contracts/**/*.t.sol", { cwd: this.#tree })
       .filter((file) => !file.endsWith("/gas.t.sol"))
       .filter((file) => !readFileSync(path.join(this.#tree, file), "utf8").includes("/contracts/libraries/"))
       .sort();
+    this.#thorough = thorough;
+  }
+
+  /** What sees most comes first, by what mutants are in: most of them fall there in a second or two. */
+  #stages(names: readonly Contract[]): readonly (readonly string[])[] {
     const isSlow = (file: string): boolean => /\/(attack|matrix)\//.test(file);
-    // What the differential comparison sees least of comes first: most mutants that get here fall in a second.
-    const isFirst = (file: string): boolean =>
-      /\/AgentAccount\/(termsOf|grantOf|grant|replace|usage|capOf|setCap|validateUserOp\.ruled)\.t/.test(
-        file,
-      );
-    this.#stages = [
-      files.filter(isFirst),
-      files.filter((file) => !isSlow(file) && !isFirst(file)),
-      ...(thorough ? [files.filter(isSlow)] : []),
+    const first = names.includes("AgentAccount")
+      ? /\/AgentAccount\/(termsOf|grantOf|grant|replace|usage|capOf|setCap|validateUserOp\.ruled)\.t/
+      : names.includes("SpendPolicyValidator")
+        ? /\/SpendPolicyValidator\//
+        : /\/DecisionLog\//;
+    const isFirst = (file: string): boolean => first.test(file);
+    return [
+      this.#files.filter(isFirst),
+      this.#files.filter((file) => !isSlow(file) && !isFirst(file)),
+      ...(this.#thorough ? [this.#files.filter(isSlow)] : []),
     ];
   }
 
@@ -68,7 +75,7 @@ export class TestCourt {
         writeFileSync(this.#artifact(this.#tree, name), JSON.stringify(artifact));
       }
       try {
-        for (const files of this.#stages) {
+        for (const files of this.#stages(names)) {
           const failure = await this.#failure(files);
           if (failure !== undefined) return failure;
         }
