@@ -34,7 +34,7 @@ const files = [
 /** Switches in one piece of code: with more of them the compiler takes longer than for two pieces. */
 const switches = {
   differential: 120,
-  /* Operations of the tests have to do with the gas that they give. */ tests: 50,
+  /* Operations of the tests have to do with the gas that they give (`--switches`). */ tests: 50,
 };
 /** Beyond the numbers of mutants. */
 const firstBody = 100_000;
@@ -49,6 +49,7 @@ const help = `Changes the Solidity law in one place at a time and looks whether 
   --quick         do not compile survivors as they are shipped, to see whether the bytecode differs at all
   --only NAME     "differential" or "tests": the other one is not asked
   --thorough      with the attacks of test/contracts/attack
+  --switches N    so many mutants in one piece of code for the tests (50): in a place that runs often they take its gas
   --again         ask those that survived once more
   --json          all results as JSON
 `;
@@ -58,6 +59,7 @@ type Options = {
   readonly limit: number;
   readonly seed: number;
   readonly cases: number;
+  readonly switches: number;
   readonly results: Results;
   readonly again: boolean;
   readonly quick: boolean;
@@ -73,6 +75,7 @@ function options(): Options & { readonly json: boolean } {
       limit: { type: "string", default: "1000000" },
       seed: { type: "string", default: "1" },
       cases: { type: "string", default: "2000" },
+      switches: { type: "string", default: String(switches.tests) },
       results: { type: "string" },
       thorough: { type: "boolean", default: false },
       only: { type: "string" },
@@ -88,17 +91,18 @@ function options(): Options & { readonly json: boolean } {
   }
   const names = values.files?.split(",");
   const chosen = files.filter((file) => names?.includes(file.replaceAll(/.*\/|\.sol$/g, "")) ?? true);
-  const numbers = [values.limit, values.seed, values.cases];
-  if (chosen.length !== (names?.length ?? files.length) || numbers.some((text) => !/^\d{1,9}$/.test(text))) {
+  const numbers = [values.limit, values.seed, values.cases, values.switches];
+  if (chosen.length !== (names?.length ?? files.length) || numbers.some((text) => !/^[1-9]\d{0,8}$/.test(text))) {
     process.stderr.write(help);
     process.exit(2);
   }
-  const [limit, seed, cases] = numbers.map(Number) as [number, number, number];
+  const [limit, seed, cases, atOnce] = numbers.map(Number) as [number, number, number, number];
   return {
     chosen,
     limit,
     seed,
     cases,
+    switches: atOnce,
     results: new Results(values.results),
     again: values.again,
     quick: values.quick,
@@ -219,7 +223,7 @@ class Hearing {
         `${fate} ${mutant.id} ${mutant.file}:${mutant.line} ${mutant.operator}: ${by?.slice(0, 60) ?? "nothing"}`,
       );
     };
-    const most = fate === "differential" ? switches.differential : switches.tests;
+    const most = fate === "differential" ? switches.differential : this.#options.switches;
     for (let from = 0; from < mutants.length; from += most) {
       const part = mutants.slice(from, from + most);
       const bodies = fate === "differential" ? this.#bodies(file, part) : [];
