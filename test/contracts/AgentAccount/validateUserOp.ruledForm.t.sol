@@ -2,7 +2,14 @@
 pragma solidity 0.8.37;
 
 import {Execution} from "@openzeppelin/contracts/interfaces/draft-IERC7579.sol";
-import {Grant, ISpendPolicy} from "../../../contracts/interfaces/ISpendPolicy.sol";
+import {
+    Comparison,
+    Condition,
+    Extras,
+    Grant,
+    ISpendPolicy,
+    Rule
+} from "../../../contracts/interfaces/ISpendPolicy.sol";
 import {RuledTest} from "../base/RuledTest.sol";
 
 /// Kind 4 takes `execute`, one call or a batch, encoded as ABI encoders do it, and not a byte more or less.
@@ -69,5 +76,48 @@ contract ValidateUserOpRuledFormTest is RuledTest {
         _refused(callData);
         bytes memory content = bytes.concat(abi.encode(_one()), bytes32(0));
         _refused(abi.encodeCall(account.execute, (BATCH, content)));
+    }
+
+    /// A rule about the second word of the arguments: there if it is wholly there.
+    function test_ruledForm_reverts_wordsNotWhollyThere() public {
+        Rule memory rule = swapRule(0, 0);
+        rule.conditions = new Condition[](1);
+        rule.conditions[0] = Condition(1, Comparison.AtLeast, one(0));
+        Extras memory extras;
+        extras.rules = rootOf(rule);
+        Grant memory terms = grantWith(extras);
+        terms.salt = 2;
+        install(terms);
+        uint8[4] memory lengths = [32, 60, 63, 64];
+        for (uint256 i = 0; i < 4; ++i) {
+            bytes memory data = bytes.concat(router.swap.selector, new bytes(lengths[i]));
+            Execution memory call = Execution(address(router), 0, data);
+            if (lengths[i] == 64) _letThrough(terms, call, rule);
+            else
+                refused(
+                    build(terms, call, byRule(rule)),
+                    abi.encodeWithSelector(ISpendPolicy.ArgumentNotAllowed.selector, uint256(1), bytes32(0))
+                );
+        }
+    }
+
+    /// The router takes three words, so that the call itself fails; what counts is that it was let through.
+    function _letThrough(Grant memory terms, Execution memory call, Rule memory rule) private {
+        assertTrue(!send(bundle(build(terms, call, byRule(rule))))[0], "the router took two words");
+    }
+
+    /// The last address that there is, and the first number that is none.
+    function test_ruledForm_paysTheLastAddress() public {
+        payees[7] = address(type(uint160).max);
+        Grant memory terms = standardGrant();
+        install(terms);
+        bytes memory data = abi.encodeCall(token.transfer, (payees[7], 1 ether));
+        send(build(terms, tokenCall(data), payeePath(7)));
+        assertEq(token.balanceOf(payees[7]), 1 ether);
+        data = bytes.concat(token.transfer.selector, bytes32(uint256(1) << 160), bytes32(uint256(1 ether)));
+        refused(
+            build(terms, tokenCall(data), payeePath(7)),
+            abi.encodeWithSelector(ISpendPolicy.CallNotAllowed.selector)
+        );
     }
 }
