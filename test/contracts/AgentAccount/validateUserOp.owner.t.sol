@@ -2,6 +2,8 @@
 pragma solidity 0.8.37;
 
 import {PackedUserOperation} from "@openzeppelin/contracts/interfaces/IERC4337.sol";
+import {Clones} from "@openzeppelin/contracts/proxy/Clones.sol";
+import {IAgentAccount} from "../../../contracts/interfaces/IAgentAccount.sol";
 import {AccountTest} from "../base/AccountTest.sol";
 
 /// The owner's operations: any call, a plain signature.
@@ -60,12 +62,26 @@ contract ValidateUserOpOwnerTest is AccountTest {
         unsignedRefused(op);
     }
 
-    /// An account that nobody initialized has no owner, not even the one that a bad signature recovers to.
+    /// The implementation owns itself, and has no key.
     function test_validateUserOp_fails_implementation() public {
+        _nobodyOwns(factory.implementation());
+    }
+
+    /// An account that nobody initialized has no owner, not even the one that a bad signature recovers to.
+    function test_validateUserOp_fails_notInitialized() public {
+        address clone = Clones.clone(factory.implementation());
+        assertEq(IAgentAccount(clone).owner(), address(0));
+        _nobodyOwns(clone);
+    }
+
+    function _nobodyOwns(address sender) private {
         PackedUserOperation memory op = unsigned("", 0);
-        op.sender = factory.implementation();
-        entryPoint.depositTo{value: 1 ether}(op.sender);
+        op.sender = sender;
+        op.nonce = entryPoint.getNonce(sender, 0);
+        entryPoint.depositTo{value: 1 ether}(sender);
         op.signature = new bytes(64);
+        unsignedRefused(op);
+        op.signature = new bytes(65);
         unsignedRefused(op);
     }
 }

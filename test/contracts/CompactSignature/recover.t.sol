@@ -44,6 +44,15 @@ contract RecoverTest is Test {
         assertEq(_recover(domain, structHash, r, bytes32(s | (1 << 255))), address(0));
     }
 
+    /// The largest s that counts, and the smallest that does not, with an r that somebody could have signed with.
+    function test_recover_knowsTheLargestS(bytes32 domain, bytes32 structHash) public view {
+        bytes32 r = bytes32(uint256(1));
+        bytes32 s = bytes32(ORDER / 2);
+        assertTrue(_recover(domain, structHash, r, s) != address(0), "nobody has the largest s");
+        assertTrue(_recover(domain, structHash, r, s | bytes32(uint256(1) << 255)) != address(0), "odd");
+        assertEq(_recover(domain, structHash, r, bytes32(ORDER / 2 + 1)), address(0));
+    }
+
     function test_recover_agreesOnAnything(
         bytes32 domain,
         bytes32 structHash,
@@ -56,5 +65,19 @@ contract RecoverTest is Test {
     function test_recover_findsNobodyForNoSignature(bytes32 domain, bytes32 structHash) public view {
         assertEq(_recover(domain, structHash, 0, 0), address(0));
         assertEq(_recover(domain, structHash, bytes32(ORDER), bytes32(uint256(1))), address(0));
+    }
+
+    /// Whatever stood in scratch memory before: it is where the answer is read from.
+    function test_recover_findsNobodyInScratchMemory(
+        bytes32 domain,
+        bytes32 structHash,
+        address dirt
+    ) public view {
+        assembly ("memory-safe") {
+            mstore(0, or(dirt, 1))
+            mstore(0x20, not(0))
+        }
+        address signer = CompactSignature.recover(domain, structHash, bytes32(ORDER), bytes32(uint256(1)));
+        assertEq(signer, address(0));
     }
 }

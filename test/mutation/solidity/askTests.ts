@@ -1,4 +1,5 @@
-import { spawn } from "node:child_process";
+import { fork, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
 import { cpSync, globSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -18,6 +19,7 @@ export class TestCourt {
   readonly #tree = mkdtempSync(path.join(tmpdir(), "bursar-mutants-"));
   readonly #files: readonly string[];
   readonly #thorough: boolean;
+  #child: ChildProcess | undefined;
 
   /** @param thorough The attacks too, which take longer than all other tests together. */
   constructor(thorough: boolean) {
@@ -59,6 +61,7 @@ export class TestCourt {
   }
 
   close(): void {
+    this.#child?.kill("SIGKILL");
     rmSync(this.#tree, { recursive: true });
   }
 
@@ -90,32 +93,36 @@ export class TestCourt {
     return path.join(tree, "artifacts", contracts[name], `${name}.json`);
   }
 
-  #failure(files: readonly string[]): Promise<string | undefined> {
-    return new Promise((resolve, reject) => {
-      const child = spawn(
-        path.join(root, "node_modules/.bin/hardhat"),
-        ["test", "solidity", "--no-compile", ...files],
-        {
-          cwd: this.#tree,
-          env: { ...process.env, BURSAR_FUZZ_RUNS: "4", BURSAR_FUZZ_SEED: "0x7" },
-          stdio: ["ignore", "pipe", "pipe"],
-        },
-      );
-      let said = "";
-      // The first failure is enough.
-      const listen = (chunk: Buffer): void => {
-        said += chunk.toString();
-        if (failureIn(said) !== undefined) child.kill("SIGKILL");
-      };
-      child.stdout.on("data", listen);
-      child.stderr.on("data", listen);
-      const timer = setTimeout(() => child.kill("SIGKILL"), limit);
-      child.on("error", reject);
-      child.on("close", (status) => {
-        clearTimeout(timer);
-        if (status === 0) resolve(undefined);
-        else resolve(failureIn(said) ?? (status === null ? "no end" : said.slice(-300)));
-      });
+  async #failure(files: readonly string[]): Promise<string | undefined> {
+    const child = (this.#child ??= this.#serve());
+    let said = "";
+    const listen = (chunk: Buffer): void => void (said += chunk.toString());
+    child.stdout!.on("data", listen);
+    child.stderr!.on("data", listen);
+    const timer = setTimeout(() => child.kill("SIGKILL"), limit);
+    child.send(files);
+    const answered = new AbortController();
+    const { signal } = answered;
+    const [passed] = (await Promise.race([
+      once(child, "message", { signal }),
+      once(child, "exit", { signal }).then(() => ["gone"]),
+    ])) as [boolean | "gone"];
+    answered.abort();
+    clearTimeout(timer);
+    child.stdout!.off("data", listen);
+    child.stderr!.off("data", listen);
+    if (passed === "gone") this.#child = undefined;
+    if (passed === true) return undefined;
+    return failureIn(said) ?? (passed === "gone" ? "no end" : said.slice(-300));
+  }
+
+  #serve(): ChildProcess {
+    const program = path.join(import.meta.dirname, "serveTests.ts");
+    return fork(program, [], {
+      cwd: this.#tree,
+      execArgv: ["--disable-warning=ExperimentalWarning"],
+      env: { ...process.env, BURSAR_FUZZ_RUNS: "4", BURSAR_FUZZ_SEED: "0x7" },
+      silent: true,
     });
   }
 }
