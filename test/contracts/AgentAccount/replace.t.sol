@@ -145,6 +145,31 @@ contract ReplaceTest is RuledTest {
         );
     }
 
+    /// Operations are counted one by one, whatever units the money is counted in.
+    function test_replace_carriesTheNumberOfOperationsIntoOtherUnits() public {
+        Extras memory extras;
+        (extras.operations, extras.operationsPerWindow) = (3, 3);
+        Grant memory oldTerms = grantWith(extras);
+        install(oldTerms);
+        send(build(oldTerms, payment(3, 1), payeePath(3)));
+        send(build(oldTerms, payment(3, 1), payeePath(3)));
+        uint256 counted = account.operationCounters(account.policyIdOf(oldTerms));
+        Grant memory newTerms = grantWith(extras);
+        (newTerms.lifetime, newTerms.gasBudget) = (1_000_000 ether, 1000 ether);
+        _replace(oldTerms, newTerms);
+        assertEq(account.operationCounters(account.policyIdOf(newTerms)), counted);
+        send(build(newTerms, payment(3, 1), payeePath(3)));
+        refused(
+            build(newTerms, payment(3, 1), payeePath(3)),
+            abi.encodeWithSelector(ISpendPolicy.TooManyOperations.selector, uint256(4), uint256(3))
+        );
+        counted = account.operationCounters(account.policyIdOf(newTerms));
+        Grant memory finest = grantWith(extras);
+        (finest.perCall, finest.perWindow, finest.lifetime) = (50_000, 50_000, 50_000);
+        _replace(newTerms, finest);
+        assertEq(account.operationCounters(account.policyIdOf(finest)), counted);
+    }
+
     /// Neither twice, nor by what is in force or was.
     function test_replace_reverts_newIsKnown() public {
         Grant memory first = standardGrant();

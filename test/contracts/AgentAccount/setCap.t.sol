@@ -113,6 +113,26 @@ contract SetCapTest is AccountTest {
         assertEq(account.owner(), owner);
     }
 
+    /// The word that every payment reads counts assets with a cap, so that without any nobody looks for one.
+    function test_setCap_countsTheAssetsWithOne() public {
+        _counted(address(token), 1, 1);
+        _counted(address(token), 2, 1);
+        _counted(address(0), 1, 2);
+        _counted(address(token), 0, 1);
+        _counted(address(token), 0, 1);
+        _counted(address(0), 0, 0);
+        _counted(address(0), 0, 0);
+    }
+
+    function _counted(address asset, uint256 perWindow, uint256 expected) private {
+        _set(asset, perWindow, perWindow == 0 ? 0 : BUCKET);
+        // erc7201("bursar.AgentAccount") + 2: owner 160 | epoch 16 | frozen 8 | heartbeat 40 | caps 16.
+        uint256 root = uint256(keccak256(abi.encode(uint256(keccak256("bursar.AgentAccount")) - 1)));
+        bytes32 head = vm.load(address(account), bytes32((root & ~uint256(0xff)) + 2));
+        assertEq(uint16(uint256(head) >> 224), expected);
+        assertEq(address(uint160(uint256(head))), owner);
+    }
+
     /// The largest cap and its neighbour, the shortest and the longest bucket and theirs.
     function test_setCap_endsOfTheFields() public {
         uint256 most = 65_535 * 10 ** 63;

@@ -51,6 +51,9 @@ contract TermsOfTest is AccountTest {
         (terms.bucket, terms.expiry, terms.salt) = (type(uint24).max, type(uint32).max, 0xfffff);
         uint256 low = uint192(account.termsOf(terms)) & ((1 << 76) - 1);
         assertEq(low, (1 << 76) - 1);
+        (terms.gasBudget, terms.feeCap) = (type(uint24).max, type(uint24).max);
+        low = uint192(account.termsOf(terms)) & ((1 << 130) - 1);
+        assertEq(low, (1 << 124) - 1);
     }
 
     function _refused(Grant memory terms) private {
