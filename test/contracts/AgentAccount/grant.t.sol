@@ -21,6 +21,18 @@ contract GrantTest is AccountTest {
         assertEq(account.counters(policyId), uint256(1) << 248);
     }
 
+    /// What is not plain is told in full; without its extras nobody could write the grant down again.
+    function test_grant_tellsExtras() public {
+        Grant memory terms = standardGrant();
+        vm.recordLogs();
+        install(terms);
+        assertEq(vm.getRecordedLogs().length, 1);
+        terms.extras.operations = 3;
+        vm.expectEmit(address(account));
+        emit ISpendPolicy.ExtrasGranted(address(account), account.policyIdOf(terms), terms.extras);
+        install(terms);
+    }
+
     function test_grant_byOwnersOperation() public {
         Grant memory terms = standardGrant();
         send(ownerOp(single(address(account), 0, abi.encodeCall(account.grant, (terms)))));
