@@ -37,6 +37,14 @@ contract IsValidSignatureTest is AccountTest {
         assertTrue(second.isValidSignature(hash, signature) != YES, "replayed");
     }
 
+    /// Who owns itself (as an account does whose key took this code on, EIP-7702) is not asked by itself, for ever.
+    function test_isValidSignature_doesNotAskItself(bytes32 hash) public view {
+        IERC1271 implementation = IERC1271(factory.implementation());
+        uint256 before = gasleft();
+        assertTrue(implementation.isValidSignature(hash, _personal(OTHER_KEY, hash)) != YES, "signed by nobody");
+        assertTrue(before - gasleft() < 500_000, "went in circles");
+    }
+
     /// How others find out that the account speaks ERC-7739.
     function test_isValidSignature_tellsERC7739() public view {
         bytes32 question = 0x7739773977397739773977397739773977397739773977397739773977397739;
