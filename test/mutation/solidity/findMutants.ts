@@ -147,7 +147,7 @@ class Finder {
   }
 
   #add(operator: string, at: Range, text: string, place: Mutant["place"], site: Range = at): void {
-    this.mutants.push({ file: this.#file, operator, at, text, place, site });
+    if (this.#text(at) !== text) this.mutants.push({ file: this.#file, operator, at, text, place, site });
   }
 
   #text({ start, end }: Range): string {

@@ -121,6 +121,31 @@ describe("a policy with all that the language has", () => {
       ],
     ],
     [
+      "gas of one operation in a token",
+      [["perOperation: 0.002 ETH", "perOperation: 0.002 USDC"]],
+      ['gas.perOperation: "0.002 USDC" is not in ETH. Write the amount in ETH.'],
+    ],
+    [
+      "gas with more digits than the counters hold",
+      [["perOperation: 0.002 ETH", "perOperation: 0.002000000000000001 ETH"]],
+      [
+        "gas: The amounts 0.05 ETH, 0.002000000000000001 ETH have too many digits for the chain's counters. Round them to whole multiples of 0.00000001 ETH.",
+      ],
+    ],
+    [
+      "limits in a token that it does not have",
+      [
+        ["perPayment: 50 USDC", "perPayment: 50 DAI"],
+        ["60 USDC", "60 DAI"],
+        ["1500 USDC", "1500 DAI"],
+        ["55 USDC", "55 DAI"],
+      ],
+      [
+        'limits.0.perWindow: "60 DAI" names the token DAI, which is not in the policy\'s tokens. Add DAI under tokens, or correct the symbol.',
+        "calls.0.counts: The policy has no limit in USDC that could count the call. Name the symbol of one of the limits, or add one; its amounts may be zero.",
+      ],
+    ],
+    [
       "two limits of one token",
       [["calls:", "  - { perPayment: 1 USDC, perWindow: 1 USDC, window: 24h, lifetime: 1 USDC }\ncalls:"]],
       [
@@ -197,6 +222,21 @@ describe("a limit", () => {
     expect(mistakesIn(limitOf("perPayment: 0.0000001 USDC, perWindow: 1 ETH, lifetime: 1 DAI"))).toEqual([
       'limits.0.perPayment: "0.0000001 USDC" is not in ETH. Write the amount in ETH.',
       'limits.0.lifetime: "1 DAI" is not in ETH. Write the amount in ETH.',
+    ]);
+  });
+
+  it.each(["perPayment", "perWindow", "lifetime"])("says what is wrong with %s alone", (key) => {
+    const amounts = { perPayment: "1", perWindow: "2", lifetime: "3", [key]: "2.0000001" };
+    const written = Object.entries(amounts).map(([name, amount]) => `${name}: ${amount} USDC`);
+    expect(mistakesIn(limitOf(written.join(", ")))).toEqual([
+      `limits.0.${key}: "2.0000001" is not an amount: the token has only 6 decimals. Write digits with at most one point, for example "42.50".`,
+    ]);
+  });
+
+  it("needs somebody to pay, or something to call", () => {
+    const payees = treasury.slice(treasury.indexOf("payees:"), treasury.indexOf("limits:"));
+    expect(mistakesIn(edited([payees, "payees: {}\n"]))).toEqual([
+      "limits.0: The policy names no payee, so nobody could be paid. Add at least one payee.",
     ]);
   });
 
