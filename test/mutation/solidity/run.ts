@@ -92,7 +92,10 @@ function options(): Options & { readonly json: boolean } {
   const names = values.files?.split(",");
   const chosen = files.filter((file) => names?.includes(file.replaceAll(/.*\/|\.sol$/g, "")) ?? true);
   const numbers = [values.limit, values.seed, values.cases, values.switches];
-  if (chosen.length !== (names?.length ?? files.length) || numbers.some((text) => !/^[1-9]\d{0,8}$/.test(text))) {
+  if (
+    chosen.length !== (names?.length ?? files.length) ||
+    numbers.some((text) => !/^[1-9]\d{0,8}$/.test(text))
+  ) {
     process.stderr.write(help);
     process.exit(2);
   }

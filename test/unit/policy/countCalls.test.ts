@@ -23,6 +23,7 @@ const abi = parseAbi([
   "function transferFrom(address from, address to, uint256 amount)",
   "function approve(address spender, uint256 amount)",
   "function increaseAllowance(address spender, uint256 amount)",
+  "function permit(address owner, address spender, uint256 value, uint256 deadline, uint8 v, bytes32 r, bytes32 s)",
 ]);
 const word = (value: bigint) => numberToHex(value, { size: 32 });
 const toToken = (data: Hex, valueWei = 0n): Call => ({ to: token, valueWei, data });
@@ -95,5 +96,47 @@ describe("countCalls", () => {
     expect(refusals).toHaveLength(1);
     expect(refusals[0]).toContain("Call 2");
     expect(refusals[0]!.replace(/(0x\w+)/g, (hex) => hex.toLowerCase())).toContain(said);
+  });
+
+  it.each([0, 1, 16, 17])("says whether one operation can make %d calls", (length) => {
+    const { refusals, amountUnits } = count(...Array.from({ length }, () => pay("transfer", 1n)));
+    const fits = length === 1 || length === 16;
+    expect(refusals).toEqual(fits ? [] : [`${length} calls: one operation makes 1 to 16.`]);
+    expect(amountUnits).toBe(BigInt(length));
+  });
+
+  it("names the function of a call that no rule allows by its four bytes alone", () => {
+    const { refusals } = count({ to: stranger, valueWei: 0n, data: `0x12345678${"0".repeat(64)}` });
+    expect(refusals).toEqual([`Call 1: no rule allows 0x12345678 of ${stranger} with these arguments.`]);
+  });
+
+  it("refuses arguments that are encoded in another way than the ABI's", () => {
+    const { data } = pay("transfer", 0xabcdefn);
+    const bare = { ...policy, limits: [usdc!] };
+    // The same bytes, written in capitals.
+    const upper = `${data.slice(0, 10)}${data.slice(10).toUpperCase()}` as Hex;
+    expect(countCalls(bare, [toToken(upper)], account).refusals).toEqual([]);
+    expect(countCalls(bare, [toToken(concatHex([data, "0x00"]))], account).refusals).toEqual([
+      "Call 1: the data of transfer is encoded in another way than the ABI's.",
+    ]);
+  });
+
+  it("counts the account's own permit as approved, and refuses that of others", () => {
+    const permit = (owner: Address) =>
+      toToken(
+        encodeFunctionData({
+          abi,
+          functionName: "permit",
+          args: [owner, purse, 9n, 1n, 27, word(1n), word(2n)],
+        }),
+      );
+    expect(count(permit(account))).toMatchObject({
+      amountUnits: 9n,
+      approved: [{ spender: purse, units: 9n }],
+      refusals: [],
+    });
+    expect(countCalls({ ...policy, limits: [usdc!] }, [permit(stranger)], account).refusals).toEqual([
+      "Call 1: permit is for the account's own tokens only.",
+    ]);
   });
 });

@@ -162,7 +162,7 @@ describe("lintPolicy", () => {
     });
     const order = ["error", "warning", "info"];
     expect(found.map(({ severity }) => order.indexOf(severity))).toEqual(
-      found.map(({ severity }) => order.indexOf(severity)).toSorted(),
+      found.map(({ severity }) => order.indexOf(severity)).toSorted((a, b) => a - b),
     );
     expect(found[0]).toEqual({
       code: "approve-without-cap",
