@@ -41,7 +41,10 @@ contract IsValidSignatureTest is AccountTest {
     function test_isValidSignature_doesNotAskItself(bytes32 hash) public view {
         IERC1271 implementation = IERC1271(factory.implementation());
         uint256 before = gasleft();
-        assertTrue(implementation.isValidSignature(hash, _personal(OTHER_KEY, hash)) != YES, "signed by nobody");
+        assertTrue(
+            implementation.isValidSignature(hash, _personal(OTHER_KEY, hash)) != YES,
+            "signed by nobody"
+        );
         assertTrue(before - gasleft() < 500_000, "went in circles");
     }
 
