@@ -292,7 +292,11 @@ describe("several at once", () => {
   });
 
   test("a worker that has served long enough is replaced when the last of them has ended, and nobody is lost", async () => {
-    const supervisor = await supervise("steady", { mostRequests: 4, mostWaiting: 40 }, three);
+    const supervisor = await supervise(
+      "steady",
+      { mostRequests: 4, mostWaiting: 40, queueMs: 20_000, loadMs: 20_000 },
+      three,
+    );
     const words = Array.from({ length: 30 }, (_none, index) => (index % 3 === 0 ? "slow" : `w${index}`));
     const answers = await Promise.all(words.map((text) => run(supervisor, text)));
     const workers = answers.map((answer) => /by (\d+)$/.exec("text" in answer ? answer.text : "")?.[1]);
