@@ -107,17 +107,18 @@ async function check(
   };
 
   const whole = openJournal(join(home, "journal.db"));
+  const copy = <T>(answer: T): T => {
+    const last = prefixes.at(-1);
+    if (last) last.to = states.length;
+    const file = join(home, `prefix-${prefixes.length}.db`);
+    whole.get(`vacuum into '${file}'`);
+    prefixes.push({ file, from: states.length, to: states.length });
+    return answer;
+  };
   const copying: JournalDatabase = {
     ...whole,
-    atomically(work) {
-      const answer = whole.atomically(work);
-      const last = prefixes.at(-1);
-      if (last) last.to = states.length;
-      const file = join(home, `prefix-${prefixes.length}.db`);
-      whole.get(`vacuum into '${file}'`);
-      prefixes.push({ file, from: states.length, to: states.length });
-      return answer;
-    },
+    atomically: (work) => copy(whole.atomically(work)),
+    together: async (work) => copy(await whole.together(work)),
   };
   const expected = await run(home, copying, ends);
   whole.close();
