@@ -22,6 +22,23 @@ export const pauseCommand = commandOf(
 );
 export const resumeCommand = commandOf("resume", "Lets a paused agent decide again.");
 
+export const cancelCommand = defineCommand({
+  meta: {
+    name: "cancel",
+    description:
+      "Gives up the decision under way: nothing more is signed or sent for it, and it is not decided again. What was sent may still be included until its time is over, five minutes at most; `bursar freeze` stops that, too.",
+  },
+  args: {
+    decision: {
+      type: "positional",
+      description: "Only if it is this one, by id; without, whichever is under way.",
+      required: false,
+    },
+    ...args,
+  },
+  run: ({ args: given }) => send({ command: "cancel", decision: given.decision, ...whom(given) }, given),
+});
+
 export const tellCommand = defineCommand({
   meta: { name: "tell", description: "Wakes a running agent with words of the operator." },
   args: {

@@ -6,7 +6,7 @@ import { defineCommand, renderUsage, runCommand } from "citty";
 import { BaseError } from "../core/errors.ts";
 import { benchCommand } from "./bench.ts";
 import { chainCommand } from "./chain.ts";
-import { pauseCommand, resumeCommand, tellCommand } from "./command.ts";
+import { cancelCommand, pauseCommand, resumeCommand, tellCommand } from "./command.ts";
 import { doctorCommand } from "./doctor.ts";
 import { forTerminal } from "./forTerminal.ts";
 import { freezeCommand } from "./freeze.ts";
@@ -31,6 +31,7 @@ const main = defineCommand({
     freeze: freezeCommand,
     pause: pauseCommand,
     resume: resumeCommand,
+    cancel: cancelCommand,
     tell: tellCommand,
     policy: policyCommand,
     verify: verifyCommand,

@@ -33,6 +33,8 @@ export type House = {
   readonly engine: InferenceEngine;
   readonly journal: JournalDatabase;
   readonly randomSecret: RandomSecret;
+  /** Takes in what the operator says while a decision is under way. */
+  readonly listen?: () => Promise<void>;
   readonly sleep: (milliseconds: number, signal?: AbortSignal) => Promise<void>;
 };
 

@@ -215,7 +215,7 @@ function runtimeOf(
       while (await mayDecide()) {
         told = false;
         const decision = await runNext({
-          house,
+          house: { ...house, listen: () => commands.scan() },
           steps,
           signal,
           turns: deciding,

@@ -6,6 +6,7 @@ import type { Json } from "../core/json.ts";
 import type { Observation } from "../core/observation.ts";
 import { isExecuted, type Receipt } from "../core/operation.ts";
 import type { Reason, Verdict } from "../core/verdict.ts";
+import { isCancelled } from "../journal/cancels.ts";
 import { outputOf, type DecisionRow } from "../journal/decisions.ts";
 import type { JournalDatabase } from "../journal/openJournal.ts";
 import { triggerOf } from "../journal/triggers.ts";
@@ -74,11 +75,18 @@ export function reportOf(journal: JournalDatabase, decision: DecisionRow, prices
     inferences.reduce((total, one) => total + of(one), 0);
   const verdict = output("judge") as unknown as Verdict;
   const sealed = output("seal") as unknown as Sealed;
-  const refusal = (output("sign") as { refusal?: { error: string; words: string } } | undefined)?.refusal;
+  const refusal = (output("sign") as { refusal?: { error: string; words: string; by?: string } } | undefined)
+    ?.refusal;
   const receipt = (output("settle") as { receipt?: Receipt } | undefined)?.receipt;
   const { outcome } = output("record") as { outcome: Outcome };
   const reasons: Reason[] = [...verdict.reasons];
-  if (refusal)
+  if (isCancelled(journal, decision.id))
+    reasons.push({
+      code: "cancelled",
+      words: "The operator cancelled it.",
+      enforcedBy: "advisory",
+    });
+  if (refusal && refusal.by === undefined)
     reasons.push({
       code: "refused-by-chain",
       words: `${refusal.words} (${refusal.error})`,

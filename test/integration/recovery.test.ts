@@ -23,6 +23,7 @@ import type { House } from "../../src/runtime/house.ts";
 import { heldAt, releaseAt } from "../../src/runtime/journalFiles.ts";
 import { checkJournal } from "../../src/runtime/doctor/house.ts";
 import { LaneHeldError } from "../../src/runtime/lane.ts";
+import { sendCommand, watchCommands } from "../../src/runtime/triggers/commands.ts";
 import { verifyDecisions } from "../../src/runtime/verifyDecisions.ts";
 import { startLocalChain, type LocalChain } from "../../src/testing/localChain.ts";
 import { decideAll, openHouse } from "./house.ts";
@@ -193,6 +194,92 @@ describe("expired", () => {
     // Nobody is bothered with what is too late.
     expect(lost.length).toBeLessThan(12);
     expect(await operationsOf(world)).toEqual([hashOf(world, sent.at(-1)!)]);
+  });
+});
+
+describe("cancelled by the operator", () => {
+  /** Gives the command as the CLI does; the runtime takes it in while the decision is under way. */
+  const cancel = (state: string) =>
+    sendCommand(
+      state,
+      { command: "cancel" },
+      { now: () => 1, chance: () => "cancel", sleep: mine, waitMs: 0 },
+    );
+
+  async function decideListening(world: World, bundlerOf: (own: Bundler, state: string) => Bundler) {
+    const { house, sent, state } = settle(world, (own) => bundlerOf(own, join(folder, world.name)));
+    writeInbox(state, { "1.eml": bill(1) });
+    const commands = watchCommands({ agents: [house.agent.name], journal: house.journal, state });
+    const listening: House = { ...house, listen: () => commands.scan() };
+    try {
+      const reports = await decideAll(listening, state, { backOffMs: [] });
+      const { decisions, failures } = await verifyDecisions(house);
+      const found = [...failures, ...decisions.flatMap((decision) => decision.failures)];
+      return {
+        sent,
+        ended: reports.map(({ outcome, reasons }) => [outcome, ...reasons.map(({ code }) => code)]),
+        kinds: readEntries(house.journal).map(({ kind }) => kind),
+        verified: found.filter((words) => words !== "The leaf is under no root on the chain."),
+      };
+    } finally {
+      house.journal.close();
+    }
+  }
+
+  test("before it is signed: nothing is signed", async () => {
+    const world = await makeWorld(chain, "cancel-early");
+    const { ended, kinds, sent, verified } = await decideListening(world, (own, state) => ({
+      ...own,
+      async gasPrice() {
+        await cancel(state);
+        return own.gasPrice();
+      },
+    }));
+    expect({ ended, sends: sent.length, verified }).toEqual({
+      ended: [["refused", "cancelled"]],
+      sends: 0,
+      verified: [],
+    });
+    expect(kinds.slice(-3)).toEqual(["cancelled", "refused", "recorded"]);
+    expect(await operationsOf(world)).toEqual([]);
+  });
+
+  test("after it was sent: nothing more is sent, it expires, and is not decided again", async () => {
+    const world = await makeWorld(chain, "cancel-late");
+    const { ended, kinds, sent, verified } = await decideListening(world, (own, state) => ({
+      ...own,
+      async send() {
+        await cancel(state);
+        return "0x";
+      },
+    }));
+    expect({ ended, sends: sent.length, verified }).toEqual({
+      ended: [["expired", "cancelled", "expired"]],
+      sends: 1,
+      verified: [],
+    });
+    expect(kinds).not.toContain("reopened");
+    expect(await operationsOf(world)).toEqual([]);
+    expect(await paidTo(world, "acme")).toBe(0n);
+  });
+
+  test("after somebody included it: it is paid, and says so", async () => {
+    const made = await makeWorld(chain, "cancel-too-late");
+    const world: World = { ...made, chain: { ...made.chain, finality: { depth: 3 } } };
+    const { ended, sent, verified } = await decideListening(world, (own, state) => ({
+      ...own,
+      async send(userOp) {
+        const hash = await own.send(userOp);
+        await cancel(state);
+        return hash;
+      },
+    }));
+    expect({ ended, sends: sent.length, verified }).toEqual({
+      ended: [["paid", "cancelled"]],
+      sends: 1,
+      verified: [],
+    });
+    expect(await paidTo(world, "acme")).toBe(unitsOf(1));
   });
 });
 

@@ -1,6 +1,7 @@
 import type { Hex } from "viem";
 
 import { decisionOf } from "../../journal/decisions.ts";
+import { isCancelled } from "../../journal/cancels.ts";
 import { appendEntry } from "../../journal/entries.ts";
 import { setPaymentState } from "../../journal/payments.ts";
 import { retryTrigger } from "../../journal/triggers.ts";
@@ -34,8 +35,9 @@ export const record: Step = {
   },
 };
 
-/** `reverted` is not: the nonce is spent and the chain has said no to this very payment. */
-function worthRepeating({ maybeOutput }: StepContext, outcome: Outcome): boolean {
+/** `reverted` is not: the nonce is spent and the chain has said no to this very payment. Nor is what the operator cancelled. */
+function worthRepeating({ decision, house, maybeOutput }: StepContext, outcome: Outcome): boolean {
+  if (isCancelled(house.journal, decision)) return false;
   if (outcome === "expired") return true;
   if (outcome !== "refused") return false;
   const { refusal } = (maybeOutput("sign") ?? {}) as { readonly refusal?: { readonly code: string | null } };

@@ -1,7 +1,9 @@
+import type { Operation } from "../../core/operation.ts";
 import { isUnderpriced } from "../../chain/bundler/underpriced.ts";
 import { BundlerError, ChainRefusalError } from "../../chain/errors.ts";
+import { isCancelled } from "../../journal/cancels.ts";
 import { operationOf, setOperationState } from "../../journal/operations.ts";
-import type { Step } from "../house.ts";
+import type { House, Step, StepResult } from "../house.ts";
 
 /**
  * Step 6, second half. The stored bytes go to the bundler. Whatever it answers is a hint: even a refusal may mean that
@@ -12,6 +14,8 @@ export const send: Step = {
   turn: "first",
   async run({ decision, house }) {
     const operation = operationOf(house.journal, decision)!;
+    await house.listen?.();
+    if (isCancelled(house.journal, decision)) return sent(house, operation, notSent, false);
     const { answer, underpriced } = await house.bundler.send(operation.userOp).then(
       () => ({ answer: "accepted", underpriced: false }),
       (error: unknown) => {
@@ -20,13 +24,14 @@ export const send: Step = {
         throw error;
       },
     );
-    return {
-      value: underpriced ? { answer, underpriced } : { answer },
-      entry: {
-        kind: "sent",
-        body: { userOpHash: operation.userOpHash, bundler: house.bundler.name, answer },
-      },
-      rows: () => setOperationState(house.journal, operation.userOpHash, "sent"),
-    };
+    return sent(house, operation, answer, underpriced);
   },
 };
+
+const notSent = "The operator cancelled it before it was sent.";
+
+const sent = (house: House, { userOpHash }: Operation, answer: string, underpriced: boolean): StepResult => ({
+  value: underpriced ? { answer, underpriced } : { answer },
+  entry: { kind: "sent", body: { userOpHash, bundler: house.bundler.name, answer } },
+  rows: () => setOperationState(house.journal, userOpHash, "sent"),
+});

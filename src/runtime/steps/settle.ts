@@ -4,9 +4,11 @@ import type { Json, JsonObject } from "../../core/json.ts";
 import { isExecuted, type Operation, type Receipt } from "../../core/operation.ts";
 import { isUnderpriced } from "../../chain/bundler/underpriced.ts";
 import { ask, type Chain } from "../../chain/connectChain.ts";
+import { PaymasterError } from "../../chain/errors.ts";
 import { operationStatus, type OperationStatus } from "../../chain/findReceipt.ts";
 import type { RecoveryFacts } from "../../chain/recovery.ts";
 import { requireAgreement, requireSameChain, type Mark } from "../../chain/witness.ts";
+import { isCancelled } from "../../journal/cancels.ts";
 import { noncesIn, operationsFor, setOperationState } from "../../journal/operations.ts";
 import type { Outcome } from "../decisionMachine.ts";
 import { bumpFees } from "../bumpFees.ts";
@@ -16,6 +18,8 @@ import { holdOwnLane, isReleased, laneName, requireFreeLane } from "../lane.ts";
 const pollMs = 100;
 /** How often the same bytes are sent again while the operation is open. */
 const resendMs = 3_000;
+/** How often the operator is listened to meanwhile. */
+const listenMs = 1_000;
 /** A log that is missing for longer than this, while the nonce is used at a final block, does not come any more. */
 const silenceMs = 60_000;
 
@@ -74,7 +78,9 @@ async function settled(context: StepContext): Promise<Receipt> {
     if (signal.aborted) throw signal.reason;
     journal = status.landed ? "included" : "signed";
     silentMs = row === "unseen" ? silentMs + pollMs : 0;
-    if (waitedMs > 0 && waitedMs % resendMs === 0) {
+    if (waitedMs % listenMs === 0) await house.listen?.();
+    // What is cancelled is left to itself: it is included by whoever has it, or its time runs out.
+    if (waitedMs > 0 && waitedMs % resendMs === 0 && !isCancelled(house.journal, decision)) {
       const attempt = waitedMs / resendMs;
       if (act === "resend-predecessor") await resendPredecessors(house, operations[0], status.next, attempt);
       if (act === "resend" || act === "resend-predecessor")
@@ -115,7 +121,12 @@ async function sendAgain(
   const { house } = context;
   const { timestamp } = await ask(house.chain, () => house.chain.client.getBlock({ blockTag: "latest" }));
   if (timestamp > BigInt(newest.validUntil)) return false;
-  const operation = (await bumpFees(context, newest, underpriced)) ?? newest;
+  const bump = await bumpFees(context, newest, underpriced).catch((error: unknown) => {
+    // Whoever paid for the first one need not pay for a second.
+    if (error instanceof PaymasterError) return undefined;
+    throw error;
+  });
+  const operation = bump ?? newest;
   return resend(house, operation, attempt);
 }
 

@@ -5,12 +5,13 @@ import type { JsonObject } from "../../core/json.ts";
 import type { Observation } from "../../core/observation.ts";
 import type { Verdict } from "../../core/verdict.ts";
 import { ask, finalBlock } from "../../chain/connectChain.ts";
-import { ChainRefusalError, PaymasterError } from "../../chain/errors.ts";
+import { ChainRefusalError, PaymasterError, type Refusal } from "../../chain/errors.ts";
 import { signOperation, type SponsorDesk } from "../../chain/signOperation.ts";
+import { isCancelled } from "../../journal/cancels.ts";
 import { knowsOperation, putOperation } from "../../journal/operations.ts";
 import { proveCalls } from "../../policy/proveCalls.ts";
 import { allowedDeed } from "../deed.ts";
-import type { House, Step, StepContext } from "../house.ts";
+import type { House, Step, StepContext, StepResult } from "../house.ts";
 import { laneName, requireFreeLane } from "../lane.ts";
 import { claimAt, isSponsored, ownerSignatureIn } from "./judge.ts";
 import type { Sealed } from "./seal.ts";
@@ -23,7 +24,9 @@ export const sign: Step = {
   when: "later",
   turn: "first",
   async run(context) {
-    const { house } = context;
+    const { decision, house } = context;
+    await house.listen?.();
+    if (isCancelled(house.journal, decision)) return refused(cancelled, "operator");
     const observation = context.output("observe") as unknown as Observation;
     const sealed = context.output("seal") as unknown as Sealed;
     const block = await ask(house.chain, () => house.chain.client.getBlock({ blockTag: "latest" }));
@@ -59,21 +62,28 @@ export const sign: Step = {
         },
         rows() {
           requireFreeLane(house);
-          putOperation(house.journal, context.decision, laneName(house), operation);
+          putOperation(house.journal, decision, laneName(house), operation);
         },
       };
     } catch (error) {
       // The chain refuses already in the simulation: nothing was signed, nothing is sent.
       if (!(error instanceof ChainRefusalError)) throw error;
-      const { refusal } = error;
-      return {
-        value: { refusal: { code: refusal.code, error: refusal.error, words: refusal.words } },
-        signal: { next: "end", outcome: "refused" },
-        entry: { kind: "refused", body: { by: "chain", error: refusal.error, words: refusal.words } },
-      };
+      return refused(error.refusal, "chain");
     }
   },
 };
+
+const cancelled: Refusal = {
+  code: null,
+  error: "Cancelled()",
+  words: "The operator cancelled it before it was signed.",
+};
+
+const refused = ({ code, error, words }: Refusal, by: "chain" | "operator"): StepResult => ({
+  value: { refusal: { code, error, words, ...(by === "chain" ? {} : { by }) } },
+  signal: { next: "end", outcome: "refused" },
+  entry: { kind: "refused", body: { by, error, words } },
+});
 
 function sponsorDesk({ chain, paymaster }: House): SponsorDesk {
   if (paymaster) return { chain, service: paymaster };

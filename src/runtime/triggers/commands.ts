@@ -6,6 +6,7 @@ import * as z from "zod";
 
 import { BaseError } from "../../core/errors.ts";
 import type { Fact } from "../../core/observation.ts";
+import { cancelDecision } from "../../journal/cancels.ts";
 import { noteOnce } from "../../journal/entries.ts";
 import type { JournalDatabase } from "../../journal/openJournal.ts";
 import { setPaused } from "../../journal/pauses.ts";
@@ -14,7 +15,10 @@ import type { Watcher } from "./watcher.ts";
 
 /** What an operator tells a running agent. */
 export type Command = (
-  { readonly command: "tell"; readonly text: string } | { readonly command: "pause" | "resume" }
+  | { readonly command: "tell"; readonly text: string }
+  | { readonly command: "pause" | "resume" }
+  /** The decision under way; `decision`: only if it is this one. */
+  | { readonly command: "cancel"; readonly decision?: string | undefined }
 ) & {
   /** Whom; without: every agent there, which may be told something only if it is one. */
   readonly agent?: string | undefined;
@@ -29,6 +33,7 @@ const agent = z.string().min(1).max(256).optional();
 const schema = z.discriminatedUnion("command", [
   z.strictObject({ command: z.literal("tell"), text: z.string().min(1).max(mostCharacters), agent }),
   z.strictObject({ command: z.enum(["pause", "resume"]), agent }),
+  z.strictObject({ command: z.literal("cancel"), decision: z.string().min(1).max(100).optional(), agent }),
 ]);
 
 /** Nobody can be told anything: there is no such state folder. */
@@ -83,6 +88,8 @@ export function watchCommands(options: {
 /** What is done with a file that can't be followed. */
 const unusable = (file: string): string => `${file}.unusable`;
 
+const unnamed = "Several agents run here, and it names none of them.";
+
 /** Does what a command says; why not, if it can't be. */
 function take(
   journal: JournalDatabase,
@@ -92,11 +99,16 @@ function take(
 ): string | undefined {
   const whom = agents.filter((one) => command.agent === undefined || one === command.agent);
   if (whom.length === 0) return `No agent here is called ${JSON.stringify(command.agent)}.`;
+  if (command.command === "cancel") {
+    if (whom.length > 1 && command.decision === undefined) return unnamed;
+    const cancelled = whom.filter((one) => cancelDecision(journal, one, command.decision) !== undefined);
+    return cancelled.length === 0 ? "No such decision is under way." : undefined;
+  }
   if (command.command !== "tell") {
     for (const one of whom) setPaused(journal, one, command.command === "pause");
     return undefined;
   }
-  if (whom.length > 1) return "Several agents run here, and it names none of them.";
+  if (whom.length > 1) return unnamed;
   const text: Fact = { value: command.text.toWellFormed(), provenance: "operator" };
   addTrigger(journal, whom[0]!, {
     kind: "operator",
@@ -152,7 +164,8 @@ export async function sendCommand(
   for (let waited = 0; waited < on.waitMs && existsSync(file); waited += 100) await on.sleep(100);
   if (existsSync(unusable(file)))
     throw new CommandError("The command was left aside.", {
-      remedy: "Name one of the agents that run there: --agent NAME.",
+      remedy:
+        "Name one of the agents that run there: --agent NAME; or, to cancel, a decision that is under way. The audit log says what was wrong.",
       facts: { file: unusable(file) },
     });
   return !existsSync(file);

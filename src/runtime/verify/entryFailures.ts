@@ -20,7 +20,9 @@ export function entryFailures(
 ): readonly string[] {
   const expected = expectedEntries(evidence, documentHash);
   const failures: string[] = [];
-  const kinds = entries.map((entry) => entry.kind).filter((kind) => !afterwards.has(kind));
+  const kinds = entries
+    .map((entry) => entry.kind)
+    .filter((kind) => !afterwards.has(kind) && kind !== "cancelled");
   if (
     !same(
       kinds,
@@ -40,7 +42,10 @@ export function entryFailures(
       if (!same(entry.body[name], value))
         failures.push(`The audit log's "${kind}" has another ${name} than the decision.`);
   }
-  const { outcome, sealed } = evidence;
+  const { outcome, sealed, signed } = evidence;
+  // An operator may cancel at any moment, so the line has no place of its own; without it nobody but the chain refuses.
+  if (signed?.refusal?.by !== undefined && !entries.some(({ kind }) => kind === "cancelled"))
+    failures.push("The audit log does not tell that the operator cancelled the decision.");
   for (const { body, kind } of entries.filter((entry) => afterwards.has(entry.kind)))
     if (
       outcome === "paid" ||
@@ -92,8 +97,8 @@ function expectedEntries(evidence: Evidence, documentHash: string): readonly Exp
     },
   ];
   if (signed?.refusal) {
-    const { error, words } = signed.refusal;
-    expected.push({ kind: "refused", body: { by: "chain", error, words } });
+    const { by = "chain", error, words } = signed.refusal;
+    expected.push({ kind: "refused", body: { by, error, words } });
   }
   const operation = signed?.operation;
   if (operation) {

@@ -34,7 +34,7 @@ export type Evidence = {
   output(step: string): Json;
 };
 
-type Refusal = { readonly error: string; readonly words: string };
+type Refusal = { readonly error: string; readonly words: string; readonly by?: string };
 
 /** A decision of which something is missing or can't be read. The message is the failure. */
 export class EvidenceMissingError extends Error {

@@ -4,6 +4,8 @@ import { join } from "node:path";
 
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
+import { isCancelled } from "../../../../src/journal/cancels.ts";
+import { startDecision } from "../../../../src/journal/decisions.ts";
 import { readEntries } from "../../../../src/journal/entries.ts";
 import { openJournal, type JournalDatabase } from "../../../../src/journal/openJournal.ts";
 import { isPaused } from "../../../../src/journal/pauses.ts";
@@ -61,6 +63,26 @@ it("pauses and resumes in the order of the commands, and tells of changes only",
   await scan();
   expect(isPaused(journal, "clerk")).toBe(false);
   expect(kinds()).toEqual(["paused", "resumed", "paused", "resumed"]);
+});
+
+it("cancels the decision under way, once, and no other", async () => {
+  const under = () => {
+    startDecision(journal, { id: "d1", agent: "clerk", triggerId: "t1", machine: "m@1", snapshot: {} });
+  };
+  await give({ command: "cancel" });
+  await scan();
+  expect(kinds()).toEqual(["unusable"]);
+  journal.atomically(under);
+  await give({ command: "cancel", decision: "d2" });
+  await scan();
+  expect(isCancelled(journal, "d1")).toBe(false);
+  await give({ command: "cancel", decision: "d1" });
+  await give({ command: "cancel" });
+  await scan();
+  expect(isCancelled(journal, "d1")).toBe(true);
+  expect(kinds()).toEqual(["unusable", "unusable", "cancelled"]);
+  const left = readdirSync(join(state, "commands"));
+  expect(left.filter((name) => !name.endsWith(".unusable"))).toEqual([]);
 });
 
 it("says when it was taken in", async () => {
