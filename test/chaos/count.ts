@@ -7,13 +7,14 @@ import { ownBundler } from "../../src/chain/bundler/ownBundler.ts";
 import { connectChain } from "../../src/chain/connectChain.ts";
 import { localChainId } from "../../src/testing/localChain.ts";
 import { allDecisions } from "../../src/journal/decisions.ts";
+import { operationsFor } from "../../src/journal/operations.ts";
 import { verifyEntries } from "../../src/journal/entries.ts";
 import type { Outcome } from "../../src/runtime/decisionMachine.ts";
 import { reportOf } from "../../src/runtime/report.ts";
 import { verifyDecisions } from "../../src/runtime/verifyDecisions.ts";
 import { openHouse } from "../integration/house.ts";
 import { loggingEngine } from "../integration/loggingEngine.ts";
-import { tokenAddress } from "../integration/world.ts";
+import { operationsOf, tokenAddress } from "../integration/world.ts";
 import { payeeOf } from "./bills.ts";
 import type { Life } from "./life.ts";
 
@@ -35,6 +36,11 @@ export type Chaos = {
   readonly reorgs: number;
   /** Times that an operation was handed over again. */
   readonly resends: number;
+  /** Operations that were signed again for more gas, and those of them that were executed. */
+  readonly bumps: number;
+  readonly bumpsExecuted: number;
+  /** Times that the second bundler was handed one. */
+  readonly secondBundler: number;
   /** In words, what is counted as lost, duplicate or in conflict. */
   readonly findings: readonly string[];
 };
@@ -53,6 +59,9 @@ const nothing: Counted = {
   conflicts: 0,
   journalIntact: true,
   resends: 0,
+  bumps: 0,
+  bumpsExecuted: 0,
+  secondBundler: 0,
   findings: [],
 };
 
@@ -147,6 +156,12 @@ async function count({ acknowledged, bills, changed, finalityDepth, state, world
     const sends = existsSync(join(state, "sends"))
       ? readFileSync(join(state, "sends"), "utf8").split("\n").filter(Boolean)
       : [];
+    const bumps = decisions.flatMap(({ id }) =>
+      operationsFor(journal, id)
+        .slice(1)
+        .map(({ userOpHash }) => userOpHash),
+    );
+    const executed = new Set(await operationsOf({ ...world, chain }));
     return {
       intended: bills.length,
       ...tally,
@@ -154,7 +169,10 @@ async function count({ acknowledged, bills, changed, finalityDepth, state, world
       lost: missing.length,
       conflicts: conflicts.length,
       journalIntact,
-      resends: sends.length - new Set(sends).size,
+      resends: sends.length - new Set(sends.map((line) => line.split(" ")[1])).size,
+      bumps: bumps.length,
+      bumpsExecuted: bumps.filter((hash) => executed.has(hash)).length,
+      secondBundler: sends.filter((line) => line.startsWith("second ")).length,
       findings: [...twice, ...missing, ...conflicts],
     };
   } finally {

@@ -7,6 +7,7 @@ import type { UserOpJson } from "../../src/core/operation.ts";
  * nothing of it may cost or pay anything twice.
  */
 export function faultyBundler(
+  name: string,
   own: Bundler,
   chance: () => number,
   onSend: (userOp: UserOpJson) => void,
@@ -14,9 +15,9 @@ export function faultyBundler(
   /** Kept back until the next one was sent. */
   let held: UserOpJson | undefined;
   const quietly = (userOp: UserOpJson) => own.send(userOp).catch(() => undefined);
-  const lie = new BundlerError("chaos", "does not feel like it", new Error("chaos"));
+  const lie = new BundlerError(name, "does not feel like it", new Error("chaos"));
   return {
-    name: "chaos",
+    name,
     gasPrice: () => (chance() < 0.03 ? Promise.reject(lie) : own.gasPrice()),
     estimateGas: (draft) => (chance() < 0.03 ? Promise.reject(lie) : own.estimateGas(draft)),
     async send(userOp) {
@@ -48,6 +49,8 @@ export function faultyBundler(
         await quietly(userOp);
         throw new ChainRefusalError({ code: "AA25", error: "AA25", words: "invalid account nonce" });
       }
+      // Dropped, and called too cheap.
+      if (fault < 0.58) throw new BundlerError(name, "did not take it", new Error("replacement underpriced"));
       // Refused for no reason at all.
       if (fault < 0.6) throw new ChainRefusalError({ code: "AA23", error: "Chaos()", words: "chaos" });
       const hash = await own.send(userOp);

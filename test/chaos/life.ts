@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 import { allDecisions, outputOf } from "../../src/journal/decisions.ts";
-import { operationOf } from "../../src/journal/operations.ts";
+import { operationsFor } from "../../src/journal/operations.ts";
 import { openJournal, type JournalDatabase } from "../../src/journal/openJournal.ts";
 import { writeInbox } from "../integration/mails.ts";
 import { makeWorld, type World } from "../integration/world.ts";
@@ -169,9 +169,9 @@ export async function life(options: LifeOptions): Promise<Life> {
 /** What is recorded of a decision once and for all. */
 function factsOf(journal: JournalDatabase, decision: string): readonly (readonly [string, string])[] {
   const inference = outputOf(journal, decision, "infer");
-  const operation = operationOf(journal, decision);
+  const operations = operationsFor(journal, decision);
   return [
     ...(inference === undefined ? [] : ([["inference", JSON.stringify(inference)]] as const)),
-    ...(operation === undefined ? [] : ([["operation", operation.userOpHash]] as const)),
+    ...operations.map(({ userOpHash }, bump) => [`operation ${bump}`, userOpHash] as const),
   ];
 }

@@ -3,6 +3,7 @@ import { appendFileSync, writeSync } from "node:fs";
 import { flushCompileCache } from "node:module";
 import { join } from "node:path";
 
+import { bundlerLadder } from "../../src/chain/bundler/bundlerLadder.ts";
 import { ownBundler } from "../../src/chain/bundler/ownBundler.ts";
 import { openJournal } from "../../src/journal/openJournal.ts";
 import { decideAll, openHouse } from "../integration/house.ts";
@@ -28,14 +29,16 @@ const order = JSON.parse(process.argv[2]!) as ChaosOrder;
 const say = (line: string) => writeSync(1, `${line}\n`);
 
 const world = await findWorld(order.rpc, order.world, policyText(order.world), order.finalityDepth);
+const own = ownBundler(world.chain, { executor: world.purse });
+const faulty = (name: string, seed: number) =>
+  faultyBundler(name, own, chanceFrom(seed), ({ nonce }) =>
+    appendFileSync(join(order.state, "sends"), `${name} ${nonce}\n`),
+  );
 const house = openHouse(world, {
   state: order.state,
   engine: loggingEngine(order.state),
-  bundler: faultyBundler(
-    ownBundler(world.chain, { executor: world.purse }),
-    chanceFrom(order.seed),
-    ({ nonce }) => appendFileSync(join(order.state, "sends"), `${nonce}\n`),
-  ),
+  // Two that fail each in its own way, over one that works.
+  bundler: bundlerLadder([faulty("first", order.seed), faulty("second", order.seed + 1)]),
   journal: openJournal(join(order.state, "journal.db")),
 });
 say("ready");

@@ -3,7 +3,7 @@
 //   npm run chaos -- --kills 200 --json
 //
 // The chain is a process of its own with a real EntryPoint and is reorganised all the time; each runtime decides real mails with random
-// inferences behind a bundler that drops, duplicates, delays, reorders and lies, and is killed at random instants and at every step.
+// inferences behind two bundlers that drop, duplicate, delay, reorder and lie, at a gas price that jumps, and is killed at random instants and at every step.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -30,6 +30,11 @@ const help = `Kills runtimes at random instants and at every named step, and cou
 const finalityDepth = 3;
 /** How often a block comes without a transaction, in milliseconds; each is a second of the chain's own time. */
 const blockMs = 120;
+
+/** Now and then a block costs so much, for so many blocks: what was signed before is not worth including, and is bumped. */
+const dearFee = "0x165a0bc00";
+const dearFor = 50;
+let dearBlocks = 0;
 
 const { values } = parseArgs({
   options: {
@@ -88,7 +93,13 @@ try {
       }),
     );
   // Only now: setting up believes what it is told.
-  const miner = setInterval(() => void rpc("evm_mine").catch(() => undefined), blockMs);
+  const miner = setInterval(() => {
+    if (dearBlocks-- > 0) void rpc("hardhat_setNextBlockBaseFeePerGas", dearFee).catch(() => undefined);
+    void rpc("evm_mine").catch(() => undefined);
+  }, blockMs);
+  const market = setInterval(() => {
+    if (chance() < 0.35) dearBlocks = dearFor;
+  }, 6_000);
   const reorganiser = setInterval(() => {
     if (chance() > 0.5) return;
     void rpc("bursar_reorganise", 1 + Math.floor(chance() * (finalityDepth - 1)))
@@ -102,6 +113,7 @@ try {
   await Promise.all(lives.map((one) => one.run()));
   clearInterval(teller);
   clearInterval(reorganiser);
+  clearInterval(market);
   // What is under way is taken back, then everything becomes final.
   for (let block = 0; block < 2 * finalityDepth; block++) await rpc("evm_mine");
   clearInterval(miner);
