@@ -49,7 +49,7 @@ export const laneName = ({ account, policy }: Pick<House, "account" | "policy">)
   `${account.toLowerCase()}/${policy.agent.toLowerCase()}`;
 
 /** @throws LaneHeldError */
-export function requireFreeLane(house: House): void {
+export function requireFreeLane(house: Pick<House, "account" | "chain" | "journal" | "policy">): void {
   const state = laneStateOf(house.journal, laneName(house));
   if (state?.state === "held") throw new LaneHeldError(house, state);
 }

@@ -8,7 +8,7 @@ import { treeRoot } from "../core/merkle.ts";
 import { leavesOf } from "../journal/leaves.ts";
 import { decodeCounters } from "../policy/usage.ts";
 import type { House } from "./house.ts";
-import { ownNextNonce } from "./lane.ts";
+import { ownNextNonce, requireFreeLane } from "./lane.ts";
 
 /** The chain knows more of this agent than its journal: the journal was lost, replaced or restored from an old copy. */
 export class JournalBehindChainError extends BaseError {
@@ -26,11 +26,12 @@ export class JournalBehindChainError extends BaseError {
  * Refuses to run an agent on a journal that does not hold everything the chain has seen of it: its committed decision
  * tree, its anchored tree, its nonces.
  *
- * @throws JournalBehindChainError
+ * @throws JournalBehindChainError · LaneHeldError
  */
 export async function requireWholeJournal(
   house: Pick<House, "account" | "agent" | "chain" | "journal" | "policy" | "purse">,
 ): Promise<void> {
+  requireFreeLane(house);
   const { account, agent, chain, journal, policy, purse } = house;
   const leaves = leavesOf(journal, agent.name);
   const state = await readAccount(chain, account, policy);

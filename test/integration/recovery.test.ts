@@ -23,6 +23,7 @@ import type { House } from "../../src/runtime/house.ts";
 import { heldAt, releaseAt } from "../../src/runtime/journalFiles.ts";
 import { checkJournal } from "../../src/runtime/doctor/house.ts";
 import { LaneHeldError } from "../../src/runtime/lane.ts";
+import { requireWholeJournal } from "../../src/runtime/requireWholeJournal.ts";
 import { sendCommand, watchCommands } from "../../src/runtime/triggers/commands.ts";
 import { verifyDecisions } from "../../src/runtime/verifyDecisions.ts";
 import { startLocalChain, type LocalChain } from "../../src/testing/localChain.ts";
@@ -663,7 +664,10 @@ describe("foreign: somebody else used the nonce", () => {
   test("between two decisions, too", async () => {
     const world = await makeWorld(chain, "between");
     await useNonceElsewhere(world);
-    const { alarms, error, sent } = await held(world, [bill(1)]);
+    const { alarms, error, sent, state } = await held(world, [bill(1)]);
+    const again = openHouse(world, { state });
+    await expect(requireWholeJournal(again)).rejects.toThrow(LaneHeldError);
+    again.journal.close();
     expect(error.facts["next nonce"]).toBe("1");
     expect(alarms).toHaveLength(1);
     expect(sent).toEqual([]);
