@@ -183,4 +183,54 @@ describe("lintPolicy", () => {
     );
     expect(all!.words).toBe("All USDC of the lifetime may be approved at once: nothing caps an approval.");
   });
+
+  it("says in its words how much, how long and how often", () => {
+    const words = (left: number, ...edits: Edits) =>
+      lintPolicy(parsePolicy(editedEverything(...edits)), { now: expiry - left, agent }).map(
+        (finding) => finding.words,
+      );
+    expect(words(days / 2)).toEqual(
+      expect.arrayContaining([
+        "A heartbeat is good for 30 days, longer than the policy.",
+        "The window of 24 hours is longer than the policy lasts, so perWindow is what holds over its lifetime.",
+      ]),
+    );
+    expect(
+      words(
+        180 * days,
+        ["200 USDC", "49 USDC"],
+        noGuardian,
+        ["60 USDC", "99.9 USDC"],
+        ["1500 USDC", "1000000 USDC"],
+        ["0.05 ETH", "0.6 ETH"],
+      ),
+    ).toEqual(
+      expect.arrayContaining([
+        "What is approved may be taken at any later time, so up to 3300.00 USDC in one instant, also after revocation.",
+        "Amounts count in steps of 0.10 USDC, rounded up: small payments use up the window of 99.90 USDC early.",
+        "The account's cap of 49.00 USDC is below perPayment, so a payment of that size always fails.",
+        "The lifetime is 10010 windows long, and only the owner can stop the agent.",
+        "Up to 1.2 ETH may go for gas, over 2 limits.",
+      ]),
+    );
+    const alone = editedEverything(
+      ["  - { perPayment: 0.1 ETH, perWindow: 0.2 ETH, window: 6h, lifetime: 2 ETH }\n", ""],
+      ["counts: ETH, spends: assets", "counts: USDC, spends: assets"],
+      ["0.05 ETH", "1 ETH"],
+    );
+    expect(
+      lintPolicy(parsePolicy(alone), { now: expiry - 180 * days, agent }).map((finding) => finding.words),
+    ).toContain("Up to 1 ETH may go for gas, over one limit.");
+  });
+
+  it("says nothing of the steps of a window of nothing", () => {
+    const nothing: Edits = [
+      ["0.1 ETH", "0 ETH"],
+      ["0.2 ETH", "0 ETH"],
+    ];
+    expect(codes([...nothing, ["lifetime: 2 ETH }", "lifetime: 0 ETH }"]]).join()).not.toContain(
+      "step-coarse",
+    );
+    expect(codes(nothing).join()).not.toContain("step-coarse");
+  });
 });
