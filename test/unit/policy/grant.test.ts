@@ -1,6 +1,14 @@
 import { describe, expect, it } from "vitest";
 
-import { extrasFit, plainExtras, unitsOf, type Extras, type Grant } from "../../../src/policy/grant.ts";
+import {
+  extrasFit,
+  leastExponent,
+  packTerms,
+  plainExtras,
+  unitsOf,
+  type Extras,
+  type Grant,
+} from "../../../src/policy/grant.ts";
 import { grant } from "./operations.ts";
 
 describe("the units of a grant", () => {
@@ -12,8 +20,8 @@ describe("the units of a grant", () => {
     ["salt", (1n << 20n) - 1n, 1n << 20n],
     ["perCall", 40_000n, 40_001n],
     ["perWindow", 250_000_000n, 250_000_001n],
-    ["lifetime", 65_535n * 10n ** 63n, 65_535n * 10n ** 67n],
-    ["gasBudget", 65_535n * 10n ** 63n, 65_535n * 10n ** 67n],
+    ["lifetime", 16_777_215n * 10n ** 63n, 16_777_215n * 10n ** 64n],
+    ["gasBudget", 16_777_215n * 10n ** 63n, 16_777_215n * 10n ** 64n],
     ["feeCap", 10n ** 15n, 10n ** 15n + 1n],
   ])("hold %s up to its bits and without rounding", (key, good, bad) => {
     const coarse = { perCall: 0n, perWindow: 0n, feeCap: 0n };
@@ -22,6 +30,22 @@ describe("the units of a grant", () => {
     expect(fits({ ...rest, [key]: bad })).toBe(false);
   });
 });
+
+it("finds the exponent at which the largest number just fits, or just does not", () => {
+  expect([65_535n, 65_536n, 655_359n, 655_360n].map((value) => leastExponent([[value, 16]]))).toEqual([
+    0, 1, 1, 2,
+  ]);
+});
+
+it.each(["perCall", "perWindow", "lifetime", "gasBudget", "feeCap"] as const)(
+  "says that %s is no whole multiple of its unit",
+  (key) => {
+    const units = unitsOf(grant)!;
+    expect(() => packTerms({ ...grant, [key]: grant[key] + 1n }, units)).toThrow(
+      `${key} ${grant[key] + 1n} is not a whole multiple of`,
+    );
+  },
+);
 
 describe("extras", () => {
   it.each<readonly [keyof Extras, bigint]>([
