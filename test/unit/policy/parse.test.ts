@@ -301,4 +301,19 @@ describe("parsePolicy", () => {
       ]
     `);
   });
+
+  it.each(["null", "[]", "treasury", "42"])("says of %j that it holds no policy", (text) => {
+    expect(mistakes(text)).toEqual([
+      "1:1 : it holds no policy: begin with `policy: a-name`, see docs/policies.md",
+    ]);
+  });
+
+  it("finds anchors and aliases in lists, behind what is none", () => {
+    expect(mistakes(edited(["[acme.example]", "[b.example, &a acme.example]"]))).toEqual([
+      "9:29 : anchors, aliases and tags are not allowed: write the value out",
+    ]);
+    expect(
+      mistakes(edited(["policy: treasury", "policy: &a treasury"], ["[acme.example]", "[b.example, *a]"])),
+    ).toEqual(["1:15 : anchors, aliases and tags are not allowed: write the value out"]);
+  });
 });
