@@ -86,12 +86,11 @@ describe("a call that sounds like an approval", () => {
     expect(finding?.words).toBe(
       said && `${signature.slice(0, signature.indexOf("("))} of vault sounds like an approval, and ${said}.`,
     );
-    if (said)
-      expect(finding?.remedy).toBe(
-        said === unnamed
-          ? "Add a condition on the spender."
-          : "Add `atMost` on the amount, or do not allow it.",
-      );
+    const remedies = {
+      [uncapped]: "Add `atMost` on the amount, or do not allow it.",
+      [unnamed]: "Add a condition on the spender.",
+    };
+    expect(finding?.remedy).toBe(said && remedies[said as keyof typeof remedies]);
   });
 });
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import { BaseError } from "../../../src/core/errors.ts";
-import { collecting, mistake, PolicyCompileError, type Attempt } from "../../../src/policy/mistakes.ts";
+import { collecting, mistake, type Attempt, type PolicyCompileError } from "../../../src/policy/mistakes.ts";
 
 const met = (work: (attempt: Attempt) => unknown): unknown => {
   try {

@@ -314,6 +314,6 @@ describe("parsePolicy", () => {
     ]);
     expect(
       mistakes(edited(["policy: treasury", "policy: &a treasury"], ["[acme.example]", "[b.example, *a]"])),
-    ).toEqual(["1:15 : anchors, aliases and tags are not allowed: write the value out"]);
+    ).toEqual(["1:12 : anchors, aliases and tags are not allowed: write the value out"]);
   });
 });
