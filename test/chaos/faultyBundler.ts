@@ -50,9 +50,9 @@ export function faultyBundler(
         throw new ChainRefusalError({ code: "AA25", error: "AA25", words: "invalid account nonce" });
       }
       // Dropped, and called too cheap.
-      if (fault < 0.58) throw new BundlerError(name, "did not take it", new Error("replacement underpriced"));
+      if (fault < 0.64) throw new BundlerError(name, "did not take it", new Error("replacement underpriced"));
       // Refused for no reason at all.
-      if (fault < 0.6) throw new ChainRefusalError({ code: "AA23", error: "Chaos()", words: "chaos" });
+      if (fault < 0.66) throw new ChainRefusalError({ code: "AA23", error: "Chaos()", words: "chaos" });
       const hash = await own.send(userOp);
       if (before) await quietly(before);
       return hash;

@@ -34,6 +34,7 @@ export async function startHostileBundler(
 ): Promise<HostileBundler> {
   const taken: UserOpJson[] = [];
   const answers: Record<string, (params: readonly unknown[]) => unknown> = {
+    eth_supportedEntryPoints: () => [entryPointAddress],
     pimlico_getUserOperationGasPrice() {
       const price = {
         maxFeePerGas: numberToHex(bundler.greed.priceWei),

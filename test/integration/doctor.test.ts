@@ -22,9 +22,10 @@ import { addTrigger } from "../../src/journal/triggers.ts";
 import type { Check } from "../../src/runtime/doctor/check.ts";
 import { examine } from "../../src/runtime/doctor/examine.ts";
 import { serveChain, type ServedChain } from "../../src/testing/serveChain.ts";
+import { startHostileBundler } from "../doubles/hostileBundler.ts";
 import { clerk, configure } from "./configure.ts";
 import { bursarIn } from "./ownersDesk.ts";
-import { makeWorld, type World } from "./world.ts";
+import { makeWorld, tokenAddress, type World } from "./world.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "bursar-doctor-"));
 let served: ServedChain;
@@ -75,6 +76,42 @@ test("finds nothing wrong where nothing is, and says so to people and machines",
   ]);
   const words = await bursarIn(state, "doctor");
   expect([words.status, words.stdout.split("\n").at(-2)]).toEqual([0, "Everything is as it should be."]);
+});
+
+test("every bundler is asked whether it is there, and which EntryPoint it serves", async () => {
+  const live = await startHostileBundler(world.chain, world.purse, { priceWei: 1n, preVerificationGas: 1n });
+  const own = { kind: "own", keystore: "purse.json", passwordFile: "password" } as const;
+  const rpc = (url: string) => ({ kind: "rpc", url }) as const;
+  const fallback = [rpc(live.url), rpc("http://127.0.0.1:9"), rpc(served.url)];
+  const checks = await examineIn(await patient({ config: { bundler: { ...own, fallback } } }));
+  await live.close();
+  expect(checks.map(({ name, ok }) => [name, ok]).slice(-4)).toEqual([
+    ["bundler", true],
+    ["bundler 2", true],
+    ["bundler 3", false],
+    ["bundler 4", false],
+  ]);
+  expect(wrong(checks)["bundler 3"]).toMatchObject({ detail: expect.stringContaining("does not answer") });
+});
+
+test("the paymaster has to be the policy's, and to have something to pay with", async () => {
+  const paymaster = { url: "https://paymaster.example/key" };
+  const named = (address: string) => `${world.policyText}paymaster: "${address}"\n`;
+  const checkOf = async (policyText: string) =>
+    (await examineIn(await patient({ policyText, config: { paymaster } }))).find(
+      ({ name }) => name === "paymaster",
+    );
+  expect(await checkOf(world.policyText)).toMatchObject({ ok: false, detail: "The policy allows none." });
+  expect(await checkOf(named("0x00000000000000000000000000000000000Ac3E0"))).toMatchObject({
+    ok: false,
+    detail: expect.stringContaining("There is no paymaster"),
+  });
+  // Any contract will do that has a deposit, or none.
+  expect(await checkOf(named(tokenAddress))).toMatchObject({
+    ok: false,
+    remedy: expect.stringContaining("deposit for it"),
+  });
+  expect(await checkOf(named(world.account))).toMatchObject({ ok: true });
 });
 
 test("a configuration that can't be read hides the rest, and the command fails", async () => {

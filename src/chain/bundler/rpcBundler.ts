@@ -1,5 +1,6 @@
 import { createPimlicoClient } from "permissionless/clients/pimlico";
-import { http, type Hex } from "viem";
+import { http, isAddressEqual, type Hex } from "viem";
+import { createBundlerClient } from "viem/account-abstraction";
 
 import type { Chain } from "../connectChain.ts";
 import { decodeRefusal, revertDataOf } from "../decodeRefusal.ts";
@@ -7,6 +8,21 @@ import { entryPointAddress, toUserOpJson, type PlainUserOp } from "../entryPoint
 import { BundlerError, ChainRefusalError } from "../errors.ts";
 import { boundFees, feesIn, readGasMarket } from "../gasMarket.ts";
 import type { Bundler, GasLimits, GasPrice } from "./bundler.ts";
+
+/**
+ * Is there a bundler at this URL that serves our EntryPoint? It is asked for nothing that costs anybody anything.
+ *
+ * @throws BundlerError when it does not answer
+ */
+export async function servesEntryPoint(url: string): Promise<boolean> {
+  const client = createBundlerClient({ transport: http(url, { timeout: 20_000, retryCount: 0 }) });
+  try {
+    const served = await client.getSupportedEntryPoints();
+    return served.some((one) => isAddressEqual(one, entryPointAddress));
+  } catch (error) {
+    throw new BundlerError(new URL(url).host, "does not answer", error, "Start it, or correct its URL.");
+  }
+}
 
 /** A bundler behind JSON-RPC (ERC-4337 / ERC-7769), for example alto. */
 export function rpcBundler(chain: Chain, url: string): Bundler {

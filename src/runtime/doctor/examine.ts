@@ -2,7 +2,7 @@ import { createServer } from "node:net";
 
 import { zeroAddress, type Address } from "viem";
 
-import { rpcBundler } from "../../chain/bundler/rpcBundler.ts";
+import { rpcBundler, servesEntryPoint } from "../../chain/bundler/rpcBundler.ts";
 import { ask, connectChain, requireCode, type Chain } from "../../chain/connectChain.ts";
 import { entryPointAbi } from "../../chain/abi/entryPoint.ts";
 import { entryPointAddress } from "../../chain/entryPoint.ts";
@@ -92,8 +92,10 @@ export async function examine(
     const url = known.paymaster.url;
     add(await looking("paymaster", () => checkPaymaster(connected, url, document)));
   }
-  for (const bundler of bundlersOf(known.bundler))
-    add(await looking("bundler", () => checkBundler(connected, bundler)));
+  for (const [index, bundler] of bundlersOf(known.bundler).entries()) {
+    const name = index === 0 ? "bundler" : `bundler ${index + 1}`;
+    add(await looking(name, () => checkBundler(name, connected, bundler)));
+  }
   return checks;
 }
 
@@ -156,25 +158,20 @@ async function checkPaymaster(
     : bad("paymaster", words, "Whoever runs it has to deposit for it in the EntryPoint.");
 }
 
-async function checkBundler(chain: Chain, bundler: OneBundler): Promise<Check> {
+async function checkBundler(name: string, chain: Chain, bundler: OneBundler): Promise<Check> {
   if (bundler.kind === "rpc") {
+    const { host } = new URL(bundler.url);
+    if (!(await servesEntryPoint(bundler.url)))
+      return bad(name, `${host} serves other EntryPoints than 0.8.`, "Name a bundler that serves it.");
     const { maxFeePerGasWei } = await rpcBundler(chain, bundler.url).gasPrice();
-    return good(
-      "bundler",
-      `${new URL(bundler.url).host} answers; ${maxFeePerGasWei / 1_000_000n} mwei a gas`,
-    );
+    return good(name, `${host} answers; ${maxFeePerGasWei / 1_000_000n} mwei a gas`);
   }
   if (bundler.passwordFile === undefined)
-    return good(
-      "bundler",
-      `In the process; the purse's password is asked at the start, so it was not opened.`,
-    );
+    return good(name, `In the process; the purse's password is asked at the start, so it was not opened.`);
   const { address } = await openKeystore(bundler.keystore, await passwordFor(bundler, undefined));
   const balance = await ask(chain, () => chain.client.getBalance({ address }));
   const words = `In the process; the purse ${address} holds ${etherUp(balance)} ETH.`;
-  return balance >= leastPurseWei
-    ? good("bundler", words)
-    : bad("bundler", words, `Send coin to ${address}.`);
+  return balance >= leastPurseWei ? good(name, words) : bad(name, words, `Send coin to ${address}.`);
 }
 
 function checkPort({ host, port }: { readonly host: string; readonly port: number }): Promise<Check> {
