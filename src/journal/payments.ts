@@ -3,7 +3,8 @@ import type { JournalDatabase } from "./openJournal.ts";
 import { query } from "./query.ts";
 import type { Tables } from "./tables.ts";
 
-/** A bill that was paid or is being paid. `void`: the operation reverted or expired, so the bill is still open. */
+/** A bill that was paid or is being paid. `void`: the operation reverted or expired, so the bill is still open.
+ * `pending` for good: somebody else's operation took its place, and may have paid it. */
 export type PaymentRow = {
   readonly decision: string;
   readonly payee: string;

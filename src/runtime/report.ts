@@ -108,7 +108,7 @@ export function reportOf(journal: JournalDatabase, decision: DecisionRow, prices
     reasons.push({
       code: "displaced",
       words:
-        "Somebody else's operation has its nonce, so it was never included; the bill is open again, and is not decided again by itself.",
+        "Somebody else's operation has its nonce, so it was never included. That one may have paid the bill: nothing pays it again by itself.",
       enforcedBy: "chain",
     });
   return {

@@ -653,6 +653,12 @@ describe("foreign: somebody else used the nonce", () => {
     const { kinds, outcomes, reports, verified } = await decide(world, []);
     expect(outcomes).toEqual(["displaced", "paid"]);
     expect(reports[0]).toMatchObject({ receipt: null, reasons: [{ code: "displaced" }] });
+    // The stranger may have paid the very bill: a reminder is not paid.
+    const reminder = billMail({ to: "acme", amount: "41.50", reference: "INV-1", greeting: "Not paid yet:" });
+    expect((await decide(world, [reminder])).reports.at(-1)).toMatchObject({
+      outcome: "refused",
+      reasons: [{ code: "already-paid" }],
+    });
     expect(kinds).not.toContain("reopened");
     // What the stranger did stays what it is.
     expect(verified).toContainEqual(

@@ -3,7 +3,7 @@ import type { Hex } from "viem";
 import { decisionOf } from "../../journal/decisions.ts";
 import { isCancelled } from "../../journal/cancels.ts";
 import { appendEntry } from "../../journal/entries.ts";
-import { setPaymentState } from "../../journal/payments.ts";
+import { setPaymentState, type PaymentRow } from "../../journal/payments.ts";
 import { retryTrigger } from "../../journal/triggers.ts";
 import type { DecisionContext, Outcome } from "../decisionMachine.ts";
 import type { Step, StepContext } from "../house.ts";
@@ -28,12 +28,21 @@ export const record: Step = {
       value: { outcome },
       entry: { kind: "recorded", body: { outcome } },
       rows() {
-        setPaymentState(house.journal, decision, outcome === "paid" || outcome === "acted" ? "paid" : "void");
+        setPaymentState(house.journal, decision, paymentStateOf(outcome));
         if (worthRepeating(context, outcome)) reopen(context, outcome);
       },
     };
   },
 };
+
+/**
+ * What becomes of the bill. `displaced`: somebody else's operation took the place, and it may have paid this very bill (a second runtime, a
+ * fee bump that a backup does not know), so the bill keeps standing against a second payment.
+ */
+export function paymentStateOf(outcome: Outcome): PaymentRow["state"] {
+  if (outcome === "displaced") return "pending";
+  return outcome === "paid" || outcome === "acted" ? "paid" : "void";
+}
 
 /** `reverted` is not: the nonce is spent and the chain has said no to this very payment. Nor is what the operator cancelled. */
 function worthRepeating({ decision, house, maybeOutput }: StepContext, outcome: Outcome): boolean {

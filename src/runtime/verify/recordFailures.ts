@@ -12,6 +12,7 @@ import { paymentRowOf } from "../../journal/payments.ts";
 import type { House } from "../house.ts";
 import { promptAfter, type Turn } from "../deliberation.ts";
 import { verdictOf } from "../steps/judge.ts";
+import { paymentStateOf } from "../steps/record.ts";
 import { actionOf } from "../steps/parse.ts";
 import { recordFields } from "../steps/seal.ts";
 import type { Evidence } from "./evidence.ts";
@@ -141,6 +142,6 @@ function paymentRowFailures({ journal }: House, evidence: Evidence): readonly st
     row.at === bill.at &&
     row.asset === bill.asset &&
     row.amount_units === bill.amountUnits &&
-    row.state === (outcome === "paid" || outcome === "acted" ? "paid" : "void");
+    row.state === paymentStateOf(outcome);
   return holds ? [] : ["The journal's payment is not the one that was decided."];
 }
