@@ -1,5 +1,6 @@
 import { BaseError } from "../core/errors.ts";
 import { sha256Hex } from "../core/hash.ts";
+import type { Json } from "../core/json.ts";
 import type { Trigger } from "../core/trigger.ts";
 import {
   decisionOf,
@@ -103,6 +104,8 @@ async function carryOn(options: CorridorOptions, decision: DecisionRow): Promise
   const { house, signal } = options;
   if (decision.machine !== machineName) throw new MachineVersionError(decision.id, decision.machine);
   const trigger = triggerOf(house.journal, decision.agent, decision.triggerId);
+  // Outputs are written once. A commit that fails ends this loop, and with it whatever was read of it.
+  const read = new Map<string, Json>();
   for (;;) {
     const [effect] = effectsOf(house.journal, decision.id);
     if (!effect) {
@@ -111,7 +114,7 @@ async function carryOn(options: CorridorOptions, decision: DecisionRow): Promise
       return now;
     }
     if (signal.aborted) return undefined;
-    const context = contextOf(options, decision.id, trigger);
+    const context = contextOf(options, decision.id, trigger, read);
     options.onPassage?.({ decision: decision.id, step: effect.source, at: "begun" });
     const result = await attempt(options, effect.source, context);
     if (!result) return undefined;
@@ -186,16 +189,28 @@ function stepOf(steps: Readonly<Record<string, Step>>, source: string): Step {
   return step;
 }
 
-function contextOf(options: CorridorOptions, decision: string, trigger: Trigger): StepContext {
+function contextOf(
+  options: CorridorOptions,
+  decision: string,
+  trigger: Trigger,
+  read: Map<string, Json>,
+): StepContext {
   const { journal } = options.house;
+  const maybeOutput = (step: string): Json | undefined => {
+    const known = read.get(step);
+    if (known !== undefined) return known;
+    const value = outputOf(journal, decision, step);
+    if (value !== undefined) read.set(step, value);
+    return value;
+  };
   return {
     house: options.house,
     decision,
     trigger,
     signal: options.signal,
-    maybeOutput: (step) => outputOf(journal, decision, step),
+    maybeOutput,
     output(step) {
-      const value = outputOf(journal, decision, step);
+      const value = maybeOutput(step);
       if (value === undefined) throw new Error(`Step "${step}" has handed nothing on.`);
       return value;
     },
