@@ -48,5 +48,8 @@ export async function requireAgreement(
     if (recovery.act !== ours.recovery.act) throw new WitnessError(witness.url, recovery.row);
     if (landed?.receipt.blockHash !== ours.landed?.receipt.blockHash)
       throw new WitnessError(witness.url, "executed in another block");
+    // A block's hash does not say what a node tells of the block: a payment that is called reverted would be made again.
+    if (landed?.receipt.outcome !== ours.landed?.receipt.outcome)
+      throw new WitnessError(witness.url, recovery.row);
   }
 }

@@ -4,7 +4,7 @@ import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { toFunctionSelector, toHex } from "viem";
+import { concat, sliceHex, toFunctionSelector, toHex, type Hex } from "viem";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 
 import type { Bundler } from "../../src/chain/bundler/bundler.ts";
@@ -126,6 +126,33 @@ test("a node that hides a payment is not believed while a witness has seen it", 
     name: "WitnessError",
     retry: "safe",
   });
+  await expectPaidOnce(stage);
+});
+
+/** What was executed, as if it had failed: flag of the EntryPoint's event, the payment's own log with it. */
+const saysReverted: Lie = async ({ honest, method }) => {
+  const answer = await honest();
+  if (method !== "eth_getLogs") return answer;
+  // nonce, success, cost, gas: a word each.
+  return (answer as readonly { readonly data: Hex }[]).map((log) => ({
+    ...log,
+    data: concat([sliceHex(log.data, 0, 32), toHex(0n, { size: 32 }), sliceHex(log.data, 64)]),
+  }));
+};
+
+test("a node that calls a payment reverted is not believed while a witness has seen it succeed", async () => {
+  const stage = await setStage("called-reverted", [local]);
+  await expect(stage.decide(lieAfterSending(stage.rpc, saysReverted))).rejects.toMatchObject({
+    name: "WitnessError",
+    retry: "safe",
+  });
+  await expectPaidOnce(stage);
+});
+
+test("a receipt that a node does not have yet, of a log that it told, is asked for again", async () => {
+  const stage = await setStage("no-receipt");
+  const lie: Lie = ({ honest, method }) => (method === "eth_getTransactionReceipt" ? null : honest());
+  await expect(stage.decide(lieAfterSending(stage.rpc, lie))).rejects.toMatchObject({ retry: "safe" });
   await expectPaidOnce(stage);
 });
 
