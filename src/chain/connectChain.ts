@@ -111,12 +111,13 @@ const transportErrors = new Set([
   "InternalRpcError",
 ]);
 
-/** What comes of reading an answer that has not the form of one; a block that a node has itself named and does not know. */
+/** What comes of reading an answer that has not the form of one; a block or transaction that a node has itself named and does not know. */
 const nonsenseErrors = new Set([
   "TypeError",
   "SyntaxError",
   "RangeError",
   "BlockNotFoundError",
+  "TransactionReceiptNotFoundError",
   "AbiDecodingZeroDataError",
   "AbiDecodingDataSizeTooSmallError",
   "ContractFunctionZeroDataError",
