@@ -6,6 +6,7 @@ import { recordSchema, sealDecision, tokensDigest, type RecordFields } from "../
 import { sha256Hex } from "../../core/hash.ts";
 import type { Inference } from "../../core/inference.ts";
 import type { JsonObject } from "../../core/json.ts";
+import type { Call } from "../../core/operation.ts";
 import { observationDigest, type Observation } from "../../core/observation.ts";
 import { afterRemembering } from "../../core/memory.ts";
 import type { Verdict } from "../../core/verdict.ts";
@@ -116,14 +117,18 @@ export function recordFields(
     "decision.verdict": verdict.kind,
     "decision.reasons": verdict.reasons.map((reason) => reason.code),
     ...memoryFields(memoriesOf(house, thought, action, verdict, observation)),
-    "execution.calls": (deed?.calls ?? []).map(({ data, to, valueWei }) => ({
-      to: to.toLowerCase(),
-      valueWei: valueWei.toString(),
-      data: data.toLowerCase(),
-    })),
+    "execution.calls": callFields(deed?.calls ?? []),
     "execution.nonce": deed ? (observation.facts["account.nonce"]?.value ?? null) : null,
   };
 }
+
+/** Calls as a record names them. */
+export const callFields = (calls: readonly Call[]): JsonObject[] =>
+  calls.map(({ data, to, valueWei }) => ({
+    to: to.toLowerCase(),
+    valueWei: valueWei.toString(),
+    data: data.toLowerCase(),
+  }));
 
 const memoryFields = (written: readonly Written[]): RecordFields =>
   written.length === 0

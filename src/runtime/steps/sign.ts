@@ -1,6 +1,8 @@
 import { hexToBigInt, type Hex } from "viem";
 
 import type { Action } from "../../core/action.ts";
+import { canonicalize } from "../../core/canonical.ts";
+import { BaseError } from "../../core/errors.ts";
 import type { JsonObject } from "../../core/json.ts";
 import type { Observation } from "../../core/observation.ts";
 import type { Verdict } from "../../core/verdict.ts";
@@ -10,11 +12,24 @@ import { signOperation, type SponsorDesk } from "../../chain/signOperation.ts";
 import { isCancelled } from "../../journal/cancels.ts";
 import { knowsOperation, putOperation } from "../../journal/operations.ts";
 import { proveCalls } from "../../policy/proveCalls.ts";
-import { allowedDeed } from "../deed.ts";
+import { allowedDeed, type Deed } from "../deed.ts";
 import type { House, Step, StepContext, StepResult } from "../house.ts";
 import { laneName, requireFreeLane } from "../lane.ts";
 import { claimAt, isSponsored, ownerSignatureIn } from "./judge.ts";
-import type { Sealed } from "./seal.ts";
+import { callFields, type Sealed } from "./seal.ts";
+
+/** The policy, the account or the key is not the one any more under which a decision was sealed. */
+export class PolicyChangedError extends BaseError {
+  override readonly name = "PolicyChangedError";
+  constructor(decision: string) {
+    super("What was decided is not what the policy makes of it by now.", {
+      remedy:
+        "Nothing more is signed for it. Bring back the policy, account and key that it was decided under until it is finished, or give it up with `bursar cancel`: its bill is decided again only when it comes again.",
+      facts: { decision },
+      retry: "ask",
+    });
+  }
+}
 
 /**
  * Step 6, first half. Calls + leaf → a complete signed operation, committed to the journal before its first byte
@@ -95,8 +110,25 @@ function sponsorDesk({ chain, paymaster }: House): SponsorDesk {
   );
 }
 
-/** What every operation of the decision has: who acts under which limit, what it calls, and why that is allowed. */
-export function signingOf({ house, output }: Pick<StepContext, "house" | "output">) {
+/** Does the sealed record say the same? What was decided under one policy is never carried out under another. */
+function isSealed(house: House, { fields }: Sealed, { calls, limit }: Deed): boolean {
+  const now = {
+    "header.account": house.account.toLowerCase(),
+    "header.agent": house.policy.agent.toLowerCase(),
+    "policy.policyId": limit.policyId,
+    "execution.calls": callFields(calls),
+  } as const;
+  return Object.entries(now).every(
+    ([path, value]) => canonicalize(fields[path] ?? null) === canonicalize(value),
+  );
+}
+
+/**
+ * What every operation of the decision has: who acts under which limit, what it calls, and why that is allowed.
+ *
+ * @throws PolicyChangedError
+ */
+export function signingOf({ decision, house, output }: Pick<StepContext, "decision" | "house" | "output">) {
   const observation = output("observe") as unknown as Observation;
   const deed = allowedDeed(
     house,
@@ -104,7 +136,8 @@ export function signingOf({ house, output }: Pick<StepContext, "house" | "output
     output("judge") as unknown as Verdict,
     observation,
   );
-  if (!deed) throw new Error("A decision that does nothing has nothing to sign.");
+  if (!deed || !isSealed(house, output("seal") as unknown as Sealed, deed))
+    throw new PolicyChangedError(decision);
   const { calls, limit } = deed;
   const ownerSignature = ownerSignatureIn(observation, limit);
   return {
