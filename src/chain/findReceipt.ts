@@ -4,12 +4,12 @@ import type { Operation, Receipt, UserOpJson } from "../core/operation.ts";
 import { agentAccountAbi } from "./abi/agentAccount.ts";
 import { decisionLogAbi } from "./abi/decisionLog.ts";
 import { entryPointAbi } from "./abi/entryPoint.ts";
+import { allLogs } from "./allLogs.ts";
 import { ask, finalBlock, type Chain } from "./connectChain.ts";
 import { decodeRefusal } from "./decodeRefusal.ts";
 import { entryPointAddress } from "./entryPoint.ts";
 import { missingTransfer } from "./missingTransfer.ts";
 import { recover, type Recovery, type RecoveryFacts } from "./recovery.ts";
-import { laneOf } from "./signOperation.ts";
 
 type Executed = Receipt & { readonly outcome: "success" | "reverted" };
 
@@ -27,15 +27,18 @@ export type OperationStatus = {
 
 /** What was executed at one nonce of an account, from `fromBlock` on. */
 async function findEvent(chain: Chain, { sender, nonce }: UserOpJson, fromBlock: bigint) {
-  const logs = await ask(chain, () =>
-    chain.client.getLogs({
-      address: entryPointAddress,
-      event: userOperationEvent,
-      args: { sender },
-      fromBlock,
-      toBlock: "latest",
-      strict: true,
-    }),
+  // After a long time away these are more blocks than many an RPC gives at once.
+  const logs = await allLogs(
+    chain,
+    (blocks) =>
+      chain.client.getLogs({
+        address: entryPointAddress,
+        event: userOperationEvent,
+        args: { sender },
+        ...blocks,
+        strict: true,
+      }),
+    fromBlock,
   );
   return logs.find(({ args }) => args.nonce === hexToBigInt(nonce));
 }
@@ -57,7 +60,6 @@ const userOperationEvent = entryPointAbi.find(
 export async function operationStatus(
   chain: Chain,
   operations: readonly [Operation, ...Operation[]],
-  agent: Address,
   fromBlock: bigint,
   known: Pick<RecoveryFacts, "journal" | "silent" | "released"> = {
     journal: "signed",
@@ -71,13 +73,11 @@ export async function operationStatus(
   const operation = operations.find(({ userOpHash }) => userOpHash === event?.args.userOpHash);
   const receipt = event && operation ? await executed(chain, operation, event) : undefined;
   const late = operations.every(({ validUntil }) => final.timestamp > BigInt(validUntil));
-  const next = await nonceOf(chain, userOp.sender, agent);
+  const next = await nonceOf(chain, userOp);
   const used = next > hexToBigInt(userOp.nonce);
   // A log index may lag behind its node: the state of the final block itself has to say that the nonce is unused.
   const atFinal =
-    event || !(late || used) || final.number < 0n
-      ? null
-      : await nonceOf(chain, userOp.sender, agent, final.number);
+    event || !(late || used) || final.number < 0n ? null : await nonceOf(chain, userOp, final.number);
   const recovery = recover({
     ...known,
     sequence: sequenceOf(hexToBigInt(userOp.nonce)),
@@ -127,13 +127,15 @@ async function executed(
 export const sequenceOf = (nonce: bigint): bigint => nonce & 0xffffffffffffffffn;
 
 /** The lane's next nonce: at a block, or at the newest one. */
-function nonceOf(chain: Chain, sender: Address, agent: Address, blockNumber?: bigint): Promise<bigint> {
+function nonceOf(chain: Chain, { nonce, sender }: UserOpJson, blockNumber?: bigint): Promise<bigint> {
+  // The operation's own lane: the agent's key may be another one by now.
+  const lane = hexToBigInt(nonce) >> 64n;
   return ask(chain, () =>
     chain.client.readContract({
       address: entryPointAddress,
       abi: entryPointAbi,
       functionName: "getNonce",
-      args: [sender, laneOf(agent)],
+      args: [sender, lane],
       ...(blockNumber === undefined ? {} : { blockNumber }),
     }),
   );

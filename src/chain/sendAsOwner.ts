@@ -1,4 +1,4 @@
-import { concatHex, size, toHex, zeroAddress, type Address, type Hex } from "viem";
+import { concatHex, size, toHex, type Address, type Hex } from "viem";
 import type { PrivateKeyAccount } from "viem/accounts";
 
 import type { Call } from "../core/operation.ts";
@@ -131,8 +131,7 @@ export async function sendAsOwner(
   };
   const fromBlock = from.number < 0n ? 0n : from.number;
   for (let poll = 0; poll < mostPolls; poll++) {
-    // The owner's nonces have the key zero, as the lane of nobody's address has.
-    const { landed, stranger } = await operationStatus(chain, [operation], zeroAddress, fromBlock);
+    const { landed, stranger } = await operationStatus(chain, [operation], fromBlock);
     if (stranger) throw new OwnerNonceError(userOp.sender, stranger.transaction);
     if (landed) {
       const { outcome, revertReason, transaction } = landed.receipt;

@@ -13,6 +13,7 @@ import { noncesIn, operationsFor, setOperationState } from "../../journal/operat
 import type { Outcome } from "../decisionMachine.ts";
 import { bumpFees } from "../bumpFees.ts";
 import type { House, Step, StepContext, StepResult } from "../house.ts";
+import { PolicyChangedError } from "./sign.ts";
 import { holdOwnLane, isReleased, laneName, requireFreeLane } from "../lane.ts";
 
 const pollMs = 100;
@@ -61,7 +62,7 @@ async function settled(context: StepContext): Promise<Receipt> {
       released: isReleased(house, operations[0].userOp.nonce),
     };
     const look = (chain: Chain): Promise<OperationStatus> =>
-      operationStatus(chain, operations, house.policy.agent, mark.number, known);
+      operationStatus(chain, operations, mark.number, known);
     const status = await look(house.chain).catch(async (error: unknown): Promise<never> => {
       // A chain that ends before the mark can't answer: that is the reason, then, and not what it said.
       await requireSameChain(house.chain, mark);
@@ -122,8 +123,8 @@ async function sendAgain(
   const { timestamp } = await ask(house.chain, () => house.chain.client.getBlock({ blockTag: "latest" }));
   if (timestamp > BigInt(newest.validUntil)) return false;
   const bump = await bumpFees(context, newest, underpriced).catch((error: unknown) => {
-    // Whoever paid for the first one need not pay for a second.
-    if (error instanceof PaymasterError) return undefined;
+    // Whoever paid for the first one need not pay for a second; and what was signed stays what it is under another policy.
+    if (error instanceof PaymasterError || error instanceof PolicyChangedError) return undefined;
     throw error;
   });
   const operation = bump ?? newest;

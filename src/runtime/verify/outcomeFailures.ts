@@ -71,7 +71,7 @@ export async function outcomeFailures(
   }
   const event = history.operations.get(landed.userOpHash)!;
   // The scanned event says where; its receipt is read anew, reason of a revert included.
-  const status = await operationStatus(house.chain, [landed], house.policy.agent, event.blockNumber);
+  const status = await operationStatus(house.chain, [landed], event.blockNumber);
   if (!status.landed) return [...failures, "The operation has left the chain while it was checked."];
   const actual = status.landed.receipt;
   failures.push(...receiptFailures(receipt, actual));

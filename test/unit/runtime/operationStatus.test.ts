@@ -3,7 +3,9 @@ import {
   custom,
   encodeAbiParameters,
   encodeEventTopics,
+  encodeFunctionData,
   keccak256,
+  LimitExceededRpcError,
   numberToHex,
   toHex,
   zeroAddress,
@@ -57,6 +59,7 @@ function fakeChain(blocks: Block[], finality: Finality, beforeAnswer: (request: 
       const number = at === "latest" ? blocks.length - 1 : Number(at);
       return { number: numberToHex(number), timestamp: numberToHex(blocks[number]!.timestamp) };
     },
+    eth_blockNumber: () => numberToHex(blocks.length - 1),
     eth_getLogs([filter]) {
       const { fromBlock, toBlock } = filter as { fromBlock: Hex; toBlock: string };
       const last = toBlock === "latest" ? blocks.length - 1 : Number(toBlock);
@@ -113,7 +116,7 @@ const landed: Block = { timestamp: validUntil, operation: userOpHash };
 const after: Block = { timestamp: validUntil + 12 };
 
 const look = (chain: Chain, operations: readonly [Operation, ...Operation[]] = [operation]) =>
-  operationStatus(chain, operations, agent, 0n);
+  operationStatus(chain, operations, 0n);
 const rowOf = async (chain: Chain) => (await look(chain)).recovery.row;
 
 describe("an operation is not declared expired", () => {
@@ -167,6 +170,28 @@ describe("operationStatus", () => {
   it("says that an included operation is not final yet", async () => {
     const { chain } = fakeChain([before, landed], { depth: 1 });
     expect((await look(chain)).recovery).toEqual({ row: "mined", act: "wait" });
+  });
+
+  it("looks through more blocks than the RPC gives at once", async () => {
+    const long = [before, landed, ...Array.from({ length: 1_500 }, () => after)];
+    const { asked, chain } = fakeChain(long, { depth: 0 });
+    const real = chain.client.getLogs;
+    const refuseMany = (filter: { readonly fromBlock: bigint; readonly toBlock: bigint | "latest" }) =>
+      filter.toBlock === "latest" || filter.toBlock - filter.fromBlock > 1_000n
+        ? Promise.reject(new LimitExceededRpcError(new Error("more than 1000 blocks")))
+        : real(filter as never);
+    const client = { ...chain.client, getLogs: refuseMany as never };
+    expect((await look({ ...chain, client })).recovery).toEqual({ row: "mined", act: "settle" });
+    expect(asked.length).toBeLessThan(12);
+  });
+
+  it("asks for the lane that the operation is in", async () => {
+    const { asked, chain } = fakeChain([before, landed], { depth: 0 });
+    await look(chain);
+    const [call] = asked.find(({ method }) => method === "eth_call")!.params as [{ readonly data: Hex }];
+    expect(call.data).toBe(
+      encodeFunctionData({ abi: entryPointAbi, functionName: "getNonce", args: [account, laneOf(agent)] }),
+    );
   });
 
   it("finds a fee bump that landed in its place", async () => {
