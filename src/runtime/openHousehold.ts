@@ -6,7 +6,8 @@ import type { Passage } from "./corridor.ts";
 import { openAgent, type OpenRuntimeOptions, type Runtime, type RuntimeEvent } from "./openRuntime.ts";
 import { openPlace } from "./openPlace.ts";
 import type { AskPassword } from "./password.ts";
-import { laneName } from "./lane.ts";
+import { LaneHeldError, laneName } from "./lane.ts";
+import { JournalBehindChainError } from "./requireWholeJournal.ts";
 
 /** What tells one agent of a household from another. */
 export type Member = Pick<OpenRuntimeOptions, "agent" | "agentFile" | "config">;
@@ -36,7 +37,8 @@ const usuallyAtOnce = 64;
 /**
  * Opens several agents in one process, on one journal: one writer, one flush of the disk for what they decide in the same moment, one
  * connection to each chain, one copy of each model. They decide beside each other, each one thing at a time, and take turns. An agent
- * that fails stops, and the others go on; a journal that fails stops all of them.
+ * that fails stops, or does not begin where its own nonces were used by somebody else, and the others go on; a journal that fails stops
+ * all of them.
  *
  * @throws ConfigError for agents that can't live together, and what `openRuntime` throws
  */
@@ -52,6 +54,8 @@ export async function openHousehold(options: OpenHouseholdOptions): Promise<Hous
   const names = members.map(({ agent }) => agent.name);
   const place = openPlace(first.config.state, names, options.mostAtOnce ?? usuallyAtOnce);
   const runtimes: Runtime[] = [];
+  /** Why some did not begin. */
+  const troubles: Error[] = [];
   const close = async (): Promise<void> => {
     for (const runtime of runtimes.splice(0).reverse()) await runtime.close();
     place.close();
@@ -59,7 +63,7 @@ export async function openHousehold(options: OpenHouseholdOptions): Promise<Hous
   try {
     for (const member of members) {
       const { onPassage, askPassword } = options;
-      const runtime = await openAgent(
+      const opening = openAgent(
         {
           ...member,
           ...(askPassword ? { askPassword } : {}),
@@ -69,17 +73,24 @@ export async function openHousehold(options: OpenHouseholdOptions): Promise<Hous
         },
         place,
       );
+      const runtime = await opening.catch((error: unknown) => {
+        if (!(error instanceof LaneHeldError || error instanceof JournalBehindChainError)) throw error;
+        troubles.push(error);
+        onEvent?.({ kind: "stopped", error }, member.agent.name);
+      });
+      if (!runtime) continue;
       runtimes.push(runtime);
       requireOwnLane(runtimes);
     }
+    if (runtimes.length === 0) throw troubles[0]!;
   } catch (error) {
     await close();
     throw error;
   }
 
-  /** Each agent for itself. @throws the first error, when all are done */
+  /** Each agent for itself. @throws the first error, when all are done; that of an agent that did not begin comes first */
   async function each(live: (runtime: Runtime) => Promise<unknown>): Promise<void> {
-    const failures: unknown[] = [];
+    const failures: unknown[] = [...troubles];
     await Promise.all(
       runtimes.map(async (runtime) => {
         try {

@@ -3,10 +3,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 
+import { numberToHex } from "viem";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { treasurer } from "../../src/agents/treasurer.ts";
+import { holdLane } from "../../src/journal/lanes.ts";
+import { openJournal } from "../../src/journal/openJournal.ts";
 import { ConfigError, type Config } from "../../src/runtime/config.ts";
+import { LaneHeldError, laneName } from "../../src/runtime/lane.ts";
 import { openHousehold, type HouseholdEvent, type Member } from "../../src/runtime/openHousehold.ts";
 import { serveChain, type ServedChain } from "../../src/testing/serveChain.ts";
 import { startInferenceServer, type InferenceServer } from "../doubles/inferenceServer.ts";
@@ -113,6 +117,29 @@ test("goes on with the others when one fails, and says so", async () => {
   } finally {
     await home.close();
   }
+});
+
+test("begins without the one whose nonces somebody else used, and says so", async () => {
+  const { members, worlds } = await household("held");
+  const [, buyer] = worlds;
+  const journal = openJournal(join(members[0]!.config.state, "journal.db"));
+  const lane = laneName({ account: buyer!.account, policy: buyer!.policy });
+  holdLane(journal, { agent: "buyer", lane, next: numberToHex(1n, { size: 32 }), foreign: null });
+  journal.close();
+  const told: string[] = [];
+  const home = await openHousehold({
+    members,
+    onEvent: (event, agent) => event.kind === "stopped" && told.push(`${agent} ${event.error.name}`),
+  });
+  try {
+    await expect(home.runUntilIdle()).rejects.toThrow(LaneHeldError);
+    expect(told).toEqual(["buyer LaneHeldError"]);
+    const counts = await Promise.all(worlds.map(async (world) => (await operationsOf(world)).length));
+    expect(counts).toEqual([2, 0, 2]);
+  } finally {
+    await home.close();
+  }
+  await expect(openHousehold({ members: [members[1]!] })).rejects.toThrow(LaneHeldError);
 });
 
 test.each<readonly [string, (members: readonly Member[]) => readonly Member[], RegExp]>([
