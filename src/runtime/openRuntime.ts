@@ -238,8 +238,8 @@ function runtimeOf(
         try {
           await runtime.runUntilIdle();
           if (now() - anchoredAtMs > anchorEveryMs) {
-            await runtime.anchor();
             anchoredAtMs = now();
+            await runtime.anchor();
           }
         } catch (error) {
           // A chain that is away comes back; the decision waits in the journal.

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { privateKeyToAccount } from "viem/accounts";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 
 import { fingerprintOf, storedTree } from "../../src/chain/anchor.ts";
@@ -15,7 +16,7 @@ import { startLocalChain, type LocalChain } from "../../src/testing/localChain.t
 import { forgerOf } from "./forger.ts";
 import { decideAll, openHouse } from "./house.ts";
 import { billMail, writeInbox } from "./mails.ts";
-import { makeWorld } from "./world.ts";
+import { keyOf, makeWorld } from "./world.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "bursar-anchors-"));
 let chain: LocalChain;
@@ -51,6 +52,15 @@ const withAnchorEvents = (shown: number): House => {
   }) as typeof client.getContractEvents;
   return { ...house, chain: { ...house.chain, client: { ...client, getContractEvents } } };
 };
+
+test("a purse that can't pay for an anchor stops no agent: it is told, and tried again later", async () => {
+  const purse = privateKeyToAccount(keyOf("anchors", "an empty purse"));
+  await expect(anchorDecisions({ ...house, purse })).rejects.toMatchObject({
+    name: "AnchorError",
+    retry: "safe",
+    facts: { purse: purse.address },
+  });
+});
 
 test("the chain stores the newest tree", async () => {
   const { account, agent, chain, journal, policy, purse } = house;
