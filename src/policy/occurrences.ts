@@ -32,7 +32,7 @@ export function candidateAmounts(text: string): readonly string[] {
   const marked = [
     ...text.matchAll(new RegExp(`(?:${ours})\\s?(${number})`, "gi")),
     ...text.matchAll(new RegExp(`(${number})\\s?${oursBehind}`, "gi")),
-  ].map((match) => amountsOf(match[1]!.trim()));
+  ].map((match) => amountsOf(match[1]!));
   const all = amountsIn(text);
   // Of a run such as "2026 1,204.50" beside its mark only what the mark touches: the list keeps the order of the text.
   const offered =
@@ -86,8 +86,8 @@ export function namesPayee(
     const words = fold(name)
       .split(/[^\p{L}\p{N}]+/u)
       .filter((word) => word !== "");
-    return new RegExp(`(?<![\\p{L}\\p{N}])${words.join("[^\\p{L}\\p{N}]*")}(?![\\p{L}\\p{N}])`, "u").test(
-      folded,
-    );
+    const form = `(?<![\\p{L}\\p{N}])${words.join("[^\\p{L}\\p{N}]*")}(?![\\p{L}\\p{N}])`;
+    // A name of signs alone is none: every text would speak of it.
+    return words.length > 0 && new RegExp(form, "u").test(folded);
   });
 }

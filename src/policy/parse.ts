@@ -1,4 +1,4 @@
-import { isAlias, isMap, isScalar, isSeq } from "yaml";
+import { isMap, isScalar, isSeq } from "yaml";
 import { zeroAddress } from "viem";
 import type { $ZodIssue } from "zod/v4/core";
 
@@ -66,10 +66,10 @@ export function parsePolicy(text: string, source = "policy"): PolicyDocument {
       })),
     );
   // An alias would let one line change the meaning of another far away; a person reading the file would not see it.
-  const alias = findAlias(document.contents);
-  if (alias !== undefined)
+  const anchor = findAnchor(document.contents);
+  if (anchor !== undefined)
     throw new PolicyError(source, [
-      { ...at(alias), path: "", words: "anchors, aliases and tags are not allowed: write the value out" },
+      { ...at(anchor), path: "", words: "anchors, aliases and tags are not allowed: write the value out" },
     ]);
   // Another version of YAML reads other values out of the same text.
   if (document.directives?.yaml.explicit)
@@ -145,28 +145,29 @@ function suggestion(key: string, path: readonly PropertyKey[]): string {
   return near ? `is not a key of a policy; did you mean "${near}"?` : "is not a key of a policy; remove it";
 }
 
-function findAlias(node: unknown): number | undefined {
-  if (isAlias(node)) return node.range?.[0] ?? 0;
+/** Where an anchor or a tag stands. An alias has its anchor before it, or is no YAML. */
+function findAnchor(node: unknown): number | undefined {
   if ((isScalar(node) || isMap(node) || isSeq(node)) && (node.anchor ?? node.tag) !== undefined)
     return rangeStart(node) ?? 0;
   if (isMap(node))
     for (const item of node.items)
       for (const part of [item.key, item.value]) {
-        const found = findAlias(part);
+        const found = findAnchor(part);
         if (found !== undefined) return found;
       }
   if (isSeq(node))
     for (const item of node.items) {
-      const found = findAlias(item);
+      const found = findAnchor(item);
       if (found !== undefined) return found;
     }
   return undefined;
 }
 
 function deepFreeze<T>(value: T): T {
-  if (typeof value === "object" && value !== null && !Object.isFrozen(value)) {
+  // What is no object is frozen by itself.
+  if (!Object.isFrozen(value)) {
     Object.freeze(value);
-    Object.values(value).forEach(deepFreeze);
+    Object.values(value as object).forEach(deepFreeze);
   }
   return value;
 }

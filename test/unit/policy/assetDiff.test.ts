@@ -57,6 +57,56 @@ describe("assetDiff", () => {
     expect(diff({ approvals: [approve(1n, other)] }, counted).flags).toHaveLength(1);
   });
 
+  it("looks at each allowance by its token and its spender, and says what was not counted of it", () => {
+    const given = (asset: Address, spender: Address, amount: bigint) => ({ asset, spender, units: amount });
+    const { approvals, flags } = diff(
+      {
+        approvals: [
+          given(token, router, 9n * units),
+          given(token, other, 2n * units),
+          given(other, router, 7n),
+          given(token, router, 3n * units),
+        ],
+      },
+      count(3n * units, [
+        { spender: router, units },
+        { spender: other, units: 2n * units },
+      ]),
+    );
+    const said = [
+      `${other} is given an allowance of 2.00 USDC`,
+      `${router} is given an allowance of 7 base units of ${other}`,
+      `${router} is given an allowance of 3.00 USDC`,
+    ];
+    expect(approvals).toEqual([
+      { ...given(token, other, 2n * units), words: said[0] },
+      { ...given(other, router, 7n), words: said[1] },
+      { ...given(token, router, 3n * units), words: said[2] },
+    ]);
+    expect(flags).toEqual([
+      `${said[1]}, and the policy counts 0 base units of ${other} of it.`,
+      `${said[2]}, and the policy counts 1.00 USDC of it.`,
+    ]);
+  });
+
+  it("adds up what moves of one asset, however its address is written", () => {
+    const upper = token.toUpperCase().replace("0X", "0x") as Address;
+    expect(diff({ transfers: [out(token, units), out(upper, units)] }, count(2n * units))).toEqual({
+      assets: [
+        {
+          asset: token,
+          symbol: "USDC",
+          out: 2n * units,
+          in: 0n,
+          counted: 2n * units,
+          words: "2.00 USDC out, 2.00 USDC counted",
+        },
+      ],
+      approvals: [],
+      flags: [],
+    });
+  });
+
   it("passes on what has no units", () => {
     expect(diff({ others: ["An NFT leaves."] }, count(0n)).flags).toEqual(["An NFT leaves."]);
   });

@@ -72,6 +72,7 @@ test("reads thousands however often they are parted, and no number inside of ano
   expect(amountsIn("1,204,500.50 and 7.,'")).toEqual(["1204500.50", "7"]);
   expect(amountsIn("1.2.3 and 12,34.5")).toEqual([]);
   expect(amountsIn("5\u00a0\u00a06")).toEqual(["5", "6"]);
+  expect(amountsIn("5,\u00a06.,\u00a07")).toEqual(["5", "6", "7"]);
 });
 
 test("finds references exactly as they stand", () => {
@@ -107,4 +108,11 @@ test("knows a payee by any of its names, as whole words", () => {
   for (const text of ["Harbor Coffee Roasters", "harbor-coffee", "HARBORCOFFEE ltd", "from harbor\ncoffee"])
     expect(namesPayee(text, coffee)).toBe(true);
   for (const text of ["Harbor Books", "coffee harbor", ""]) expect(namesPayee(text, coffee)).toBe(false);
+});
+
+test("knows a name with other accents, and takes one of signs alone for no name", () => {
+  const asa = { name: "a-co", names: ["Åsa Öst!"] };
+  for (const text of ["asa ost writes", "ÅSA ÖST", "(åsa, öst)"]) expect(namesPayee(text, asa)).toBe(true);
+  for (const text of ["", "a - b", "--- !"])
+    expect(namesPayee(text, { name: "x", names: ["---"] })).toBe(false);
 });

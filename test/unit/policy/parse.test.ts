@@ -237,6 +237,19 @@ describe("parsePolicy", () => {
       ],
     ],
     [
+      "a number out of its range, in the words of the schema's library",
+      [["decimals: 6", "decimals: 37"]],
+      ["5:76 tokens.USDC.decimals: too big: expected number to be <=36"],
+    ],
+    [
+      "the form of the only cap, and nothing else, as no cap at all may not be written",
+      [
+        ["salt: 7", "accountCaps: [{ perWindow: 600 USDC, window: a day }]"],
+        ["5000 USDC", "1 USDC"],
+      ],
+      ['21:46 accountCaps.0.window: has to be a duration, e.g. "30m", "24h" or "7d"'],
+    ],
+    [
       "a second document",
       [["salt: 7", "salt: 7\n---\npolicy: other"]],
       ["22:1 : a file holds one policy: remove all from this line on"],

@@ -3,8 +3,8 @@ import { describe, expect, it } from "vitest";
 
 import { compilePolicy } from "../../../src/policy/compile.ts";
 import { parsePolicy } from "../../../src/policy/parse.ts";
-import { replay, type ReplayAction } from "../../../src/policy/replay.ts";
-import { agent, editedEverything } from "./documents.ts";
+import { paymentOfCalls, replay, type ReplayAction } from "../../../src/policy/replay.ts";
+import { agent, compiled, editedEverything } from "./documents.ts";
 import { account, acme, policy, stranger, transferData } from "./operations.ts";
 
 /** The first second of a bucket of four hours, and a little more: a claim begins before its action. */
@@ -86,6 +86,48 @@ describe("replay", () => {
     expect(refused.totals[0]!.denied).toBe(0);
   });
 
+  it("counts a cap over all agents for the asset that has one", () => {
+    const capped = compiled(["salt: 7", "salt: 7\naccountCaps: [{ perWindow: 60.00 USDC, window: 24h }]"]);
+    const verdicts = (...actions: readonly ReplayAction[]) =>
+      replay(capped, actions, account).results.map(({ reasons }) => reasons[0]?.code ?? "allow");
+    expect(verdicts(pay(start, "30"), pay(start, "30"), pay(start, "0.01"))).toEqual([
+      "allow",
+      "allow",
+      "over-cap",
+    ]);
+    expect(verdicts(pay(start, "40", { uncounted: true }), pay(start, "42.51"), pay(start, "40"))).toEqual([
+      "allow",
+      "over-per-payment",
+      "allow",
+    ]);
+  });
+
+  it("claims from half a minute before an action until five minutes after that", () => {
+    const bucket = 14_400;
+    const seven = (late: number) => pay(125_007 * bucket + late, "0.05");
+    expect(told(...six, seven(29)).at(-1)).toBe("deny over-window");
+    expect(told(...six, seven(30)).at(-1)).toBe("allow");
+    const expiry = Number(policy.limits[0]!.grant.expiry);
+    expect(told(pay(expiry - 270, "1"), pay(expiry - 269, "1"))).toEqual(["allow", "deny expired"]);
+  });
+
+  it("counts the actions that belong to no limit", () => {
+    const unknown = [pay(start, "1", { to: stranger }), pay(start, "1", { token: "DAI" })];
+    expect(replay(policy, [...unknown, pay(start, "1"), pay(start, "42.51")], account).unassigned).toBe(2);
+    expect(replay(policy, six, account).unassigned).toBe(0);
+  });
+
+  it("makes one payment of counted calls, to nobody in the registry", () => {
+    const [limit] = policy.limits;
+    expect(paymentOfCalls({ limit: limit!, amountUnits: 7n, approved: [], refusals: [] }, stranger)).toEqual({
+      payee: { name: "(calls)", senders: [], names: [], purse: false, contract: false, address: stranger },
+      to: stranger,
+      limit,
+      amountUnits: 7n,
+      reference: "",
+    });
+  });
+
   it("asks where an approver could lift a payment, and counts each limit by itself", () => {
     const other = compilePolicy(parsePolicy(editedEverything()), agent);
     const purse = (amount: string, token: string): ReplayAction => ({
@@ -99,6 +141,10 @@ describe("replay", () => {
     expect(totals.map(({ allowed, asked, denied }) => [allowed, asked, denied])).toEqual([
       [0, 1, 0],
       [1, 0, 0],
+    ]);
+    expect(totals.map(({ words }) => words)).toEqual([
+      "USDC: 0 allowed (0.00 USDC), 1 asked about, 0 refused",
+      "ETH: 1 allowed (0.1 ETH), 0 asked about, 0 refused",
     ]);
   });
 
