@@ -305,6 +305,14 @@ describe("parsePolicy", () => {
     `);
   });
 
+  it("tells the mistakes of a text that is no YAML up to the twentieth, without a clause's name", () => {
+    const told = mistakes("\t[\n".repeat(30));
+    expect(told).toHaveLength(20);
+    expect(() => parsePolicy("%YAML 1.1\n---\npolicy: a", "a.yaml")).toThrow(
+      "a.yaml:1:1  directives are not allowed: the language is YAML 1.2\n",
+    );
+  });
+
   it("says where a mistake is in JSON, too", () => {
     const text = JSON.stringify(parsePolicy(treasury), null, 2).replace('"window"', '"windows"');
     expect(mistakes(text)).toMatchInlineSnapshot(`
