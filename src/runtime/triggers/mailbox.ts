@@ -145,12 +145,19 @@ async function takeIn(options: MailboxOptions, settings: MailSettings, client: I
   if (!mailbox) throw new Error("No mailbox is open.");
   const name = `mailbox ${source.user} ${source.host} ${mailbox.path}`;
   const cursor = `${name} ${mailbox.uidValidity}`;
-  let begun = cursorOf(journal, agent, name);
+  /** The last mail that was there when the server had numbered the mailbox anew: up to it, its date says whether it is old. */
+  const renumbered = `${cursor} renumbered`;
+  const newest = mailbox.uidNext - 1;
+  const begun = cursorOf(journal, agent, name);
   if (begun === undefined) {
-    begun = Math.floor(options.now() / 1000);
-    addUpTo(journal, agent, cursor, mailbox.uidNext - 1, []);
-    addUpTo(journal, agent, name, begun, []);
+    addUpTo(journal, agent, cursor, newest, []);
+    addUpTo(journal, agent, name, Math.floor(options.now() / 1000), []);
+  } else if (cursorOf(journal, agent, cursor) === undefined) {
+    addUpTo(journal, agent, renumbered, newest, []);
+    addUpTo(journal, agent, cursor, 0, []);
   }
+  const isOld = (mail: FetchMessageObject): boolean =>
+    mail.uid <= (cursorOf(journal, agent, renumbered) ?? 0) && arrivedAt(mail) < (begun ?? 0);
   const last = cursorOf(journal, agent, cursor) ?? 0;
   const uids = (await client.search({ uid: `${last + 1}:*` }, { uid: true })) || [];
   // `n:*` names the last mail even if its number is below n.
@@ -160,8 +167,7 @@ async function takeIn(options: MailboxOptions, settings: MailSettings, client: I
   const found = next.length === 0 ? [] : await client.fetchAll(next, look, { uid: true });
   for (const uid of next) {
     const seen = found.find((one) => one.uid === uid);
-    const trigger =
-      seen && arrivedAt(seen) >= begun ? await readOne(options, settings, client, cursor, seen) : undefined;
+    const trigger = seen && !isOld(seen) ? await readOne(options, settings, client, cursor, seen) : undefined;
     addUpTo(journal, agent, cursor, uid, trigger ? [trigger] : []);
   }
   return fresh.length > mostAtOnce;

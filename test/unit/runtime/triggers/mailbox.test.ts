@@ -118,6 +118,12 @@ it("a mailbox that was numbered anew is read again from the first start on", asy
   await expect.poll(scanned, soon).toEqual(["one", "two"]);
 });
 
+it("takes what is moved into the folder, however old it is", async () => {
+  await open();
+  deliver("moved", startMs - 86_400_000);
+  await expect.poll(scanned, soon).toEqual(["moved"]);
+});
+
 it("a mail over the limit and one that is none are noted once, and stop no other", async () => {
   await open();
   server.deliver(mail("large", "x".repeat(3000)), new Date(nowMs));
