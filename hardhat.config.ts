@@ -47,14 +47,16 @@ export default defineConfig({
   paths: { sources: ["contracts", "test/accounts"], tests: { solidity: "test/contracts" } },
   test: {
     solidity: {
-      // The real EntryPoints are deployed from their npm packages, accounts and the module from their artifacts.
+      // The real EntryPoints and the delegation framework are deployed from their npm packages, accounts and the module from their artifacts.
       fsPermissions: {
         readDirectory: [
           "artifacts/contracts",
           "artifacts/test/accounts",
+          "test/accounts",
           "node_modules/@account-abstraction/contracts/artifacts",
           "node_modules/entrypoint-07/artifacts",
           "node_modules/entrypoint-09/artifacts",
+          "node_modules/@metamask/delegation-abis/dist/bytecode",
           "test/vectors",
         ],
         // Where attacks leave their tallies (scripts/testInvariants.ts).

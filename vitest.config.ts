@@ -15,8 +15,8 @@ const project = (name: string, slowest: number, folders = [name]) => ({
   },
 });
 
-/** A small file that takes as long as a third of its suite: begun last, everybody would wait for it. */
-const slow = /\/test\/differential\/law\.test\.ts$/;
+/** Small files that take as long as a third of their suite and more: begun last, everybody would wait for them. */
+const slow = /\/test\/(?:differential\/law|walletconnect\/expiry)\.test\.ts$/;
 
 /** Longest first where an earlier run has told, else largest first, which is wrong for the slow ones. */
 class SlowFirst extends BaseSequencer {
@@ -37,8 +37,10 @@ export default defineConfig({
       project("architecture", 20 * seconds),
       project("integration", 120 * seconds),
       project("model", 120 * seconds),
+      project("processes", 120 * seconds),
       project("bundler", 300 * seconds),
       project("postgres", 120 * seconds),
+      project("walletconnect", 120 * seconds),
       project("setup", 600 * seconds),
     ],
   },

@@ -12,7 +12,7 @@ const help = `npm run bench:runtime [-- options]
 Decisions a second, and milliseconds that one decision takes, through all nine steps, durable (WAL, synchronous FULL), with a scripted model
 and a chain in memory. Each row in a process of its own.
 
-  --json             one JSON object on stdout: rows[] { agents, decisionsPerSecond, overheadMsP50, overheadMsP99, rssMb }, rival, recovery
+  --json             one JSON object on stdout: rows[] { agents, decisionsPerSecond, overheadMsP50, overheadMsP99, rssMb, cpuMs, flushMsP50, flushMsP99 }, rival, recovery
   --agents LIST      default 1,100,1000,10000
   --decisions N      for each row, at least one an agent (default 2000)
   --folder DIR       where the journals are written (default: the system's temporary folder)
@@ -67,10 +67,10 @@ if (values.json)
     `${JSON.stringify({ rows: rows.map(rounded), rival: rival && rounded(rival), recovery: rounded(recovery) })}\n`,
   );
 else {
-  process.stdout.write("agents  decisions/s  ms p50  ms p99  RSS MB\n");
+  process.stdout.write("agents  decisions/s  ms p50  ms p99  RSS MB  CPU ms  flush ms p50\n");
   for (const row of rows)
     process.stdout.write(
-      `${String(row.agents).padStart(6)}  ${row.decisionsPerSecond.toFixed(0).padStart(11)}  ${row.overheadMsP50.toFixed(1).padStart(6)}  ${row.overheadMsP99.toFixed(1).padStart(6)}  ${row.rssMb.toFixed(0).padStart(6)}\n`,
+      `${String(row.agents).padStart(6)}  ${row.decisionsPerSecond.toFixed(0).padStart(11)}  ${row.overheadMsP50.toFixed(1).padStart(6)}  ${row.overheadMsP99.toFixed(1).padStart(6)}  ${row.rssMb.toFixed(0).padStart(6)}  ${row.cpuMs.toFixed(1).padStart(6)}  ${row.flushMsP50.toFixed(2).padStart(12)}\n`,
     );
   if (rival)
     process.stdout.write(

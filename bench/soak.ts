@@ -6,6 +6,7 @@ import { parseArgs } from "node:util";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
+import { embeddedHost } from "../src/journal/embeddedHost.ts";
 import { verifyEntries } from "../src/journal/entries.ts";
 import { runNext } from "../src/runtime/corridor.ts";
 import { steps } from "../src/runtime/steps/index.ts";
@@ -47,6 +48,7 @@ type Sample = {
   readonly decisions: number;
 };
 const samples: Sample[] = [];
+const host = embeddedHost(journal);
 let decisions = 0;
 const started = performance.now();
 const look = (): void => {
@@ -66,7 +68,7 @@ await Promise.all(
   houses.map(async (house) => {
     while (performance.now() < ends) {
       give(house, 1);
-      const decision = await runNext({ house, steps, signal, turns });
+      const decision = await runNext({ host, house, steps, signal, turns });
       if (!decision) throw new Error("A bill was not decided.");
       decisions++;
     }

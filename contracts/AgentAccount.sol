@@ -10,6 +10,7 @@ import {ERC7579Utils} from "@openzeppelin/contracts/account/utils/draft-ERC7579U
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {Address} from "@openzeppelin/contracts/utils/Address.sol";
 import {LowLevelCall} from "@openzeppelin/contracts/utils/LowLevelCall.sol";
+import {TransientSlot} from "@openzeppelin/contracts/utils/TransientSlot.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {ERC7739} from "@openzeppelin/contracts/utils/cryptography/signers/draft-ERC7739.sol";
@@ -28,9 +29,14 @@ contract AgentAccount is PolicyBook, ERC7739, IAgentAccount layout at erc7201("b
     using Calldata for PackedUserOperation;
     using Counters for uint256;
     using TermsLibrary for Terms;
+    using TransientSlot for *;
 
     bytes32 private constant SINGLE = 0;
     bytes32 private constant BATCH = bytes32(bytes1(0x01));
+    /// Transient: the agent whose batch is being executed. Single calls, most payments, don't touch it: 70 gas each.
+    bytes32 private constant EXECUTING = keccak256("bursar.AgentAccount.agentExecuting");
+    /// Transient notes of agents hold the agent in the low 160 bits, and above them for how many operations.
+    uint256 private constant ONE_OPERATION = 1 << 160;
 
     string private constant NAME = "Bursar";
     string private constant VERSION = "1";
@@ -93,7 +99,7 @@ contract AgentAccount is PolicyBook, ERC7739, IAgentAccount layout at erc7201("b
     /// @inheritdoc IAgentAccount
     function execute(bytes32 mode, bytes calldata executionCalldata) external payable {
         if (msg.sender == ENTRY_POINT) _requireNotStopped(address(this), msg.data.hash());
-        else _requireOwner();
+        else _startAsOwner();
         if (mode == SINGLE) {
             _call(
                 address(bytes20(executionCalldata.word(0))),
@@ -101,9 +107,7 @@ contract AgentAccount is PolicyBook, ERC7739, IAgentAccount layout at erc7201("b
                 executionCalldata[52:]
             );
         } else if (mode == BATCH) {
-            Execution[] calldata calls = ERC7579Utils.decodeBatch(executionCalldata);
-            for (uint256 i = 0; i < calls.length; ++i)
-                _call(calls[i].target, calls[i].value, calls[i].callData);
+            _executeBatch(executionCalldata);
         } else {
             revert ModeNotSupported(mode);
         }
@@ -272,6 +276,11 @@ contract AgentAccount is PolicyBook, ERC7739, IAgentAccount layout at erc7201("b
     }
 
     /// @inheritdoc IAgentAccount
+    function agentExecuting() public view returns (address) {
+        return EXECUTING.asAddress().tload();
+    }
+
+    /// @inheritdoc IAgentAccount
     function entryPoint() external view returns (address) {
         return ENTRY_POINT;
     }
@@ -302,6 +311,43 @@ contract AgentAccount is PolicyBook, ERC7739, IAgentAccount layout at erc7201("b
 
     function _requireOwner() private view {
         if (msg.sender != _ownHead.owner && msg.sender != address(this)) revert NotOwner(msg.sender);
+    }
+
+    /// An owner without the EntryPoint may call amid an agent's batch: what follows is not the agent's any more.
+    function _startAsOwner() private {
+        _requireOwner();
+        EXECUTING.asAddress().tstore(address(0));
+    }
+
+    /// Says whose calls they are while they run.
+    function _executeBatch(bytes calldata executionCalldata) private {
+        if (msg.sender == ENTRY_POINT) EXECUTING.asAddress().tstore(_takeAgentNote(msg.data.hash()));
+        Execution[] calldata calls = ERC7579Utils.decodeBatch(executionCalldata);
+        for (uint256 i = 0; i < calls.length; ++i) _call(calls[i].target, calls[i].value, calls[i].callData);
+        EXECUTING.asAddress().tstore(address(0));
+    }
+
+    /// Uses up one note that this callData is an agent's, so that an owner's operation with the same callData, later in the
+    /// bundle, is not taken for the agent's.
+    /// @return agent Zero if there is none: then the owner is executing.
+    function _takeAgentNote(bytes32 callHash) private returns (address agent) {
+        bytes32 slot = _agentNoteSlot(callHash);
+        uint256 note = slot.asUint256().tload();
+        if (note < ONE_OPERATION) return address(0);
+        slot.asUint256().tstore(note - ONE_OPERATION);
+        return address(uint160(note));
+    }
+
+    /// Beside that of `_noteSlot`, which is a hash: no other note is there.
+    function _agentNoteSlot(bytes32 callHash) private pure returns (bytes32) {
+        return bytes32(uint256(callHash) ^ 1);
+    }
+
+    function _noteAgent(address, bytes32 callHash, address agent) internal override {
+        bytes32 slot = _agentNoteSlot(callHash);
+        // Another operation with this callData is one under the same policy (`_note`), hence the same agent's.
+        uint256 operations = slot.asUint256().tload() >> 160;
+        slot.asUint256().tstore(((operations + 1) << 160) | uint160(agent));
     }
 
     /// Calls, and passes a failure on as it is.

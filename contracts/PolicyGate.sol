@@ -3,15 +3,14 @@ pragma solidity 0.8.37;
 
 import {PackedUserOperation} from "@openzeppelin/contracts/interfaces/IERC4337.sol";
 import {ERC4337Utils} from "@openzeppelin/contracts/account/utils/ERC4337Utils.sol";
-import {LowLevelCall} from "@openzeppelin/contracts/utils/LowLevelCall.sol";
 import {TransientSlot} from "@openzeppelin/contracts/utils/TransientSlot.sol";
 import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
-import {IDecisionLog} from "./interfaces/IDecisionLog.sol";
 import {Approval, Extras, ISpendPolicy, Tail} from "./interfaces/ISpendPolicy.sol";
 import {Calldata} from "./libraries/Calldata.sol";
 import {Caps} from "./libraries/Caps.sol";
 import {CompactSignature} from "./libraries/CompactSignature.sol";
 import {Counters} from "./libraries/Counters.sol";
+import {DecisionLogCall} from "./libraries/DecisionLogCall.sol";
 import {Request, SpendPolicy} from "./libraries/SpendPolicy.sol";
 import {Terms, TermsLibrary} from "./libraries/Terms.sol";
 
@@ -80,6 +79,9 @@ abstract contract PolicyGate is ISpendPolicy {
 
     /// Transient slot of the note that this callData is an agent's.
     function _noteSlot(address account, bytes32 callHash) internal view virtual returns (bytes32);
+
+    /// Leaves a second note, beside that of `_note`: whose operation of kind 4 this callData is.
+    function _noteAgent(address account, bytes32 callHash, address agent) internal virtual;
 
     /// EIP-712 domain separator.
     function _domainOf(address account) internal view virtual returns (bytes32);
@@ -185,6 +187,7 @@ abstract contract PolicyGate is ISpendPolicy {
                 );
             if (head.caps != 0) _chargeCap(account, request);
             _note(account, callData.hash(), request.policyId);
+            _noteAgent(account, callData.hash(), request.terms.agent);
         }
         if (tail.approval.approver != address(0))
             signed = _useApproval(account, tail, request, callData.hash()) && signed;
@@ -233,30 +236,13 @@ abstract contract PolicyGate is ISpendPolicy {
     ) private returns (uint256) {
         address agent = request.terms.agent; // never zero: `SpendPolicy.install` saw to that
         _requireLane(userOp.nonce, agent);
-        _commit(account, agent, request.size, request.root);
+        DecisionLogCall.commit(DECISION_LOG, account, agent, request.size, request.root);
         (bytes32 r, bytes32 vs) = SpendPolicy.agentSignature(signature);
         if (_recover(account, structHash, r, vs) != agent) signed = false;
         return
             (request.validAfter << 208) |
             (request.validUntil << 160) |
             (signed ? ERC4337Utils.SIG_VALIDATION_SUCCESS : ERC4337Utils.SIG_VALIDATION_FAILED);
-    }
-
-    /// Logs the decisions that the operation claims.
-    function _commit(address account, address agent, uint256 size, bytes32 root) private {
-        (address log, bytes4 selector) = (DECISION_LOG, IDecisionLog.commit.selector);
-        bool done;
-        // IDecisionLog(log).commit(account, agent, size, root), without asking for its code: the constructor did
-        assembly ("memory-safe") {
-            let free := mload(0x40)
-            mstore(free, selector)
-            mstore(add(free, 0x04), account)
-            mstore(add(free, 0x24), agent)
-            mstore(add(free, 0x44), size)
-            mstore(add(free, 0x64), root)
-            done := call(gas(), log, 0, free, 0x84, 0, 0)
-        }
-        if (!done) LowLevelCall.bubbleRevert();
     }
 
     /// Whether the owner, a key, signed this grant for the current epoch.

@@ -7,7 +7,11 @@ import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 
-type Artifact = { readonly abi: readonly unknown[]; readonly bytecode: string };
+type Artifact = {
+  readonly abi: readonly unknown[];
+  readonly bytecode: string;
+  readonly deployedBytecode: string;
+};
 
 const root = path.resolve(import.meta.dirname, "..");
 const folder = path.join("src", "chain", "abi");
@@ -26,8 +30,12 @@ const contracts = {
   agentAccountFactory: ours("AgentAccountFactory.sol", "AgentAccountFactory"),
   decisionLog: ours("DecisionLog.sol", "DecisionLog"),
   demoToken: ours("demo/DemoToken.sol", "DemoToken"),
+  permissionSpender: ours("PermissionSpender.sol", "PermissionSpender"),
+  spendGrant: ours("SpendGrant.sol", "SpendGrant"),
   spendPolicyValidator: ours("SpendPolicyValidator.sol", "SpendPolicyValidator"),
 };
+/** Put in the place of other code by a state override, so without a constructor. */
+const probe = ours("simulation/CallProbe.sol", "CallProbe");
 /** Of OpenZeppelin's parts: test/accounts/*.sol. */
 const accounts = {
   ozAccount: artifact("test/accounts/OzAccount.sol", "OzAccount"),
@@ -56,6 +64,10 @@ const files = new Map<string, string>([
   ...Object.entries(contracts).map(
     ([name, { abi }]) => [path.join(folder, `${name}.ts`), abiModule(name, abi)] as const,
   ),
+  [
+    path.join(folder, "callProbe.ts"),
+    `${abiModule("callProbe", probe.abi)}\n/** Code of contracts/simulation/CallProbe.sol as it runs. */\nexport const callProbeCode =\n  "${probe.deployedBytecode}" as const;\n`,
+  ],
   [path.join(folder, "entryPoint.ts"), abiModule("entryPoint", entryPoint.abi)],
   [path.join(folder, "bytecode.ts"), bytecodeModule(contracts, "contracts/")],
   [path.join("test", "accounts", "bytecode.ts"), bytecodeModule(accounts, "test/accounts/")],

@@ -9,14 +9,16 @@ import path from "node:path";
 import { parseArgs } from "node:util";
 import * as z from "zod";
 import manifest from "../models/clerk/manifest.json" with { type: "json" };
+import { payeesMeant } from "../src/agents/payeesMeant.ts";
 import { treasurerPrompt } from "../src/agents/treasurer.ts";
 import { actionSchema, holdReasons, parseAction, type Action } from "../src/core/action.ts";
 import { canonicalize } from "../src/core/canonical.ts";
 import type { Prompt } from "../src/core/inference.ts";
+import type { Observation } from "../src/core/observation.ts";
 import { actionGrammar } from "../src/inference/grammar.ts";
 import { hashFile } from "../src/inference/hashFile.ts";
 import { openEngine } from "../src/inference/openEngine.ts";
-import { candidateAmounts, referencesIn } from "../src/policy/occurrences.ts";
+import { candidateAmounts, candidateReferences } from "../src/policy/occurrences.ts";
 
 const help = `npm run model:eval [-- options]
 
@@ -101,22 +103,22 @@ function readCases(file: string): readonly Case[] {
 
 function promptOf({ message, payees }: Case): Prompt {
   const fact = (value: string | readonly string[]) => ({ value, provenance: "operator" }) as const;
-  const prompt = treasurerPrompt({
+  const observation: Observation = {
     chainId: 1,
     blockNumber: "0",
     blockHash: `0x${"00".repeat(32)}`,
     blockTimestamp: 0,
     facts: { payees: fact(payees), "mail.text": fact(message) },
-  });
+  };
+  const prompt = treasurerPrompt(observation);
   if (options.grammar === "none") return prompt;
-  const amounts = candidateAmounts(message);
   return {
     ...prompt,
     grammar: actionGrammar({
-      payees,
+      payees: payeesMeant(observation),
       tokens,
       holdReasons,
-      message: { amounts, references: referencesIn(message) },
+      message: { amounts: candidateAmounts(message), references: candidateReferences(message) },
     }),
   };
 }

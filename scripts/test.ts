@@ -40,8 +40,10 @@ const minutesOf = {
   integration: 12,
   model: 8,
   contracts: 15,
+  processes: 8,
   bundler: 8,
   postgres: 3,
+  walletconnect: 15,
   setup: 15,
 };
 type Suite = keyof typeof minutesOf;

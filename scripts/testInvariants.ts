@@ -13,7 +13,7 @@ import { parseArgs } from "node:util";
 import { hexToString, toFunctionSelector, type Hex } from "viem";
 import { agentAccountAbi } from "../src/chain/abi/agentAccount.ts";
 
-const suites = ["hostileAgent", "hostileRuled"] as const;
+const suites = ["hostileAgent", "hostileRuled", "hostileSpender", "hostilePermission"] as const;
 const { values } = parseArgs({
   options: {
     runs: { type: "string", default: "1000" },

@@ -38,9 +38,10 @@ export type Agent = {
   readonly key: PrivateKeyAccount;
 };
 
-export async function openAgent(site: Site): Promise<Agent> {
+/** @param accountSalt Another number, another account of the same owner and agent. */
+export async function openAgent(site: Site, accountSalt = 0n): Promise<Agent> {
   const [owner, key] = [personOf("owner"), personOf("agent")];
-  const account = await ensureAccount(site.chain, localFaucet, owner.address, 0n);
+  const account = await ensureAccount(site.chain, localFaucet, owner.address, accountSalt);
   for (const holder of [account, owner.address]) await fund(site, holder);
   await prepay(site, account);
   return { site, account, owner, key };
@@ -169,7 +170,7 @@ export const compact = (signature: Hex): Hex =>
   serializeCompactSignature(signatureToCompactSignature(parseSignature(signature)));
 
 /** Says the same limits and prices for every operation; the bench carries them to the chain itself. */
-const fixedBundler: Bundler = {
+export const fixedBundler: Bundler = {
   name: "bench",
   gasPrice: () =>
     Promise.resolve({

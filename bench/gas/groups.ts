@@ -1,7 +1,9 @@
 import { agentAccount } from "./agentAccount.ts";
 import { decisionLog } from "./decisionLog.ts";
+import { permission } from "./permission.ts";
 import { simpleAccount } from "./simpleAccount.ts";
 import type { Site } from "./site.ts";
+import { spendGrant } from "./spendGrant.ts";
 import { validator } from "./validator.ts";
 
 /** Figures that are measured together. */
@@ -13,4 +15,11 @@ export type Group = {
 };
 
 /** Everything that is measured. A figure of no group is told as not measured. */
-export const groups: readonly Group[] = Object.freeze([simpleAccount, agentAccount, validator, decisionLog]);
+export const groups: readonly Group[] = Object.freeze([
+  simpleAccount,
+  agentAccount,
+  validator,
+  spendGrant,
+  permission,
+  decisionLog,
+]);

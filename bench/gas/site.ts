@@ -27,6 +27,7 @@ import {
   ensureContracts,
   ensureDeployed,
   sendTransaction,
+  spendGrantDeployment,
   spendPolicyValidatorDeployment,
 } from "../../src/chain/deploy.ts";
 import { entryPointAddress } from "../../src/chain/entryPoint.ts";
@@ -67,7 +68,8 @@ export async function openSite(): Promise<Site> {
   const local = await startLocalChain({ stateFile });
   const chain = await connectChain({ rpc: local, chainId: localChainId, finality: { depth: 0 } });
   await ensureContracts(chain, localFaucet);
-  await ensureDeployed(chain, localFaucet, spendPolicyValidatorDeployment);
+  for (const beside of [spendPolicyValidatorDeployment, spendGrantDeployment])
+    await ensureDeployed(chain, localFaucet, beside);
   const token = await ensureDeployed(chain, localFaucet, {
     address: getCreate2Address({
       from: create2Deployer,
@@ -177,6 +179,7 @@ export async function contractSizes({ chain, token }: Site): Promise<readonly Co
     ["AgentAccountFactory", agentAccountFactoryDeployment.address],
     ["DecisionLog", decisionLogDeployment.address],
     ["DemoToken", token],
+    ["SpendGrant", spendGrantDeployment.address],
     ["SpendPolicyValidator", spendPolicyValidatorDeployment.address],
   ];
   return Promise.all(

@@ -29,6 +29,13 @@ export const targets: readonly Target[] = Object.freeze([
   target("revoke.one", 33_000, 38_000),
   target("revoke.all", 33_000, 38_000),
   target("revoke.one.userOp", 81_000, 88_000),
+  // Safe's AllowanceModule takes 67,489 for a capped transfer, Coinbase's SpendPermissionManager 76,184; neither has payees or a log.
+  target("spendGrant.direct.erc20", 67_500, 76_000),
+  target("spendGrant.userOp.erc20"),
+  target("spendGrant.approve.signed"),
+  target("spendGrant.revoke"),
+  target("permission.userOp.erc20"),
+  target("permission.revoke"),
   target("anchor.batch100.perDecision", 300, 520),
 ]);
 

@@ -1,12 +1,15 @@
 // One measurement in a process of its own, so that its memory is its own: one JSON argument, one JSON line on stdout.
 import path from "node:path";
 
+import { decisionOf } from "../../src/journal/decisions.ts";
+import { embeddedHost } from "../../src/journal/embeddedHost.ts";
 import { query } from "../../src/journal/query.ts";
 import { runNext, type Passage } from "../../src/runtime/corridor.ts";
 import type { House } from "../../src/runtime/house.ts";
 import { reportOf } from "../../src/runtime/report.ts";
 import { steps } from "../../src/runtime/steps/index.ts";
 import { openTurns } from "../../src/runtime/turns.ts";
+import { flushTimes, type FlushTimes } from "./flushTimes.ts";
 import { openVillage } from "./village.ts";
 
 export type Order = {
@@ -23,7 +26,9 @@ export type Speed = {
   readonly overheadMsP50: number;
   readonly overheadMsP99: number;
   readonly rssMb: number;
-};
+  /** Time of the processor a decision, all threads: what stays the same when others use it too. */
+  readonly cpuMs: number;
+} & FlushTimes;
 export type Recovery = { readonly rows: number; readonly openMs: number; readonly wentOnMs: number };
 
 const deciding = query((store) => store.selectFrom("decision").select("agent").where("done", "=", 0));
@@ -39,13 +44,14 @@ const order = JSON.parse(process.argv[2]!) as Order;
 const signal = new AbortController().signal;
 const turns = openTurns(64);
 const run = (house: House, onPassage?: Passage) =>
-  runNext({ house, steps, signal, turns, ...(onPassage ? { onPassage } : {}) });
+  runNext({ host, house, steps, signal, turns, ...(onPassage ? { onPassage } : {}) });
 
 const { give, houses, journal, openMs } = await openVillage(
   path.join(order.folder, "journal.db"),
   order.agents,
 );
 
+const host = embeddedHost(journal);
 if (order.task === "recover") await recover();
 else await decide();
 journal.close();
@@ -54,19 +60,21 @@ async function decide(): Promise<void> {
   for (const house of houses) give(house, order.bills);
   let passed = 0;
   const dieAfter = order.task === "die" ? houses.length * order.bills * 0.9 : Infinity;
-  const before = performance.now();
+  const flushing = flushTimes(order.folder);
+  const [before, used] = [performance.now(), process.cpuUsage()];
   await Promise.all(
     houses.map(async (house) => {
       const onPassage: Passage = ({ at, step }) => {
         if (step === "infer" && at === "done" && ++passed >= dieAfter) process.kill(process.pid, "SIGKILL");
       };
       for (let decision; (decision = await run(house, onPassage));) {
-        const { outcome, reasons } = reportOf(journal, decision);
+        const { outcome, reasons } = reportOf(journal, decisionOf(journal, decision));
         if (outcome !== "paid") throw new Error(`A bill was ${outcome}: ${JSON.stringify(reasons)}`);
       }
     }),
   );
   const seconds = (performance.now() - before) / 1000;
+  const { system, user } = process.cpuUsage(used);
   const taken: number[] = [];
   for (let index = 0; index < alone; index++) {
     const house = houses[(index * 7919) % houses.length]!;
@@ -81,6 +89,8 @@ async function decide(): Promise<void> {
     overheadMsP50: taken[Math.floor(alone * 0.5)]!,
     overheadMsP99: taken[Math.floor(alone * 0.99)]!,
     rssMb: process.memoryUsage().rss / 2 ** 20,
+    cpuMs: (system + user) / 1000 / (houses.length * order.bills),
+    ...flushing,
   } satisfies Speed);
 }
 

@@ -84,6 +84,9 @@ export async function openVillage(file: string, agents: number): Promise<Village
       engine,
       journal,
       randomSecret,
+      now,
+      retryPauseMs: 0,
+      askSeconds: 86_400,
       sleep,
     };
   });
@@ -127,7 +130,7 @@ async function readOne(): Promise<JsonObject> {
       },
     });
     await scan();
-    return nextTrigger(journal, "reader")!.payload;
+    return nextTrigger(journal, "reader", 0)!.payload;
   } finally {
     journal.close();
     rmSync(folder, { recursive: true });

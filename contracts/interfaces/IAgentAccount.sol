@@ -169,6 +169,15 @@ interface IAgentAccount is ISpendPolicy, IAccount, IERC5267, IERC1271 {
     /// Likewise for the number of operations; zero unless the policy limits it.
     function operationCounters(bytes32 policyId) external view returns (uint256);
 
+    /// The agent whose batch the account is executing at this moment: an operation of kind 4 in batch mode, of one call or more.
+    /// Its decision was committed when the operation was validated, and it was not stopped since. Zero in an operation of the
+    /// owner's, from an owner's call amid the agent's batch on, in single mode, and outside of `execute`.
+    ///
+    /// For contracts that the account calls and that have to tell its agents apart (`ISpendGrant`). Each validated operation
+    /// counts once: an owner's operation passes for an agent's only where it is, byte by byte, what that agent signed for this
+    /// very bundle, and then the agent's own does not.
+    function agentExecuting() external view returns (address);
+
     /// Id of a grant: EIP-712 hashStruct. Does not say that it is granted, or that it could be.
     function policyIdOf(Grant calldata terms) external pure returns (bytes32);
 

@@ -156,6 +156,16 @@ library Counters {
         }
     }
 
+    /// What `chargeWindow` would find in the window already, in units. The parameters are those.
+    function inWindow(
+        uint256 word,
+        uint256 start,
+        uint256 until,
+        uint256 bucket
+    ) internal pure returns (uint256 spent) {
+        (, , spent, ) = _window(word, start, until, bucket);
+    }
+
     /// Counts one operation, in a word of its own: the fields are the same, in units of one operation. The window is the
     /// grant's (`chargeWindow`).
     /// @param cap Most operations ever, below 2^24; 0: no limit.

@@ -22,6 +22,7 @@ import torch.nn.functional as F
 import generate as G
 import gguf
 import mails as M
+import narrow as N
 import tokenizer as K
 import train as T
 import vocabulary as V
@@ -134,7 +135,10 @@ def worker(rank, args, tok, flat, grads, state, barrier):
         here = os.path.dirname(os.path.abspath(__file__))
         old = [json.loads(line) for line in open(os.path.join(here, "dev-set.jsonl"))][:120]
         held = random.Random(99)
-        sets = {"old": cases(tok, old), "mail": cases(tok, [M.example(held, "eval") for _ in range(240)])}
+        mail = [M.example(held, "eval") for _ in range(240)]
+        if args.narrow:
+            old, mail = ([N.narrow(e) for e in one] for one in (old, mail))
+        sets = {"old": cases(tok, old), "mail": cases(tok, mail)}
         print(M.BANK.count(), file=log, flush=True)
     barrier.wait()
     start = time.time()
@@ -157,6 +161,8 @@ def worker(rank, args, tok, flat, grads, state, barrier):
                 pool = []
                 for _ in range(24 * args.batch):
                     ex = G.example(rng, "train", rng.random() < .15) if rng.random() < args.old_share else M.example(rng, "train")
+                    if rng.random() < args.narrow:
+                        ex = N.narrow(ex)
                     pool.append((tok.prompt(ex, args.drop, rng), tok.answer(ex)))
                 pool.sort(key=lambda s: len(s[0]))
                 queue = [pool[i:i + args.batch] for i in range(0, len(pool), args.batch)]
@@ -210,6 +216,7 @@ if __name__ == "__main__":
     ap.add_argument("--decay", type=float, default=.02)
     ap.add_argument("--drop", type=float, default=.06, help="share of known words that are spelled out")
     ap.add_argument("--old-share", type=float, default=.25)
+    ap.add_argument("--narrow", type=float, default=0, help="share of the examples that list only the payees their message has a word of (narrow.py)")
     ap.add_argument("--check-minutes", type=float, default=6)
     ap.add_argument("--seed", type=int, default=11)
     ap.add_argument("--out", default="run")

@@ -1,6 +1,7 @@
 import type { Observation } from "../core/observation.ts";
 
-type NamesByPayee = Readonly<Record<string, readonly string[]>>;
+/** Other names of payees, or domains they write from. */
+export type NamesByPayee = Readonly<Record<string, readonly string[]>>;
 
 /**
  * The mail's text with the registry's names in it: where the message says "Northwind Office Supplies", a small model

@@ -3,6 +3,7 @@ import type { Prompt } from "../core/inference.ts";
 import type { Observation } from "../core/observation.ts";
 import { linkPayees } from "./linkPayees.ts";
 import { defineAgent } from "./defineAgent.ts";
+import { payeesMeant } from "./payeesMeant.ts";
 
 export type TreasurerOptions = {
   readonly name?: string;
@@ -46,8 +47,13 @@ export function treasurer(options: TreasurerOptions): Agent {
   });
 }
 
+/**
+ * Only the payees that the mail may mean are listed, or all when it may mean none of them: among a hundred names a small
+ * model finds the wrong one.
+ */
 export function treasurerPrompt(observation: Observation): Prompt {
-  const payees = observation.facts["payees"]?.value as readonly string[];
+  const meant = payeesMeant(observation);
+  const payees = meant.length > 0 ? meant : (observation.facts["payees"]?.value as readonly string[]);
   const message = linkPayees(observation);
   return {
     messages: [

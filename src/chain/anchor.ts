@@ -11,7 +11,7 @@ import type { PrivateKeyAccount } from "viem/accounts";
 
 import { decisionLogAbi } from "./abi/decisionLog.ts";
 import { ask, type Chain } from "./connectChain.ts";
-import { sendTransaction } from "./deploy.ts";
+import { broadcastTransaction } from "./deploy.ts";
 
 /** One decision tree: whose, how many leaves, and the root over them. */
 export type AnchoredTree = {
@@ -25,13 +25,13 @@ export type AnchoredTree = {
  * Stores a tree in the DecisionLog by a plain transaction, so that decisions not to act are on the chain too. It takes the
  * place of the smaller one before; the event keeps the root of each. Keyed by its sender: it says that the sender published the tree at that time, and takes nothing from the account.
  */
-export function anchorTree(
+export function sendAnchor(
   chain: Chain,
   sender: PrivateKeyAccount,
   decisionLog: Address,
   tree: AnchoredTree,
 ): Promise<Hex> {
-  return sendTransaction(chain, sender, {
+  return broadcastTransaction(chain, sender, {
     to: decisionLog,
     data: encodeFunctionData({
       abi: decisionLogAbi,

@@ -66,6 +66,8 @@ function chainAt(
         ? http(rpc, { timeout: timeoutMs, retryCount: 1 })
         : custom(rpc, { retryCount: 0 }),
     cacheTime: 0,
+    // A stranger's contract would say what this machine fetches (ERC-3668): a wallet's that checks a signature, an enforcer.
+    ccipRead: false,
   });
   return {
     client,
@@ -90,10 +92,15 @@ export async function ask<T>(chain: Chain, read: () => Promise<T>): Promise<T> {
   try {
     return await read();
   } catch (error) {
-    if (causedBy(error, transportErrors)) throw new RpcUnreachableError(chain.url, error);
-    if (causedBy(error, nonsenseErrors)) throw new RpcAnswerError(chain.url, error);
-    throw error;
+    throw failureOf(chain, error) ?? error;
   }
+}
+
+/** What an error says of the node itself; undefined when it is the chain's own word, or none of a node at all. */
+export function failureOf(chain: Chain, error: unknown): RpcUnreachableError | RpcAnswerError | undefined {
+  if (causedBy(error, transportErrors)) return new RpcUnreachableError(chain.url, error);
+  if (causedBy(error, nonsenseErrors) || isUnsure(error)) return new RpcAnswerError(chain.url, error);
+  return undefined;
 }
 
 export async function requireCode(chain: Chain, what: string, address: Address): Promise<Hex> {
@@ -125,6 +132,26 @@ const nonsenseErrors = new Set([
   "PositionOutOfBoundsError",
 ]);
 
+/** JSON-RPC codes under which a node says that it can't say: it has not (or no longer) the block or its state, or has no time. */
+const unsureCodes: ReadonlySet<unknown> = new Set([-32_000, -32_001, -32_002]);
+/** What nodes say under the same codes of what they were asked to run or take: it stays so, however often they are asked. */
+const verdict =
+  /revert|insufficient|nonce|underpriced|\bgas\b|\bfee|invalid (opcode|jump|argument)|stack|\bAA\d\d\b/i;
+
+/** Does a node lag, or lack what it was asked for? Balanced over several, as most RPCs are, the next one may have it. */
+function isUnsure(error: unknown): boolean {
+  if (revertDataOf(error) !== undefined) return false;
+  let unsure = false;
+  for (let cause = error, depth = 0; cause instanceof Error && depth < 16; cause = cause.cause, depth++) {
+    // A caller's own words of the call ("The contract function … reverted") are not the node's.
+    const { code, details } = cause as { readonly code?: unknown; readonly details?: unknown };
+    if (!unsureCodes.has(code)) continue;
+    unsure = true;
+    if (verdict.test(typeof details === "string" ? details : cause.message)) return false;
+  }
+  return unsure;
+}
+
 function causedBy(error: unknown, names: ReadonlySet<string>): boolean {
   if (revertDataOf(error) !== undefined) return false;
   for (let cause = error, depth = 0; cause instanceof Error && depth < 16; cause = cause.cause, depth++)
@@ -146,3 +173,6 @@ export async function finalBlock(chain: Chain): Promise<FinalBlock> {
     ? { number: -1n, timestamp: 0n, hash: null }
     : ask(chain, () => chain.client.getBlock({ blockNumber: number }));
 }
+
+/** The newest block of our own node. */
+export const newestBlock = (chain: Chain) => ask(chain, () => chain.client.getBlock({ blockTag: "latest" }));

@@ -1,24 +1,7 @@
-import {
-  decodeAbiParameters,
-  decodeFunctionData,
-  parseAbi,
-  size,
-  sliceHex,
-  hexToBigInt,
-  type Hex,
-} from "viem";
+import { decodeAbiParameters, decodeFunctionData, size, sliceHex, hexToBigInt, type Hex } from "viem";
 
 import type { Call } from "../core/operation.ts";
-
-const executeAbi = parseAbi(["function execute(bytes32 mode, bytes executionCalldata)"]);
-const batchParameter = {
-  type: "tuple[]",
-  components: [
-    { name: "to", type: "address" },
-    { name: "valueWei", type: "uint256" },
-    { name: "data", type: "bytes" },
-  ],
-} as const;
+import { batchParameter, executeAbi } from "./executeForm.ts";
 
 /** The calls that an operation's callData makes, back from `encodeCalls`; undefined when it is no `execute` of that form. */
 export function decodeCalls(callData: Hex): readonly Call[] | undefined {

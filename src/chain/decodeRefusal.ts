@@ -3,6 +3,8 @@ import { decodeErrorResult, isHex, parseAbi, type Abi, type Hex } from "viem";
 import { agentAccountAbi } from "./abi/agentAccount.ts";
 import { decisionLogAbi } from "./abi/decisionLog.ts";
 import { entryPointAbi } from "./abi/entryPoint.ts";
+import { permissionSpenderAbi } from "./abi/permissionSpender.ts";
+import { spendGrantAbi } from "./abi/spendGrant.ts";
 import { refusalWords } from "./refusalWords.ts";
 import type { Refusal } from "./errors.ts";
 
@@ -31,10 +33,26 @@ const tokenErrors = parseAbi([
 /** Of contracts/SpendPolicyValidator.sol; its other errors are the account's. */
 const moduleErrors = parseAbi(["error InstallDataNotAllowed(uint256 length)"]);
 
+/** Of the delegation framework's manager, and of accounts that obey it: what a permission can be refused with. Enforcers say it in words. */
+const managerErrors = parseAbi([
+  "error CannotUseADisabledDelegation()",
+  "error ECDSAInvalidSignatureLength(uint256 length)",
+  "error EmptySignature()",
+  "error EnforcedPause()",
+  "error InvalidAuthority()",
+  "error InvalidDelegate()",
+  "error InvalidEOASignature()",
+  "error InvalidERC1271Signature()",
+  "error NotDelegationManager()",
+]);
+
 const abi = [
   ...entryPointAbi,
   ...agentAccountAbi,
   ...decisionLogAbi,
+  ...spendGrantAbi,
+  ...permissionSpenderAbi,
+  ...managerErrors,
   ...moduleErrors,
   ...tokenErrors,
   { type: "error", name: "Error", inputs: [{ type: "string", name: "message" }] },

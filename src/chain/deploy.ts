@@ -1,14 +1,17 @@
 import {
+  BaseError as ViemError,
   concatHex,
   encodeDeployData,
   encodeFunctionData,
   getCreate2Address,
+  WaitForTransactionReceiptTimeoutError,
   type Address,
   type Hex,
 } from "viem";
 import { entryPoint07Address, entryPoint08Address, entryPoint09Address } from "viem/account-abstraction";
 import type { PrivateKeyAccount } from "viem/accounts";
 
+import { BaseError } from "../core/errors.ts";
 import type { Grant } from "../policy/grant.ts";
 import { agentAccountAbi } from "./abi/agentAccount.ts";
 import { agentAccountFactoryAbi } from "./abi/agentAccountFactory.ts";
@@ -16,13 +19,17 @@ import {
   agentAccountBytecode,
   agentAccountFactoryBytecode,
   decisionLogBytecode,
+  permissionSpenderBytecode,
+  spendGrantBytecode,
   spendPolicyValidatorBytecode,
 } from "./abi/bytecode.ts";
+import { permissionSpenderAbi } from "./abi/permissionSpender.ts";
+import { spendGrantAbi } from "./abi/spendGrant.ts";
 import { spendPolicyValidatorAbi } from "./abi/spendPolicyValidator.ts";
-import { ask, type Chain } from "./connectChain.ts";
+import { ask, failureOf, type Chain } from "./connectChain.ts";
 import { decodeRefusal, revertDataOf } from "./decodeRefusal.ts";
 import { entryPointAddress } from "./entryPoint.ts";
-import { ChainRefusalError } from "./errors.ts";
+import { ChainRefusalError, TransactionError } from "./errors.ts";
 
 /** The deterministic deployment proxy that most chains have (Arachnid's): same code, same salt → same address everywhere. */
 export const create2Deployer: Address = "0x4e59b44847b379578588920cA78FbF26c0B4956C";
@@ -55,6 +62,33 @@ export const agentAccountFactoryDeployment: Deployment = deployment(
   }),
 );
 
+/** Uniswap's Permit2, at the same address on most chains. Where it is not, spends through it fail and all others work. */
+export const permit2Address: Address = "0x000000000022D473030F116dDEE9F6B43aC78BA3";
+
+/** Where agents of our accounts spend out of accounts that know nothing of policies. */
+export const spendGrantDeployment: Deployment = deployment(
+  encodeDeployData({
+    abi: spendGrantAbi,
+    bytecode: spendGrantBytecode,
+    args: [agentAccountDeployment.address, permit2Address],
+  }),
+);
+
+/**
+ * Where one agent spends under permissions of wallets: its own contract, for one delegation manager.
+ *
+ * @param account the agent's account
+ * @param key the agent's key
+ */
+export const permissionSpenderDeployment = (account: Address, key: Address, manager: Address): Deployment =>
+  deployment(
+    encodeDeployData({
+      abi: permissionSpenderAbi,
+      bytecode: permissionSpenderBytecode,
+      args: [agentAccountDeployment.address, account, key, manager],
+    }),
+  );
+
 /** The law as a module, for ERC-7579 accounts that people already have. */
 export const spendPolicyValidatorDeployment: Deployment = deployment(
   encodeDeployData({
@@ -67,7 +101,7 @@ export const spendPolicyValidatorDeployment: Deployment = deployment(
 /**
  * Sends one plain transaction from an account of this process and waits for its success.
  *
- * @throws ChainRefusalError with the contract's own reason
+ * @throws ChainRefusalError with the contract's own reason · RpcUnreachableError, RpcAnswerError or TransactionError: it may have been sent
  */
 export async function sendTransaction(
   chain: Chain,
@@ -81,6 +115,22 @@ export async function sendTransaction(
     readonly onFee?: (mostWei: bigint, maxFeePerGasWei: bigint) => void;
   },
 ): Promise<Hex> {
+  const hash = await broadcastTransaction(chain, sender, transaction);
+  await awaitTransaction(chain, hash);
+  return hash;
+}
+
+/**
+ * Sends one plain transaction and waits for nothing.
+ *
+ * @throws ChainRefusalError with the contract's own reason · BaseError when the sender has too little coin · RpcUnreachableError,
+ * RpcAnswerError or TransactionError when the node does not say that it took it · what `onFee` throws
+ */
+export async function broadcastTransaction(
+  chain: Chain,
+  sender: PrivateKeyAccount,
+  transaction: Parameters<typeof sendTransaction>[2],
+): Promise<Hex> {
   const { client } = chain;
   const request = {
     to: transaction.to,
@@ -88,13 +138,11 @@ export async function sendTransaction(
     value: transaction.valueWei ?? 0n,
   } as const;
   try {
-    const [nonce, fees, gas] = await ask(chain, () =>
-      Promise.all([
-        client.getTransactionCount({ address: sender.address, blockTag: "pending" }),
-        client.estimateFeesPerGas(),
-        transaction.gas ?? client.estimateGas({ account: sender.address, ...request }),
-      ]),
-    );
+    const [nonce, fees, gas] = await Promise.all([
+      client.getTransactionCount({ address: sender.address, blockTag: "pending" }),
+      client.estimateFeesPerGas(),
+      transaction.gas ?? client.estimateGas({ account: sender.address, ...request }),
+    ]);
     transaction.onFee?.(gas * fees.maxFeePerGas, fees.maxFeePerGas);
     const raw = await sender.signTransaction({
       type: "eip1559",
@@ -105,15 +153,58 @@ export async function sendTransaction(
       maxPriorityFeePerGas: fees.maxPriorityFeePerGas,
       ...request,
     });
-    const hash = await client.sendRawTransaction({ serializedTransaction: raw });
-    const receipt = await client.waitForTransactionReceipt({ hash, pollingInterval: 50 });
-    if (receipt.status !== "success")
-      throw new ChainRefusalError({ code: null, error: "reverted", words: `transaction ${hash} reverted` });
-    return hash;
+    return await client.sendRawTransaction({ serializedTransaction: raw });
   } catch (error) {
-    const data = error instanceof ChainRefusalError ? undefined : revertDataOf(error);
-    throw data ? new ChainRefusalError(decodeRefusal(data)) : error;
+    if (error instanceof BaseError) throw error;
+    throw (
+      refusalOf(error) ??
+      poverty(error, sender.address) ??
+      failureOf(chain, error) ??
+      (error instanceof ViemError
+        ? new TransactionError("The node does not take the transaction.", { sender: sender.address }, error)
+        : error)
+    );
   }
+}
+
+/** Nodes say it in words only: EDR, geth and its kin, Nethermind. */
+const tooPoor = /(enough|insufficient) ?funds|exceeds the balance/i;
+
+function poverty(error: unknown, address: Address): BaseError | undefined {
+  if (!(error instanceof Error) || !tooPoor.test(error.message)) return undefined;
+  return new BaseError(`The key ${address} has too little coin for this transaction and its gas.`, {
+    remedy:
+      "Send it some, and do it again; or print the calls with --calldata and send them from another wallet.",
+    cause: error,
+    retry: "safe",
+  });
+}
+
+/**
+ * Waits until a transaction is in a block.
+ *
+ * @param timeout milliseconds; viem's own when not given
+ * @throws ChainRefusalError when it reverted · TransactionError when the time is over, or another one took its nonce · RpcUnreachableError · RpcAnswerError
+ */
+export async function awaitTransaction(chain: Chain, hash: Hex, timeout?: number): Promise<void> {
+  try {
+    const patience = timeout === undefined ? {} : { timeout };
+    const receipt = await chain.client.waitForTransactionReceipt({ hash, pollingInterval: 50, ...patience });
+    // The purse's bundler gives the nonce of one that is stuck to a payment; viem shows that one's receipt.
+    if (receipt.transactionHash !== hash)
+      throw new TransactionError("Another transaction took its nonce.", { transaction: hash });
+    if (receipt.status === "success") return;
+  } catch (error) {
+    if (error instanceof WaitForTransactionReceiptTimeoutError)
+      throw new TransactionError("The transaction is in no block yet.", { transaction: hash }, error);
+    throw refusalOf(error) ?? failureOf(chain, error) ?? error;
+  }
+  throw new ChainRefusalError({ code: null, error: "reverted", words: `transaction ${hash} reverted` });
+}
+
+function refusalOf(error: unknown): ChainRefusalError | undefined {
+  const data = revertDataOf(error);
+  return data && new ChainRefusalError(decodeRefusal(data));
 }
 
 /** Deploys what is missing through the proxy; already deployed code is left alone. */

@@ -161,6 +161,24 @@ export class FeeCapError extends BaseError {
   }
 }
 
+/** A plain transaction that the node does not take, or that no block has yet. What it was to do may be done all the same. */
+export class TransactionError extends BaseError {
+  override readonly name = "TransactionError";
+  constructor(
+    words: string,
+    facts: { readonly sender: Address } | { readonly transaction: Hex },
+    cause?: unknown,
+  ) {
+    super(words, {
+      remedy:
+        "It may be on the chain all the same, or come there later. Whatever does it again looks there first.",
+      facts: { ...facts, detail: cause === undefined ? undefined : nodeWords(cause) },
+      cause,
+      retry: "safe",
+    });
+  }
+}
+
 /** The chain (or a simulation on it) refused an operation; the reason is decoded from its own revert data. */
 export class ChainRefusalError extends BaseError {
   override readonly name = "ChainRefusalError";
@@ -192,6 +210,12 @@ export class OwnerNonceError extends BaseError {
     });
   }
 }
+
+/** viem puts the node's own words beside its own. */
+const nodeWords = (cause: unknown) => {
+  const { details } = cause as { readonly details?: unknown };
+  return firstLine(typeof details === "string" && details !== "" ? details : cause);
+};
 
 const firstLine = (cause: unknown) =>
   (cause instanceof Error ? cause.message : String(cause)).split("\n")[0]!.slice(0, 200);

@@ -4,9 +4,11 @@ import type { Operation, Receipt, UserOpJson } from "../core/operation.ts";
 import { agentAccountAbi } from "./abi/agentAccount.ts";
 import { decisionLogAbi } from "./abi/decisionLog.ts";
 import { entryPointAbi } from "./abi/entryPoint.ts";
+import type { AccountOrigin } from "./accountOrigin.ts";
 import { allLogs } from "./allLogs.ts";
 import { ask, finalBlock, type Chain } from "./connectChain.ts";
 import { decodeRefusal } from "./decodeRefusal.ts";
+import { decisionLogDeployment } from "./deploy.ts";
 import { entryPointAddress } from "./entryPoint.ts";
 import { missingTransfer } from "./missingTransfer.ts";
 import { recover, type Recovery, type RecoveryFacts } from "./recovery.ts";
@@ -127,10 +129,13 @@ async function executed(
 export const sequenceOf = (nonce: bigint): bigint => nonce & 0xffffffffffffffffn;
 
 /** The lane's next nonce: at a block, or at the newest one. */
-function nonceOf(chain: Chain, { nonce, sender }: UserOpJson, blockNumber?: bigint): Promise<bigint> {
+const nonceOf = (chain: Chain, { nonce, sender }: UserOpJson, blockNumber?: bigint): Promise<bigint> =>
   // The operation's own lane: the agent's key may be another one by now.
-  const lane = hexToBigInt(nonce) >> 64n;
-  return ask(chain, () =>
+  nonceIn(chain, sender, hexToBigInt(nonce) >> 64n, blockNumber);
+
+/** The next nonce of a lane, the whole 256-bit number: at a block, or at the newest one. */
+export const nonceIn = (chain: Chain, sender: Address, lane: bigint, blockNumber?: bigint): Promise<bigint> =>
+  ask(chain, () =>
     chain.client.readContract({
       address: entryPointAddress,
       abi: entryPointAbi,
@@ -139,7 +144,6 @@ function nonceOf(chain: Chain, { nonce, sender }: UserOpJson, blockNumber?: bigi
       ...(blockNumber === undefined ? {} : { blockNumber }),
     }),
   );
-}
 
 async function revertReasonOf(chain: Chain, userOpHash: Hex, transaction: Hex): Promise<string> {
   const receipt = await ask(chain, () => chain.client.getTransactionReceipt({ hash: transaction }));
@@ -187,8 +191,13 @@ export async function committedTrees(
   return trees;
 }
 
-/** The DecisionLog that an account writes to. */
-export function decisionLogOf(chain: Chain, account: Address): Promise<Address> {
+/** The DecisionLog that an account writes to. Accounts of our factory, which an origin makes, all have the same. */
+export async function decisionLogOf(
+  chain: Chain,
+  account: Address,
+  origin?: AccountOrigin,
+): Promise<Address> {
+  if (origin) return decisionLogDeployment.address;
   return ask(chain, () =>
     chain.client.readContract({ address: account, abi: agentAccountAbi, functionName: "decisionLog" }),
   );

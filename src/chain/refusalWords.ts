@@ -89,6 +89,57 @@ const words: Readonly<Record<string, string | Say>> = {
   OtherSize: (actual, stored) =>
     `the proof is for ${String(actual)} leaves, and the newest anchored tree has ${String(stored)}`,
   NotLogged: "the decision is not in the tree that was anchored last",
+  // Spending out of other accounts (contracts/interfaces/ISpendGrant.sol).
+  NotAccount: (caller, account) => `only ${String(account)} may approve this, and ${String(caller)} asked`,
+  NotAgent: (caller, agent) =>
+    `only ${String(agent)} may spend under this grant, and ${String(caller)} asked`,
+  NotAgentAccount: (agent) =>
+    `${String(agent)} is no account of ours, so nothing says which of its agents is acting`,
+  OtherAgentExecuting: (actual, allowed) =>
+    BigInt(String(actual)) === 0n
+      ? `the account is not executing a batch of ${String(allowed)}`
+      : `the account is executing for ${String(actual)}, and the grant is for ${String(allowed)}`,
+  AccountNotAllowed: (account) => `${String(account)} can't be the payer of a grant`,
+  TokenNotAllowed: (token) => `there is no token at ${String(token)}`,
+  LimitsNotAllowed: (...limits) =>
+    `the limits are out of order: ${limits.map(String).join(", ")} base units at a time, in a window and in all`,
+  LimitsNotRepresentable: (...limits) =>
+    `the limits have too many digits to be counted together: ${limits.map(String).join(", ")} base units`,
+  WindowNotAllowed: (window) =>
+    `a window of ${String(window)} seconds can't be kept: multiples of 6 from 1800 to 7776000 can`,
+  ValidityNotAllowed: (start, end) =>
+    `a grant from ${moment(start)} to ${moment(end)} can't be made: 90 days are the most`,
+  PayeesNotClear: (_count, anyPayee) =>
+    anyPayee === true
+      ? "the grant lists payees and lets anybody be paid"
+      : "the grant lists no payees, and does not say that anybody may be paid",
+  TooManyPayees: (actual, allowed) => `${String(actual)} payees, ${String(allowed)} are the most`,
+  PayeesNotAscending: (index) => `the payees have to ascend, and number ${String(index)} does not`,
+  OtherEpoch: (actual, current) =>
+    `the grant is of the payer's epoch ${String(actual)}, and the payer is at ${String(current)}`,
+  NotYetValid: (actual, allowed) => `it is ${moment(actual)}, and the grant begins after ${moment(allowed)}`,
+  TookMore: (...args) => `the token took more from the payer than it was told: ${ofUnits(...args)}`,
+  ArrivedLess: (actual, allowed) =>
+    `less arrived than was sent: ${String(actual)} base units of ${String(allowed)}`,
+  ReentrancyGuardReentrantCall: "somebody who was called amid a spend tried another one",
+  AddressEmptyCode: (target) => `there is no contract at ${String(target)}`,
+  // Spending under permissions of wallets (contracts/interfaces/IPermissionSpender.sol), and what enforces these.
+  ContextNotAllowed: (payer) =>
+    BigInt(String(payer)) === 0n
+      ? "it is not one permission, given by the payer himself"
+      : `it is no permission of ${String(payer)}`,
+  PermissionNotAllowed: (delegate) =>
+    `the permission is for ${String(delegate)}, and not for the contract that spends`,
+  PermissionRevoked: (permission) => `the permission ${String(permission)} was revoked`,
+  CannotUseADisabledDelegation: "the payer has taken the permission back",
+  ECDSAInvalidSignatureLength: "the permission is not signed by a key",
+  EmptySignature: "the permission is not signed",
+  EnforcedPause: "the contract that enforces permissions is paused by its owner",
+  InvalidAuthority: "the permission was handed on by somebody who may not",
+  InvalidDelegate: "the permission is for somebody else",
+  InvalidEOASignature: "the permission is not signed by the payer",
+  InvalidERC1271Signature: "the permission is not signed by the payer",
+  NotDelegationManager: "the payer's account obeys another contract than the one that was asked",
   // Tokens and coin.
   ERC20InsufficientBalance: (sender, balance, needed) =>
     `the account holds less of the token than it was to pay: ${String(balance)} base units in ${String(sender)}, ${String(needed)} needed`,

@@ -9,8 +9,9 @@ import {
 } from "viem";
 import type { PrivateKeyAccount } from "viem/accounts";
 
-import { accountDomain, approvalTypes, grantTypes, type Grant } from "../policy/grant.ts";
+import { grantTypes, type Grant } from "../policy/grant.ts";
 import type { CallProof } from "../policy/proveCalls.ts";
+import { approvalTypedData } from "./checkApproval.ts";
 import { compactSignature } from "./compactSignature.ts";
 import type { Commitment } from "./signOperation.ts";
 
@@ -112,27 +113,14 @@ export type ApprovalRequest = {
   readonly deadline: bigint;
 };
 
-/** The same as EIP-712 typed data, for any wallet. */
-export const approvalTypedData = (request: ApprovalRequest) =>
-  ({
-    domain: accountDomain(request.chainId, request.account),
-    types: approvalTypes,
-    primaryType: "Approval",
-    message: {
-      approver: request.approver,
-      policyId: request.policyId,
-      callHash: keccak256(request.callData),
-      nonce: request.nonce,
-      deadline: request.deadline,
-    },
-  }) as const;
-
 /** An approver's key co-signs one operation. */
 export async function signApproval(
   approver: PrivateKeyAccount,
   request: ApprovalRequest,
   path: readonly Hex[],
 ): Promise<Approval> {
-  const signature = compactSignature(await approver.signTypedData(approvalTypedData(request)));
+  const signature = compactSignature(
+    await approver.signTypedData(approvalTypedData({ ...request, callHash: keccak256(request.callData) })),
+  );
   return { approver: approver.address, path, nonce: request.nonce, deadline: request.deadline, signature };
 }

@@ -1,10 +1,13 @@
-import { encode7579Calls } from "permissionless/utils";
 import {
   concatHex,
+  encodeAbiParameters,
+  encodeFunctionData,
+  getAbiItem,
   hexToBigInt,
   isAddressEqual,
   keccak256,
   numberToHex,
+  toFunctionSelector,
   toHex,
   type Address,
   type Hex,
@@ -16,6 +19,8 @@ import type { Call, Operation } from "../core/operation.ts";
 import type { CompiledLimit } from "../policy/compile.ts";
 import { accountDomain, isPlain, operationTypes, ruledOperationTypes } from "../policy/grant.ts";
 import type { CallProof } from "../policy/proveCalls.ts";
+import { permissionSpenderAbi } from "./abi/permissionSpender.ts";
+import { spendGrantAbi } from "./abi/spendGrant.ts";
 import type { Bundler, GasPrice } from "./bundler/bundler.ts";
 import { compactSignature } from "./compactSignature.ts";
 import { ask, type Chain } from "./connectChain.ts";
@@ -26,6 +31,7 @@ import {
   userOpHashOf,
   type PlainUserOp,
 } from "./entryPoint.ts";
+import { batchParameter, executeAbi, executeModes } from "./executeForm.ts";
 import { FeeCapError, PaymasterError } from "./errors.ts";
 import type { Paymaster, Sponsorship } from "./paymaster/paymaster.ts";
 import { sponsorshipEnd } from "./paymaster/sponsorshipWindow.ts";
@@ -78,19 +84,32 @@ export const laneOf = (agent: Address): bigint => hexToBigInt(agent);
 /** ERC-7579 `execute(bytes32,bytes)`, single call, revert on failure: the only calldata of kinds 1 and 2. */
 export const encodeCall = (call: Call): Hex => encodeCalls([call]);
 
-/** The same for one call or a batch (mode 0x01, all or nothing); nothing at all for none. */
+/**
+ * The same for one call or a batch (mode 0x01, all or nothing); nothing at all for none. A call that asks the account for whom
+ * it acts is a batch even alone (IAgentAccount.agentExecuting).
+ */
 export function encodeCalls(calls: readonly Call[]): Hex {
-  if (calls.length === 0) return "0x";
-  return encode7579Calls({
-    mode: {
-      type: calls.length > 1 ? "batchcall" : "call",
-      revertOnError: false,
-      selector: "0x",
-      context: "0x",
-    },
-    callData: calls.map(({ to, valueWei, data }) => ({ to, value: valueWei, data })),
-  });
+  const [first] = calls;
+  if (!first) return "0x";
+  const args =
+    calls.length > 1 || asksWhoActs(first)
+      ? ([executeModes.batch, encodeAbiParameters([batchParameter], [calls])] as const)
+      : ([
+          executeModes.single,
+          concatHex([first.to, toHex(first.valueWei, { size: 32 }), first.data]),
+        ] as const);
+  return encodeFunctionData({ abi: executeAbi, functionName: "execute", args });
 }
+
+/** Functions that are for one agent of the account alone. */
+const askingSelectors: ReadonlySet<Hex> = new Set(
+  (["spend", "giveUp"] as const).flatMap((name) => [
+    toFunctionSelector(getAbiItem({ abi: spendGrantAbi, name })),
+    toFunctionSelector(getAbiItem({ abi: permissionSpenderAbi, name })),
+  ]),
+);
+
+const asksWhoActs = ({ data }: Call): boolean => askingSelectors.has(data.slice(0, 10) as Hex);
 
 /** The agent's signature field: kind 1, or 2 with the owner's, see contracts/interfaces/ISpendPolicy.sol. */
 export function encodeSignature(input: {
@@ -271,13 +290,14 @@ const formOf = (input: Unsigned): SignatureForm =>
 async function complete(input: Unsigned, wanted: PlainUserOp, sponsored: boolean): Promise<Operation> {
   const { account, chainId, limit, signer } = input;
   let [userOp, commitment] = await sponsor(input, wanted, sponsored);
-  for (let extra = 1n; input.isTaken?.(userOpHashOf(chainId, userOp)); extra++) {
+  let userOpHash = userOpHashOf(chainId, userOp);
+  for (let extra = 1n; input.isTaken?.(userOpHash); extra++) {
     const other = { ...wanted, preVerificationGas: wanted.preVerificationGas + extra };
     [userOp, commitment] = await sponsor(input, other, sponsored);
+    userOpHash = userOpHashOf(chainId, userOp);
   }
   if (!input.sponsor) refuseFee(userOp, limit.grant.feeCap);
   const form = formOf({ ...input, commitment });
-  const userOpHash = userOpHashOf(chainId, userOp);
   const signature = await signCommitment({
     chainId,
     account,

@@ -17,17 +17,21 @@ export const doctorCommand = defineCommand({
     const checks = await examine(args.config, (check) => {
       if (!args.json) process.stdout.write(inWords(check));
     });
-    if (args.json) process.stdout.write(`${JSON.stringify({ checks })}\n`);
-    const wrong = checks.filter(({ ok }) => !ok).length;
+    if (args.json)
+      process.stdout.write(
+        `${JSON.stringify({ checks: checks.map(({ detail, name, ok, remedy }) => ({ name, ok, detail, remedy })) })}\n`,
+      );
+    const notSeen = checks.filter(({ unseen }) => unseen).length;
+    const wrong = checks.filter(({ ok }) => !ok).length - notSeen;
     if (!args.json)
       process.stdout.write(
-        wrong === 0
+        wrong + notSeen === 0
           ? "Everything is as it should be.\n"
-          : `${wrong} of ${checks.length} are not as they should be.\n`,
+          : `${wrong} of ${checks.length} ${wrong === 1 ? "is not as it" : "are not as they"} should be${notSeen === 0 ? "" : `; ${notSeen} could not be looked at`}.\n`,
       );
-    if (wrong > 0) process.exitCode = 1;
+    if (wrong + notSeen > 0) process.exitCode = 1;
   },
 });
 
-const inWords = ({ detail, name, ok, remedy }: Check): string =>
-  `${ok ? "ok    " : "WRONG "} ${name.padEnd(14)} ${detail}\n${remedy === null ? "" : `${" ".repeat(22)}${remedy}\n`}`;
+const inWords = ({ detail, name, ok, remedy, unseen }: Check): string =>
+  `${ok ? "ok    " : unseen ? "?     " : "WRONG "} ${name.padEnd(14)} ${detail}\n${remedy === null ? "" : `${" ".repeat(22)}${remedy}\n`}`;

@@ -7,6 +7,7 @@ import { BaseError } from "../core/errors.ts";
 import type { Config } from "../runtime/config.ts";
 import type { OwnerDesk, OwnerWay } from "../runtime/ownerDesk.ts";
 import { askPassword } from "./askPassword.ts";
+import { forTerminal } from "./forTerminal.ts";
 
 const file = (description: string) => ({ type: "string", description, valueHint: "file" }) as const;
 
@@ -147,7 +148,11 @@ export async function agreed(
     });
   const lines = createInterface({ input: process.stdin, output: process.stderr });
   try {
-    return /^y(es)?$/i.test((await lines.question(`${question} [y/N] `)).trim());
+    return /^y(es)?$/i.test((await lines.question(forTerminal(`${question} [y/N] `))).trim());
+  } catch (error) {
+    // Ctrl-C, or the terminal is gone.
+    if ((error as Error).name === "AbortError") return false;
+    throw error;
   } finally {
     lines.close();
   }

@@ -11,6 +11,7 @@ import type { HouseholdEvent, Member } from "../runtime/openHousehold.ts";
 import type { DecisionReport } from "../runtime/report.ts";
 import { askPassword } from "./askPassword.ts";
 import { forTerminal } from "./forTerminal.ts";
+import { oneLine } from "./oneLine.ts";
 
 /** The agent's file can't be run. */
 export class AgentFileError extends BaseError {
@@ -99,14 +100,17 @@ function whereOf(word: string, config: string): { readonly file: string; readonl
     : { file: resolve(word.slice(0, at)), config: word.slice(at + 1) };
 }
 
-async function loadAgent(file: string): Promise<Agent> {
+export async function loadAgent(file: string): Promise<Agent> {
   let exported: { default?: Agent };
   try {
     exported = (await import(pathToFileURL(file).href)) as { default?: Agent };
   } catch (error) {
     if (error instanceof BaseError) throw error;
+    const strange = error instanceof Error && error.message.startsWith("Cannot find package 'bursar'");
     throw new AgentFileError("The agent's file can't be loaded.", {
-      remedy: "Check the path and that the file is a TypeScript or JavaScript module.",
+      remedy: strange
+        ? "Put the file into a folder of the clone, or of a project that has bursar among its packages."
+        : "Check the path and that the file is a TypeScript or JavaScript module.",
       facts: { file, detail: error instanceof Error ? error.message.split("\n")[0] : String(error) },
       cause: error,
     });
@@ -156,6 +160,7 @@ function inWords(report: DecisionReport): string {
     ...(instead.length > 0 ? [`another engine answered, ${instead.join(", ")}`] : []),
     ...(report.unverifiable ? ["thought by a server, UNVERIFIABLE"] : []),
   ];
-  const why = report.reasons[0] ? `: ${report.reasons[0].words}` : "";
-  return `${report.sequence}  ${report.trigger.label}  ${actionWords(report.action)}  → ${report.outcome}${thinker.length > 0 ? ` (${thinker.join("; ")})` : ""}${report.receipt ? ` in ${report.receipt.transaction}` : why}${report.economics === null ? "" : `\n     ${economicsInWords(report.economics)}`}`;
+  const how = report.askedUntil === null ? "" : ` (bursar approvals approve ${report.leaf.slice(0, 12)})`;
+  const why = report.reasons[0] ? `: ${oneLine(report.reasons[0].words)}${how}` : "";
+  return `${report.sequence}  ${oneLine(report.trigger.label)}  ${oneLine(actionWords(report.action))}  → ${report.outcome}${thinker.length > 0 ? ` (${thinker.join("; ")})` : ""}${report.receipt ? ` in ${report.receipt.transaction}` : why}${report.economics === null ? "" : `\n     ${economicsInWords(report.economics)}`}`;
 }

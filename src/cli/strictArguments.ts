@@ -20,8 +20,18 @@ export type FoundCommand = {
   readonly from: number;
 };
 
-/** The command that the first words lead to, as far as they do. */
+/** The command that the first words lead to, as far as they do; behind a group that has a usual command, that one. */
 export async function findCommand(main: CommandDef, words: readonly string[]): Promise<FoundCommand> {
+  const found = await findNamed(main, words);
+  const usual = await resolved(found.command.default);
+  const next = words[found.from];
+  if (usual === undefined || (next !== undefined && !next.startsWith("-"))) return found;
+  const command = (await resolved<CommandDef>((await resolved(found.command.subCommands))![usual]))!;
+  return { ...found, command, parent: found.command };
+}
+
+/** The command that the words name. */
+export async function findNamed(main: CommandDef, words: readonly string[]): Promise<FoundCommand> {
   let command = main;
   let path = (await resolved(main.meta))?.name ?? "";
   let parent: CommandDef | undefined;

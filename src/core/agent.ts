@@ -62,7 +62,9 @@ export type TriggerSource =
       readonly name: string;
       /** File with the shared secret (`whsec_…`, Standard Webhooks), relative to the agent's file. */
       readonly secretFile: string;
-    };
+    }
+  /** What people do with their wallets: a delegation to the agent comes into force, is paused, or is over. */
+  | { readonly kind: "delegation" };
 
 /** What an action's code may look at: the policy's words and the frozen Observation. Nothing that changes. */
 export type Desk = {

@@ -18,7 +18,7 @@ export class NotCanonicalError extends BaseError {
  * @throws NotCanonicalError when the value holds anything else.
  */
 export function canonicalize(value: Json): string {
-  return write(value, "");
+  return write(value, undefined);
 }
 
 /** `JSON.parse` for text that has to be canonical already: anything that does not round-trip byte for byte is refused. */
@@ -29,29 +29,55 @@ export function parseCanonical(text: string): Json {
   return value;
 }
 
-function write(value: unknown, path: string): string {
-  if (value === null || typeof value === "boolean") return String(value);
+/** Where a value lies in another one: only a mistake has its path put into words. */
+type Place = { readonly in: Place; readonly key: string | number } | undefined;
+
+const pathOf = (place: Place): string =>
+  place === undefined
+    ? ""
+    : `${pathOf(place.in)}${typeof place.key === "number" ? `[${place.key}]` : `.${place.key}`}`;
+
+function write(value: unknown, place: Place): string {
   if (typeof value === "string") {
-    if (!value.isWellFormed()) throw new NotCanonicalError(path, "a string holds a lone surrogate");
+    if (!value.isWellFormed()) throw new NotCanonicalError(pathOf(place), "a string holds a lone surrogate");
     return JSON.stringify(value);
   }
   if (typeof value === "number") {
     if (!Number.isSafeInteger(value) || Object.is(value, -0))
-      throw new NotCanonicalError(path, `${value} is not a safe integer`);
+      throw new NotCanonicalError(pathOf(place), `${value} is not a safe integer`);
     return String(value);
   }
-  if (Array.isArray(value))
-    // Array.from also visits the holes of a sparse array, which are undefined and so refused.
-    return `[${Array.from(value, (item, index) => write(item, `${path}[${index}]`)).join(",")}]`;
-  if (typeof value === "object") {
-    const prototype: unknown = Object.getPrototypeOf(value);
-    // A Map, a date or bytes would lose their content without a word.
-    if (prototype !== Object.prototype && prototype !== null)
-      throw new NotCanonicalError(path, "an object of a class is not plain JSON");
-    const entries = Object.entries(value);
-    // RFC 8785 §3.2.3: keys in order of their UTF-16 code units, which is what `<` compares.
-    entries.sort(([a], [b]) => (a < b ? -1 : 1));
-    return `{${entries.map(([key, item]) => `${write(key, path)}:${write(item, `${path}.${key}`)}`).join(",")}}`;
+  if (value === null || typeof value === "boolean") return String(value);
+  if (Array.isArray(value)) return writeArray(value, place);
+  if (typeof value === "object") return writeObject(value, place);
+  throw new NotCanonicalError(pathOf(place), `a ${typeof value} is not JSON`);
+}
+
+function writeArray(items: readonly unknown[], place: Place): string {
+  let text = "[";
+  // By index, which also visits the holes of a sparse array: they are undefined and so refused.
+  for (let index = 0; index < items.length; index++) {
+    const item = items[index];
+    if (index > 0) text += ",";
+    // Tokens, by the thousand.
+    if (typeof item === "number" && Number.isSafeInteger(item) && item > 0) text += item;
+    else text += write(item, { in: place, key: index });
   }
-  throw new NotCanonicalError(path, `a ${typeof value} is not JSON`);
+  return `${text}]`;
+}
+
+function writeObject(value: object, place: Place): string {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  // A Map, a date or bytes would lose their content without a word.
+  if (prototype !== Object.prototype && prototype !== null)
+    throw new NotCanonicalError(pathOf(place), "an object of a class is not plain JSON");
+  // RFC 8785 §3.2.3: keys in order of their UTF-16 code units, which is what sorting without a comparison compares.
+  const keys = Object.keys(value).sort();
+  let text = "{";
+  for (const [index, key] of keys.entries()) {
+    if (index > 0) text += ",";
+    const item = (value as Readonly<Record<string, unknown>>)[key];
+    text += `${write(key, place)}:${write(item, { in: place, key })}`;
+  }
+  return `${text}}`;
 }

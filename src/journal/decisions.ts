@@ -63,12 +63,17 @@ const claimTrigger = query(
       .where("dedupe_id", "=", trigger),
 );
 const updateSnapshot = query(
-  (tables, { done, id, snapshot }: { id: string; snapshot: string; done: number }) =>
-    tables.updateTable("decision").set({ snapshot, done }).where("id", "=", id),
+  (
+    tables,
+    { done, id, machine, snapshot }: Pick<Tables["decision"], "id" | "machine" | "snapshot" | "done">,
+  ) => tables.updateTable("decision").set({ machine, snapshot, done }).where("id", "=", id),
 );
 const insertOutput = query((tables, row: Tables["output"]) => tables.insertInto("output").values(row));
 const outputAt = query((tables, { decision, step }: { decision: string; step: string }) =>
   tables.selectFrom("output").select("value").where("decision", "=", decision).where("step", "=", step),
+);
+const outputsOfDecision = query((tables, { decision }: OfDecision) =>
+  tables.selectFrom("output").select(["step", "value"]).where("decision", "=", decision),
 );
 const insertEffect = query((tables, row: Tables["effect"]) => tables.insertInto("effect").values(row));
 const effectAt = query((tables, { decision, id }: { decision: string; id: string }) =>
@@ -109,10 +114,9 @@ export function startDecision(
 export function saveSnapshot(
   database: JournalDatabase,
   id: string,
-  snapshot: JsonObject,
-  done: boolean,
+  { done, machine, snapshot }: Pick<DecisionRow, "machine" | "snapshot" | "done">,
 ): void {
-  database.run(updateSnapshot({ id, snapshot: JSON.stringify(snapshot), done: done ? 1 : 0 }));
+  database.run(updateSnapshot({ id, machine, snapshot: JSON.stringify(snapshot), done: done ? 1 : 0 }));
 }
 
 export const decisionOf = (database: Reads, id: string): DecisionRow =>
@@ -149,6 +153,12 @@ export function outputOf(database: Reads, decision: string, step: string): Json 
   const row = database.get(outputAt({ decision, step }));
   return row && parseCanonical(row.value);
 }
+
+/** Everything that a decision's steps handed on so far. */
+export const outputsOf = (database: Reads, decision: string): ReadonlyMap<string, Json> =>
+  new Map(
+    database.all(outputsOfDecision({ decision })).map(({ step, value }) => [step, parseCanonical(value)]),
+  );
 
 export type EffectRow = Tables["effect"];
 

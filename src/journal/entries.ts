@@ -19,6 +19,9 @@ const entriesAfter = query((tables, { after, limit }: { after: number; limit: nu
   tables.selectFrom("entry").selectAll().where("sequence", ">", after).orderBy("sequence").limit(limit),
 );
 
+/** Number of the last Entry; 0: there is none. */
+export const newestSequence = (database: JournalDatabase): number => database.get(lastEntry())?.sequence ?? 0;
+
 /** Appends one Entry to the hash chain. Call it inside `atomically`. */
 export function appendEntry(database: JournalDatabase, agent: string, kind: string, body: JsonObject): Entry {
   const last = database.get(lastEntry());

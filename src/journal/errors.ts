@@ -43,3 +43,16 @@ export class JournalBrokenError extends BaseError {
     });
   }
 }
+
+/** The key of what the journal keeps sealed can't be used. */
+export class JournalKeyError extends BaseError {
+  override readonly name = "JournalKeyError";
+  constructor(why: string, file: string, cause?: unknown) {
+    super(`The key file beside the journal ${why}.`, {
+      remedy:
+        "Correct the file, or delete it: a new one is made then, and wallets have to be connected again.",
+      facts: { key: file },
+      cause,
+    });
+  }
+}

@@ -16,6 +16,8 @@ export type LaneAlarm = {
   readonly next: Hex;
   /** The operation that used a nonce of the lane and is not in this journal; null: the nonce is used and no operation tells how. */
   readonly foreign: { readonly userOpHash: Hex; readonly transaction: Hex } | null;
+  /** The chain's newest block when it was seen; none in journals of before. */
+  readonly seenAt?: string;
 };
 
 /** `held`: nothing is signed in this lane. `released`: the operator has looked, and the nonces below `next` are accounted for. */

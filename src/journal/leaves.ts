@@ -45,6 +45,32 @@ export function nextLeaf(
   return last ? { index: last.position + 1, previous: last.leaf } : { index: 0, previous: noLeaf };
 }
 
+/** The right edge of an agent's tree, and the leaf that it ends with. */
+type Edge = { readonly frontier: Frontier; readonly last: Hex };
+
+/** Edges by agent, of each open journal. In memory only: what follows from the leaves is stored nowhere, where it could differ. */
+const edges = new WeakMap<object, Map<string, Edge>>();
+
+/**
+ * The right edge of an agent's tree. All leaves are read the first time; then only the newest one, which tells whether the edge in
+ * memory still is the tree's: a transaction that was undone leaves one behind that is not.
+ */
+function edgeOf(database: JournalDatabase, agent: string): Frontier {
+  const { index: size, previous } = nextLeaf(database, agent);
+  const known = edges.get(database)?.get(agent);
+  if (known && known.frontier.size === size && known.last === previous) return known.frontier;
+  return leavesOf(database, agent).reduce<Frontier>(appendLeaf, emptyFrontier);
+}
+
+/** Size and root of an agent's decision tree. */
+export function treeOf(
+  database: JournalDatabase,
+  agent: string,
+): { readonly size: number; readonly root: Hex } {
+  const edge = edgeOf(database, agent);
+  return { size: edge.size, root: frontierRoot(edge) };
+}
+
 /** Appends a leaf; size and root of the tree that ends with it. Call it inside `atomically`. */
 export function addLeaf(
   database: JournalDatabase,
@@ -52,8 +78,11 @@ export function addLeaf(
   decision: string,
   leaf: Hex,
 ): { readonly size: number; readonly root: Hex } {
-  const frontier = leavesOf(database, agent).reduce<Frontier>(appendLeaf, emptyFrontier);
-  database.run(insertLeaf({ agent, position: frontier.size, decision, leaf }));
-  const grown = appendLeaf(frontier, leaf);
-  return { size: grown.size, root: frontierRoot(grown) };
+  const before = edgeOf(database, agent);
+  database.run(insertLeaf({ agent, position: before.size, decision, leaf }));
+  const frontier = appendLeaf(before, leaf);
+  let ofJournal = edges.get(database);
+  if (!ofJournal) edges.set(database, (ofJournal = new Map<string, Edge>()));
+  ofJournal.set(agent, { frontier, last: leaf });
+  return { size: frontier.size, root: frontierRoot(frontier) };
 }

@@ -2,6 +2,7 @@ import { closeSync, mkdirSync, openSync, statfsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
+import type { Sure } from "../core/durableHost.ts";
 import { BaseError } from "../core/errors.ts";
 import { JournalLockedError, JournalOpenError } from "./errors.ts";
 import { networkFileSystem } from "./fileSystem.ts";
@@ -31,9 +32,10 @@ export type JournalDatabase = {
   atomically<T>(work: () => T): T;
   /**
    * Like `atomically`, in one transaction and one flush of the disk with all that is asked for in the same turn of the event loop. Of
-   * several that share it, one that throws is undone alone. Resolves when it is durable.
+   * several that share it, one that throws is undone alone. Resolves when it is durable; where all of them are sure `soon` enough, when
+   * it is written.
    */
-  together<T>(work: () => T): Promise<T>;
+  together<T>(work: () => T, sure?: Sure): Promise<T>;
   close(): void;
 };
 

@@ -29,8 +29,30 @@ const operationByHash = query((tables, { user_op_hash }: Pick<OperationRow, "use
 const updateState = query((tables, { state, user_op_hash }: Pick<OperationRow, "state" | "user_op_hash">) =>
   tables.updateTable("operation").set({ state }).where("user_op_hash", "=", user_op_hash),
 );
-const noncesOfLane = query((tables, { lane }: { lane: string }) =>
-  tables.selectFrom("operation").select(["decision", "nonce", "state"]).where("lane", "=", lane),
+/**
+ * A lane's nonces have one length as text, for a lane is their upper 192 bits and no agent's key is the address zero: so they are in
+ * order as text, and these are answered by an index (`operation_lane`).
+ */
+const newestOfLane = query((tables, { lane }: { lane: string }) =>
+  tables.selectFrom("operation").select("nonce").where("lane", "=", lane).orderBy("nonce", "desc").limit(1),
+);
+const newestSpentOfLane = query((tables, { lane }: { lane: string }) =>
+  tables
+    .selectFrom("operation")
+    .select("nonce")
+    .where("lane", "=", lane)
+    .where("state", "<>", "expired")
+    .orderBy("nonce", "desc")
+    .limit(1),
+);
+const betweenInLane = query((tables, { from, lane, until }: { lane: string; from: Hex; until: Hex }) =>
+  tables
+    .selectFrom("operation")
+    .select("decision")
+    .where("lane", "=", lane)
+    .where("nonce", ">=", from)
+    .where("nonce", "<", until)
+    .orderBy("nonce"),
 );
 
 const insertSibling = query((tables, row: Tables["sibling"]) => tables.insertInto("sibling").values(row));
@@ -117,13 +139,19 @@ export function setOperationState(database: JournalDatabase, userOpHash: Hex, st
   database.run(updateState({ state, user_op_hash: userOpHash }));
 }
 
-/** What was signed in a lane, by decision: nonce (the whole 256-bit number) and state, lowest nonce first. */
-export function noncesIn(
+/** The nonce that follows what was signed in a lane: behind the last one that is spent or may be, and again that of one that expired. */
+export function nextNonceIn(database: Pick<JournalDatabase, "get">, lane: string): bigint | undefined {
+  const newest = database.get(newestOfLane({ lane }));
+  if (!newest) return undefined;
+  const spent = database.get(newestSpentOfLane({ lane }));
+  const behind = spent === undefined ? 0n : BigInt(spent.nonce) + 1n;
+  return behind > BigInt(newest.nonce) ? behind : BigInt(newest.nonce);
+}
+
+/** Decisions whose operations have the nonces of a lane from `from` on and below `until`, lowest first. */
+export const decisionsBetween = (
   database: Pick<JournalDatabase, "all">,
   lane: string,
-): readonly { readonly decision: string; readonly nonce: bigint; readonly state: OperationState }[] {
-  return database
-    .all(noncesOfLane({ lane }))
-    .map((row) => ({ ...row, nonce: BigInt(row.nonce) }))
-    .sort((one, other) => (one.nonce < other.nonce ? -1 : one.nonce > other.nonce ? 1 : 0));
-}
+  from: Hex,
+  until: Hex,
+): readonly string[] => database.all(betweenInLane({ lane, from, until })).map(({ decision }) => decision);

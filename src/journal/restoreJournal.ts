@@ -4,8 +4,10 @@ import { dirname, resolve } from "node:path";
 
 import type { Hex } from "viem";
 
+import { closeAsks } from "./asks.ts";
 import { backupJournal, checkJournal, toDisk } from "./backupJournal.ts";
 import { agentsIn } from "./decisions.ts";
+import { pauseDelegations } from "./delegations.ts";
 import { appendEntry } from "./entries.ts";
 import { JournalOpenError } from "./errors.ts";
 import { dropNote, noteOf, setNote } from "./notes.ts";
@@ -48,6 +50,8 @@ export async function restoreJournal(from: string, to: string): Promise<Restored
       quarantined = journal.atomically(() => {
         setNote(journal, restoredKey, "");
         const held = quarantine(journal);
+        closeAsks(journal);
+        pauseDelegations(journal);
         for (const agent of agentsIn(journal))
           appendEntry(journal, agent, "restored", { entries, head, quarantined: held.length });
         return held;

@@ -1,5 +1,7 @@
 import type { Hex } from "viem";
 
+import type { AskState } from "../core/approval.ts";
+import type { DelegationState } from "../core/delegation.ts";
 import type { Memory } from "../core/memory.ts";
 import type { TriggerKind } from "../core/trigger.ts";
 
@@ -30,6 +32,8 @@ export type Tables = {
     readonly label: string;
     readonly payload: string;
     readonly decision: string | null;
+    /** Unix milliseconds before which no decision is made of it; 0: at once. */
+    readonly not_before: number;
   };
 
   /** How far each source of triggers has been read: unix seconds, or a block. */
@@ -103,5 +107,45 @@ export type Tables = {
     readonly amount_units: string;
     readonly words: string;
     readonly state: "pending" | "paid" | "void";
+  };
+
+  /** What decisions ask of people, by the leaf of the decision. The first answer counts. */
+  readonly ask: {
+    readonly leaf: Hex;
+    readonly agent: string;
+    readonly decision: string;
+    /** Unix seconds, by the chain's clock. */
+    readonly deadline: number;
+    readonly body: string;
+    readonly state: AskState;
+    readonly channel: string | null;
+    readonly answered_at_ms: number | null;
+  };
+
+  /** What WalletConnect keeps: keys and sessions, each sealed (`sealedValues.ts`). */
+  readonly link_value: { readonly name: string; readonly value: string };
+
+  /** Requests to wallets, written down before they are sent; `outcome` is sealed, null until something came back. */
+  readonly link_request: {
+    readonly id: string;
+    readonly wire_id: number;
+    readonly topic: string;
+    readonly chain_id: number;
+    readonly method: string;
+    readonly account: string | null;
+    readonly digest: Hex;
+    /** Unix seconds. */
+    readonly expires_at: number;
+    readonly published: number;
+    readonly outcome: string | null;
+  };
+
+  /** Who delegated what to which agent, by the grant's name on the chain. */
+  readonly delegation: {
+    readonly id: Hex;
+    readonly agent: string;
+    readonly position: number;
+    readonly state: DelegationState;
+    readonly body: string;
   };
 };

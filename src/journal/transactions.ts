@@ -1,5 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 
+import type { Sure } from "../core/durableHost.ts";
 import { JournalWriteError } from "./errors.ts";
 import type { JournalDatabase } from "./openJournal.ts";
 
@@ -8,6 +9,7 @@ const mostTogether = 256;
 
 type Piece = {
   readonly work: () => unknown;
+  readonly sure: Sure;
   readonly resolve: (result: never) => void;
   readonly reject: (error: unknown) => void;
 };
@@ -41,10 +43,21 @@ export function transactionsOf(
     const pieces = waiting.slice(0, mostTogether);
     waiting = waiting.slice(mostTogether);
     if (waiting.length > 0) setImmediate(flush);
+    const unsure = pieces.every(({ sure }) => sure === "soon");
     try {
-      for (const tell of atomically(() => pieces.map(attempt))) tell();
+      for (const tell of unsure ? unflushed(pieces) : atomically(() => pieces.map(attempt))) tell();
     } catch (error) {
       for (const { reject } of pieces) reject(error);
+    }
+  }
+
+  /** In WAL mode the next commit that is flushed flushes this one, too; and nothing survives a power cut that came after what did not. */
+  function unflushed(pieces: readonly Piece[]): readonly (() => void)[] {
+    database.exec("pragma synchronous = normal");
+    try {
+      return atomically(() => pieces.map(attempt));
+    } finally {
+      database.exec("pragma synchronous = full");
     }
   }
 
@@ -64,10 +77,10 @@ export function transactionsOf(
 
   return {
     atomically,
-    together: <T>(work: () => T) =>
+    together: <T>(work: () => T, sure: Sure = "now") =>
       new Promise<T>((resolve, reject) => {
         if (waiting.length === 0) setImmediate(flush);
-        waiting.push({ work, resolve, reject });
+        waiting.push({ work, sure, resolve, reject });
       }),
     flush() {
       while (waiting.length > 0) flush();

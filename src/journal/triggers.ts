@@ -1,4 +1,4 @@
-import { sql } from "kysely";
+import { sql, type Kysely } from "kysely";
 import type { Hex } from "viem";
 
 import { canonicalize, parseCanonical } from "../core/canonical.ts";
@@ -27,11 +27,10 @@ const lastPosition = query((tables) =>
 const insertRow = query((tables, row: Omit<TriggerRow, "decision">) =>
   tables.insertInto("trigger_").values({ ...row, decision: null }),
 );
-/** The operator's first, then a wallet's, then the oldest; none that a decision was made of or that the operator has to release. */
-const firstWaiting = query((tables, { agent }: { agent: string }) =>
+/** None that a decision was made of or that the operator has to release. */
+const waiting = (tables: Kysely<Tables>, agent: string) =>
   tables
     .selectFrom("trigger_")
-    .selectAll()
     .where("agent", "=", agent)
     .where("decision", "is", null)
     .where(({ exists, not, selectFrom }) =>
@@ -42,10 +41,19 @@ const firstWaiting = query((tables, { agent }: { agent: string }) =>
             .where("key", "=", sql<string>`'quarantine:' || dedupe_id`),
         ),
       ),
-    )
+    );
+type Due = { readonly agent: string; readonly atMs: number; readonly neverMs: number };
+/** The operator's first, then a wallet's, then the oldest, of those whose time has come. */
+const firstWaiting = query((tables, { agent, atMs, neverMs }: Due) =>
+  waiting(tables, agent)
+    .selectAll()
+    .where((either) => either.or([either("not_before", "<=", atMs), either("not_before", ">", neverMs)]))
     .orderBy(sql`case kind when 'operator' then 0 when 'wallet' then 1 else 2 end`)
     .orderBy("position")
     .limit(1),
+);
+const soonest = query((tables, { agent }: { agent: string }) =>
+  waiting(tables, agent).select(({ fn }) => fn.min<number | null>("not_before").as("atMs")),
 );
 const waitingOf = query((tables, { agent }: { agent: string }) =>
   tables
@@ -86,10 +94,11 @@ export function knowsTrigger(database: JournalDatabase, agent: string, dedupeId:
 
 /** Takes a Trigger in, durably, once. Returns false when it was known already. */
 export function addTrigger(database: JournalDatabase, agent: string, trigger: Trigger): boolean {
-  return database.atomically(() => insertNew(database, agent, trigger));
+  return database.atomically(() => putTrigger(database, agent, trigger));
 }
 
-function insertNew(database: JournalDatabase, agent: string, trigger: Trigger): boolean {
+/** The same inside `atomically`. */
+export function putTrigger(database: JournalDatabase, agent: string, trigger: Trigger): boolean {
   if (knowsTrigger(database, agent, trigger.dedupeId)) return false;
   insertTrigger(database, agent, trigger);
   return true;
@@ -107,7 +116,7 @@ export function addUpTo(
   triggers: readonly Trigger[],
 ): void {
   database.atomically(() => {
-    for (const trigger of triggers) insertNew(database, agent, trigger);
+    for (const trigger of triggers) putTrigger(database, agent, trigger);
     database.run(keepCursor({ agent, source, position }));
   });
 }
@@ -122,7 +131,7 @@ export function countWaiting(database: JournalDatabase, agent: string): number {
   return database.get(waitingOf({ agent }))!.waiting;
 }
 
-function insertTrigger(database: JournalDatabase, agent: string, trigger: Trigger): void {
+function insertTrigger(database: JournalDatabase, agent: string, trigger: Trigger, notBeforeMs = 0): void {
   database.run(
     insertRow({
       dedupe_id: trigger.dedupeId,
@@ -131,6 +140,7 @@ function insertTrigger(database: JournalDatabase, agent: string, trigger: Trigge
       kind: trigger.kind,
       label: trigger.label,
       payload: canonicalize(trigger.payload),
+      not_before: notBeforeMs,
     }),
   );
   appendEntry(database, agent, "trigger", {
@@ -149,6 +159,7 @@ export const mostRetries = 3;
  * Takes a trigger in again, under a new id, so that a new decision is made on fresh state. It carries what the original
  * carried, and the fact `trigger.retryOf`: the leaf of the decision that came to nothing. Call it inside `atomically`.
  *
+ * @param notBeforeMs unix milliseconds before which it is left alone, by the number of retries before it
  * @returns the new trigger's id, or undefined when the original has had all its retries.
  */
 export function retryTrigger(
@@ -156,6 +167,7 @@ export function retryTrigger(
   agent: string,
   trigger: Trigger,
   leaf: Hex,
+  notBeforeMs: (retries: number) => number,
 ): string | undefined {
   const [original] = trigger.dedupeId.split(retryMark) as [string];
   const prefix = `${original}${retryMark}`;
@@ -167,14 +179,34 @@ export function retryTrigger(
   const dedupeId = `${prefix}${leaf}`;
   const retryOf: Fact = { value: leaf, provenance: "history" };
   const facts = { ...(trigger.payload["facts"] as JsonObject | undefined), "trigger.retryOf": retryOf };
-  insertTrigger(database, agent, { ...trigger, dedupeId, payload: { ...trigger.payload, facts } });
+  const again = { ...trigger, dedupeId, payload: { ...trigger.payload, facts } };
+  insertTrigger(database, agent, again, notBeforeMs(retries));
   return dedupeId;
 }
 
-/** The Trigger to decide next: what an operator says goes before everything else. None that has a decision or is in quarantine. */
-export function nextTrigger(database: JournalDatabase, agent: string): Trigger | undefined {
-  const row = database.get(firstWaiting({ agent }));
+/** The longest that a Trigger is left alone, in milliseconds: one of a later time was noted before the clock was set back. */
+export const longestPauseMs = 600_000;
+
+/**
+ * The Trigger to decide next: what an operator says goes before everything else. None that has a decision or is in quarantine, or
+ * whose time has not come.
+ *
+ * @param atMs the time, unix milliseconds
+ */
+export function nextTrigger(database: JournalDatabase, agent: string, atMs: number): Trigger | undefined {
+  const row = database.get(firstWaiting({ agent, atMs, neverMs: atMs + longestPauseMs }));
   return row && toTrigger(row);
+}
+
+/** How many milliseconds it is until `nextTrigger` gives one: 0 when it does now; undefined when none waits. */
+export function untilNextTrigger(
+  database: Pick<JournalDatabase, "get">,
+  agent: string,
+  atMs: number,
+): number | undefined {
+  const notBefore = database.get(soonest({ agent }))?.atMs ?? undefined;
+  if (notBefore === undefined) return undefined;
+  return notBefore > atMs + longestPauseMs ? 0 : Math.max(0, notBefore - atMs);
 }
 
 export const triggerOf = (database: Pick<JournalDatabase, "get">, agent: string, dedupeId: string): Trigger =>

@@ -219,7 +219,8 @@ function compileLimits(
   );
   const calls = (document.calls ?? []).map((clause, index) => {
     const asset = assets.find((one) => one?.symbol === clause.counts);
-    if (!asset)
+    // A limit in a token that nobody knows is told already, and is there all the same.
+    if (!document.limits.some(({ perWindow }) => perWindow.split(" ")[1] === clause.counts))
       attempt(["calls", index, "counts"], () => {
         throw mistake(
           `The policy has no limit in ${clause.counts} that could count the call.`,
@@ -242,35 +243,36 @@ function compileLimits(
           `Two limits name the same token.`,
           "Keep one limit per token: two would add up, and people would read only one.",
         );
-      const own = calls.flatMap((one) => (one.asset === asset && one.call ? [one.call] : []));
+      const counted = calls.filter((one) => one.asset === asset);
       const mine: Attempt = (path, part) => attempt(["limits", index, ...path], part);
-      requireUse(limit, own, registry, mine);
-      return compileLimit(limit, asset, own, shared, mine);
+      requireUse(limit, counted.length > 0, registry, mine);
+      return compileLimit(
+        limit,
+        asset,
+        counted.flatMap(({ call }) => call ?? []),
+        shared,
+        mine,
+      );
     }),
   );
   return limits.filter((limit) => limit !== undefined);
 }
 
 /** A limit by which nothing could ever be paid or called, or nobody could approve, is a slip. */
-function requireUse(
-  limit: LimitClause,
-  calls: readonly CompiledCall[],
-  registry: Registry,
-  attempt: Attempt,
-): void {
+function requireUse(limit: LimitClause, countsCalls: boolean, registry: Registry, attempt: Attempt): void {
   const requires = (holds: boolean, path: ClausePath, words: string, remedy: string) =>
     holds ||
     attempt(path, () => {
       throw mistake(words, remedy);
     });
   requires(
-    registry.payees.length > 0 || calls.length > 0,
+    registry.payees.length > 0 || countsCalls,
     [],
     "The policy names no payee, so nobody could be paid.",
     "Add at least one payee.",
   );
   requires(
-    calls.length > 0 || !/^[0.]+ /.test(limit.perPayment),
+    countsCalls || !/^[0.]+ /.test(limit.perPayment),
     ["perPayment"],
     `perPayment of ${limit.perPayment.split(" ")[1]} is zero.`,
     "Remove the limit if nothing may be paid: without any, the agent only watches.",

@@ -78,13 +78,14 @@ function diffRule(old: Counted, next: Counted): readonly Change[] {
   return changes;
 }
 
-/** What a condition lets through: values one by one, an interval, or the account itself. */
-type Allowed =
-  { readonly values: ReadonlySet<bigint> | "self" } | { readonly low: bigint; readonly high: bigint };
+/** What a condition lets through: values one by one, or an interval. */
+type Allowed = { readonly values: ReadonlySet<bigint> } | { readonly low: bigint; readonly high: bigint };
 const largestWord = (1n << 256n) - 1n;
+/** Stands for the account itself, of which nobody knows here which word it is. */
+const self = -1n;
 
 function setOf({ chain }: CompiledCondition): Allowed {
-  if (chain[0]!.comparison === comparison.self) return { values: "self" };
+  if (chain[0]!.comparison === comparison.self) return { values: new Set([self]) };
   if (chain[0]!.comparison === comparison.in) return { values: new Set(chain[0]!.operands) };
   const bound = (kind: 1 | 2, none: bigint) =>
     chain.find((one) => one.comparison === kind)?.operands[0] ?? none;
@@ -93,19 +94,12 @@ function setOf({ chain }: CompiledCondition): Allowed {
 
 /** Does every value that `inner` lets through also get through `outer`? */
 function within(inner: Allowed, outer: Allowed): boolean {
-  if ("low" in inner)
-    return "low" in outer
-      ? inner.low >= outer.low && inner.high <= outer.high
-      : outer.values !== "self" &&
-          inner.high - inner.low < BigInt(outer.values.size) &&
-          Array.from(
-            { length: Number(inner.high - inner.low) + 1 },
-            (_, step) => inner.low + BigInt(step),
-          ).every((value) => (outer.values as ReadonlySet<bigint>).has(value));
-  if (inner.values === "self") return "values" in outer && outer.values === "self";
-  if ("low" in outer) return [...inner.values].every((value) => value >= outer.low && value <= outer.high);
-  const { values } = outer;
-  return values !== "self" && [...inner.values].every((value) => values.has(value));
+  const passes = (value: bigint) =>
+    "low" in outer ? value >= outer.low && value <= outer.high : outer.values.has(value);
+  if ("values" in inner) return [...inner.values].every(passes);
+  if ("low" in outer) return passes(inner.low) && passes(inner.high);
+  const shared = [...outer.values].filter((value) => value >= inner.low && value <= inner.high);
+  return BigInt(shared.length) === inner.high - inner.low + 1n;
 }
 
 function effectsOf(before: Allowed, after: Allowed): readonly Effect[] {

@@ -134,6 +134,15 @@ export const installTypes = {
   ],
 } as const;
 
+/** What an owner signs so that a grant can ride in the agent's first operation, or be brought by anybody. */
+export const installMessage = (chainId: number, account: Address, grant: Grant, epoch: number) =>
+  ({
+    domain: accountDomain(chainId, account),
+    types: installTypes,
+    primaryType: "Install",
+    message: { grant, epoch: BigInt(epoch) },
+  }) as const;
+
 export const operationTypes = {
   Operation: [
     { name: "userOpHash", type: "bytes32" },

@@ -6,7 +6,7 @@ import { isPlain } from "./grant.ts";
 import { measureCalls, type CallProof } from "./measureCalls.ts";
 import { meterOperation, perCallOf, type Words } from "./meter.ts";
 import { candidateAmounts, namesPayee } from "./occurrences.ts";
-import { approvalReason, balanceReason, reasonOf, unfundedReason } from "./reason.ts";
+import { approvalReason, balanceReason, coinReason, reasonOf, unfundedReason } from "./reason.ts";
 import { isRefusal, refusal, type Refusal } from "./refusal.ts";
 import type { LawState, Request, SentApproval } from "./request.ts";
 import type { Payment } from "./resolve.ts";
@@ -25,6 +25,8 @@ export type Circumstances = {
   readonly source: string | null;
   /** An earlier payment that looks like this one. */
   readonly earlier: { readonly kind: "same" | "similar"; readonly words: string } | null;
+  /** Codes of questions that somebody who may has answered with yes, for exactly this. */
+  readonly agreed?: ReadonlySet<string>;
 };
 
 export type JudgeInput = {
@@ -65,7 +67,10 @@ export function judge(input: JudgeInput): Verdict {
   const chain = chainReasons(input);
   const denials = [...chain.denials, ...advisoryDenials(input)];
   if (denials.length > 0) return { kind: "deny", reasons: denials as [Reason, ...Reason[]] };
-  const questions = [...chain.questions, ...advisoryQuestions(input)];
+  const { agreed } = input.circumstances;
+  // Only what this runtime asks for itself: what the chain asks for, it is shown.
+  const advisory = advisoryQuestions(input).filter(({ code }) => !agreed?.has(code));
+  const questions = [...chain.questions, ...advisory];
   if (questions.length > 0) return { kind: "ask", reasons: questions as [Reason, ...Reason[]] };
   return { kind: "allow", reasons: [] };
 }
@@ -87,7 +92,17 @@ function chainReasons(input: JudgeInput): ChainReasons {
     else denials.push(reasonOf(refused, subject));
   if (request.feeWei > input.gasFundsWei) denials.push(unfundedReason(request.feeWei, input.gasFundsWei));
   if (amountUnits > input.balanceUnits) denials.push(balanceReason(amountUnits, input.balanceUnits, limit));
+  else if (request.grant.asset === zeroAddress) denials.push(...coinReasons(request, input));
   return { denials, questions };
+}
+
+/** Gas comes first: what the deposit does not cover is taken out of the coin that is to be paid, and the payment would revert. */
+function coinReasons({ amountUnits, feeWei }: Request, { balanceUnits, gasFundsWei, payment }: JudgeInput) {
+  const depositWei = gasFundsWei > balanceUnits ? gasFundsWei - balanceUnits : 0n;
+  const forGasWei = feeWei > depositWei ? feeWei - depositWei : 0n;
+  return amountUnits > 0n && forGasWei > 0n && amountUnits + forGasWei > balanceUnits
+    ? [coinReason(amountUnits, balanceUnits, forGasWei, payment.limit)]
+    : [];
 }
 
 /** What the account has on record after a payment that it allows; undefined: it does not allow it. */

@@ -2,7 +2,7 @@ import type { CompiledCall, CompiledCondition } from "./call.ts";
 import type { CompiledLimit, CompiledPolicy } from "./compile.ts";
 import type { Finding } from "./finding.ts";
 import { nativeToken } from "./registry.ts";
-import { comparison } from "./rule.ts";
+import { comparison, type Condition } from "./rule.ts";
 import { leavesAllowances } from "./worstCase.ts";
 
 /** Parameters that by their name decide who gets what a call sets free. */
@@ -26,8 +26,42 @@ const caps = ({ parameter, chain }: CompiledCondition): boolean =>
 
 /** What is dangerous about the calls beside payments. */
 export function lintCalls(policy: CompiledPolicy): readonly Finding[] {
-  return policy.limits.flatMap((limit) => limit.calls.flatMap((call) => lintCall(call, limit, policy)));
+  return [
+    ...policy.limits.flatMap((limit) => limit.calls.flatMap((call) => lintCall(call, limit, policy))),
+    ...countedAsEither(policy),
+  ];
 }
+
+/** Whoever has the agent's key says under which grant an operation counts: a call that fits two of them is counted as he likes. */
+function countedAsEither({ limits }: CompiledPolicy): readonly Finding[] {
+  const all = limits.flatMap(({ calls, token }) => calls.map((call) => ({ call, token })));
+  return all.flatMap(({ call, token }, index) => {
+    const other = all.slice(0, index).find((one) => one.token !== token && isEither(one.call, call));
+    return other === undefined
+      ? []
+      : [
+          {
+            code: "counted-as-either",
+            severity: "error",
+            path: ["calls", call.index],
+            words: `${call.signature.name} of ${call.to} may be counted in ${other.token.symbol} or in ${token.symbol}, as the agent likes: no condition tells the two apart.`,
+            remedy: "Add conditions that do, or give each token an agent with a key of its own.",
+          } as const,
+        ];
+  });
+}
+
+const isEither = (one: CompiledCall, other: CompiledCall): boolean =>
+  one.rule.target === other.rule.target &&
+  one.rule.selector === other.rule.selector &&
+  !one.rule.conditions.some((a) => other.rule.conditions.some((b) => exclude(a, b)));
+
+/** One word can't meet both. */
+const exclude = (a: Condition, b: Condition): boolean =>
+  a.word === b.word &&
+  a.comparison === comparison.in &&
+  b.comparison === comparison.in &&
+  !a.operands.some((operand) => b.operands.includes(operand));
 
 function lintCall(call: CompiledCall, limit: CompiledLimit, policy: CompiledPolicy): readonly Finding[] {
   const { signature, to, conditions } = call;

@@ -1,4 +1,4 @@
-import { isMap, isScalar, isSeq, LineCounter, parseDocument, type Document } from "yaml";
+import { isMap, isNode, isScalar, isSeq, LineCounter, parseDocument, type Document } from "yaml";
 
 /** A place in a text. Lines and columns count from 1. */
 export type Place = { readonly line: number; readonly column: number };
@@ -17,7 +17,6 @@ export function locateIn(text: string): LocatedText {
   const document = parseDocument(text, {
     lineCounter: counter,
     uniqueKeys: true,
-    strict: true,
     customTags: [],
     merge: false,
   });
@@ -48,5 +47,6 @@ function offsetOf(document: Document, path: readonly PropertyKey[], key: boolean
 }
 
 export function rangeStart(node: unknown): number | undefined {
-  return (isScalar(node) || isMap(node) || isSeq(node)) && node.range ? node.range[0] : undefined;
+  // A node that was read has a range.
+  return isNode(node) ? node.range![0] : undefined;
 }

@@ -11,19 +11,15 @@ type Definition = {
   readonly element?: z.core.$ZodType;
 };
 
-/** The keys that the schema knows at a path of a document. */
-function keysAt(path: readonly PropertyKey[]): readonly string[] {
-  let schema: z.core.$ZodType | undefined = policySchema;
-  for (const part of [...path, undefined]) {
-    let definition: Definition | undefined = schema?._zod.def as Definition | undefined;
-    while (definition?.innerType) definition = definition.innerType._zod.def as Definition;
-    if (part === undefined) return Object.keys(definition?.shape ?? {});
-    schema = definition?.shape?.[String(part)] ?? definition?.valueType ?? definition?.element;
-  }
-  return [];
+/** The keys that a schema knows at a path: one of an object, as only an object can have a key that it does not know. */
+function keysAt(schema: z.core.$ZodType, [part, ...rest]: readonly PropertyKey[]): readonly string[] {
+  let definition = schema._zod.def as Definition;
+  while (definition.innerType) definition = definition.innerType._zod.def as Definition;
+  if (part === undefined) return Object.keys(definition.shape!);
+  return keysAt(definition.shape?.[String(part)] ?? definition.valueType ?? definition.element!, rest);
 }
 
 /** The key that may have been meant by one that the schema does not know at `path`. */
 export function nearestKey(path: readonly PropertyKey[], written: string): string | undefined {
-  return nearestWord(keysAt(path), written);
+  return nearestWord(keysAt(policySchema, path), written);
 }

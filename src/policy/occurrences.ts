@@ -9,6 +9,11 @@ const number = String.raw`(?<!\d)\d(?:[\d,.'\u00a0\u202f]{0,38}\d)?(?!\d)`;
 /** Marks of the currencies that agents pay in: a dollar is a dollar stablecoin (models/clerk/MODEL_CARD.md). */
 const ours = String.raw`\$|\b(?:USDC?|DAI|ETH)\b`;
 const oursBehind = String.raw`(?:USDC?|DAI|ETH|dollars?|bucks)\b`;
+/** A number beside the mark of such a currency, before it or behind. */
+const markedForms = [
+  new RegExp(`(?:${ours})\\s?(${number})`, "gi"),
+  new RegExp(`(${number})\\s?${oursBehind}`, "gi"),
+];
 const foreign = /[€£¥₹]|\b(?:EUR|GBP|CHF|SEK|NOK|DKK|JPY|INR|euros?|pounds?|francs?|kr)\b/i;
 
 /** Numbers of a text as amounts, in order, without thousands separators: `1,204.50` → `1204.50`. Each once. */
@@ -29,18 +34,13 @@ function amountsOf(run: string): readonly string[] {
  * amount then. Without any, all numbers, unless the text speaks of foreign money, which nobody here pays in.
  */
 export function candidateAmounts(text: string): readonly string[] {
-  const marked = [
-    ...text.matchAll(new RegExp(`(?:${ours})\\s?(${number})`, "gi")),
-    ...text.matchAll(new RegExp(`(${number})\\s?${oursBehind}`, "gi")),
-  ].map((match) => amountsOf(match[1]!));
+  const marked = markedForms
+    .flatMap((form) => [...text.matchAll(form)])
+    .flatMap((match) => amountsOf(match[1]!));
   const all = amountsIn(text);
   // Of a run such as "2026 1,204.50" beside its mark only what the mark touches: the list keeps the order of the text.
   const offered =
-    marked.length > 0
-      ? all.filter((amount) => marked.flat().includes(amount))
-      : foreign.test(text)
-        ? []
-        : all;
+    marked.length > 0 ? all.filter((amount) => marked.includes(amount)) : foreign.test(text) ? [] : all;
   return offered.filter((amount) => /^\d{1,12}(\.\d{1,18})?$/.test(amount)).slice(0, most);
 }
 
@@ -70,24 +70,48 @@ export function referencesIn(text: string, limit = most): readonly string[] {
   return [...found].slice(0, limit);
 }
 
+/** References offered to a model: what could be one, and is no amount beside its currency. */
+export function candidateReferences(text: string): readonly string[] {
+  const blank = (marked: string, amount: string) => marked.replace(amount, " ".repeat(amount.length));
+  return referencesIn(markedForms.reduce((left, form) => left.replace(form, blank), text));
+}
+
 /** Lower case, without diacritics: "Åsa" and "asa" are one word. */
 const fold = (text: string) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
+
+/** A text's words, folded. */
+const wordsOf = (text: string): readonly string[] =>
+  fold(text)
+    .split(/[^\p{L}\p{N}]+/u)
+    .filter((word) => word !== "");
+
+type Named = { readonly name: string; readonly names: readonly string[] };
 
 /**
  * Does a text speak of a payee: by the registry's name, its words apart or together (`harbor-coffee`, "Harbor Coffee"),
  * or by another of its names?
  */
-export function namesPayee(
-  text: string,
-  payee: { readonly name: string; readonly names: readonly string[] },
-): boolean {
+export function namesPayee(text: string, payee: Named): boolean {
   const folded = fold(text);
   return [payee.name, ...payee.names].some((name) => {
-    const words = fold(name)
-      .split(/[^\p{L}\p{N}]+/u)
-      .filter((word) => word !== "");
+    const words = wordsOf(name);
     const form = `(?<![\\p{L}\\p{N}])${words.join("[^\\p{L}\\p{N}]*")}(?![\\p{L}\\p{N}])`;
     // A name of signs alone is none: every text would speak of it.
     return words.length > 0 && new RegExp(form, "u").test(folded);
   });
+}
+
+/** Letters of a word that tells whom a text means: "of" and "co" mean nobody. */
+const telling = 3;
+
+/**
+ * Does a text have any telling word of a payee's names, so that it may mean it? "John Smith" may mean `j-smith`. Less than
+ * `namesPayee` asks, and no leave to pay: it says of whom a text can't speak.
+ */
+export function mayMeanPayee(text: string, payee: Named): boolean {
+  const there = new Set(wordsOf(text));
+  const some = [payee.name, ...payee.names].some((name) =>
+    wordsOf(name).some((word) => word.length >= telling && there.has(word)),
+  );
+  return some || namesPayee(text, payee);
 }

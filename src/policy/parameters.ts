@@ -52,10 +52,11 @@ function flatten(parameters: readonly Components[], prefix: string, first: numbe
     if (array?.[2] && at !== null)
       found.push(
         ...flatten(
-          Array.from({ length: Number(array[2]) }, (_, item) => ({
+          Array.from({ length: Number(array[2]) }, () => ({
             ...parameter,
             type: array[1]!,
-            name: `${item}`,
+            // Known by its place.
+            name: "",
           })),
           `${path}.`,
           at,

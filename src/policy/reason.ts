@@ -22,11 +22,7 @@ const codes: Partial<Readonly<Record<LawError, string>>> = {
 };
 
 const codeOf = (error: LawError): string =>
-  codes[error] ??
-  error
-    .replaceAll(/([a-z0-9])([A-Z])/g, "$1-$2")
-    .replaceAll(/([A-Z])([A-Z][a-z])/g, "$1-$2")
-    .toLowerCase();
+  codes[error] ?? error.replaceAll(/([a-z0-9])([A-Z])/g, "$1-$2").toLowerCase();
 
 const show = (units: bigint, limit: CompiledLimit) =>
   `${formatUnitsExact(units, limit.token.decimals, Math.min(2, limit.token.decimals))} ${limit.token.symbol}`;
@@ -54,6 +50,18 @@ export const unfundedReason = (feeWei: bigint, fundsWei: bigint): Reason => ({
 export const balanceReason = (amountUnits: bigint, balanceUnits: bigint, limit: CompiledLimit): Reason => ({
   code: "balance",
   words: `The account holds ${show(balanceUnits, limit)}, less than ${show(amountUnits, limit)}.`,
+  enforcedBy: "chain",
+});
+
+/** The same where the coin that is to be paid has to pay for gas, too. */
+export const coinReason = (
+  amountUnits: bigint,
+  balanceUnits: bigint,
+  forGasWei: bigint,
+  limit: CompiledLimit,
+): Reason => ({
+  code: "balance",
+  words: `The account holds ${show(balanceUnits, limit)}, which is less than ${show(amountUnits, limit)} and about ${showGas(forGasWei)} for gas.`,
   enforcedBy: "chain",
 });
 
@@ -114,9 +122,9 @@ function wordsOf({ error, args }: Refusal, subject: Subject): string {
   }
 }
 
-function notGrantedWords({ counters, epoch }: Usage, limit: CompiledLimit): string {
-  if (counters.status === "granted" && counters.epoch !== epoch)
-    return "The owner has revoked everything granted before.";
+function notGrantedWords({ counters }: Usage, limit: CompiledLimit): string {
+  // What was granted and is not live is of an earlier epoch.
+  if (counters.status === "granted") return "The owner has revoked everything granted before.";
   return `The ${limit.token.symbol} limit is ${counters.status === "revoked" ? "revoked" : "not installed"} on this account.`;
 }
 

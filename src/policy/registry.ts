@@ -75,7 +75,9 @@ export function addressNamed(word: string, registry: Registry): Address {
 
 /** The token whose symbol stands behind a number, as in `"42.50 USDC"`. */
 export function tokenOf(text: string, tokens: readonly Token[]): Token {
-  const symbol = text.split(" ")[1]!;
+  const [, symbol, more] = text.split(" ");
+  if (symbol === undefined || more !== undefined)
+    throw mistake(`"${text}" is not an amount with its token.`, 'Write both, for example "42.50 USDC".');
   const token =
     tokens.find((known) => known.symbol === symbol) ??
     (symbol === nativeToken.symbol ? nativeToken : undefined);

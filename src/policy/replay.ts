@@ -17,7 +17,7 @@ export type ReplayAction = {
   readonly at: number;
   /** What people know it by. */
   readonly label?: string | undefined;
-  /** It was decided but never reached the chain: judged, and not counted. */
+  /** It never moved money, and not because of the chain: judged, and not counted. */
   readonly uncounted?: boolean | undefined;
 } & (
   | {

@@ -3,13 +3,14 @@ import type { $ZodIssue } from "zod/v4/core";
 import type { ClausePath } from "./mistakes.ts";
 import { policySchema, type PolicyDocument } from "./schema.ts";
 
+type Node = { [key: PropertyKey]: unknown };
 type Salvaged = {
   readonly document: PolicyDocument;
   /** A mistake's path in the document that was written; undefined when the mistake may be one of the repair. */
   readonly writtenPath: (path: ClausePath) => ClausePath | undefined;
 };
 
-/** Harmless values in the place of top-level clauses of a wrong form. */
+/** Harmless values in the place of top-level clauses of a wrong form; what is not here may be missing. */
 const harmless: Readonly<Record<string, unknown>> = {
   policy: "policy",
   version: 1,
@@ -21,87 +22,90 @@ const harmless: Readonly<Record<string, unknown>> = {
   expires: "2100-01-01T00:00:00Z",
 };
 
-/** Entries in the place of those of a wrong form, so that their names stay known: addresses that nobody has twice. */
-const stand = (section: string, count: number): unknown => {
-  const address = `0x${(0xdead0000 + count).toString(16).padStart(40, "0")}`;
-  if (section === "tokens") return { address, decimals: 18 };
-  return section === "payees" ? { address, contract: true } : { address };
+/** What clauses refer to: with one of these replaced as a whole, their mistakes may come of that. */
+const refersTo: Readonly<Record<string, readonly string[]>> = {
+  calls: ["tokens", "payees", "contracts"],
+  limits: ["tokens", "payees", "approvers"],
+  accountCaps: ["tokens"],
 };
-const standInName = (section: string, count: number) => `${section === "tokens" ? "X" : "x"}${count}`;
-const registries: ReadonlySet<string> = new Set(["tokens", "payees", "contracts", "approvers", "guardians"]);
+
+/** An entry in the place of one of a wrong form, so that its name stays known: at an address that nobody has, or has twice. */
+const standIn: Readonly<Record<string, (address: string) => unknown>> = {
+  // As many decimals as an amount may have.
+  tokens: (address) => ({ address, decimals: 36 }),
+  payees: (address) => ({ address, contract: true }),
+  contracts: (address) => ({ address }),
+  approvers: (address) => ({ address }),
+  guardians: (address) => ({ address }),
+};
+const standInName = (section: string, count: number) =>
+  section === "tokens" ? `STANDIN${count}` : `stand-in-${count}`;
 
 /**
  * A document of a wrong form with its wrong parts replaced, so that what is wrong in the meaning of the others can be
- * told at the same time. Undefined when too little is left. Nothing of it is ever applied.
+ * told at the same time. Undefined if its form is still wrong, as it never was of any document yet. Nothing of it is
+ * ever applied.
  */
-export function salvage(value: unknown, issues: readonly $ZodIssue[]): Salvaged | undefined {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+export function salvage(value: object, issues: readonly $ZodIssue[]): Salvaged | undefined {
   const repaired = structuredClone(value) as Record<string, unknown>;
-  /** Clauses that were replaced: `limits.0`, `payees.acme`, `gas`. */
+  /** Sections that were replaced as a whole. */
   const replaced = new Set<string>();
   const dropped = new Map<string, Set<number>>();
+  const replace = (section: string) => {
+    if (section in harmless) repaired[section] = harmless[section];
+    else delete repaired[section];
+  };
   for (const [count, issue] of issues.entries()) {
-    const unknown = issue.code === "unrecognized_keys" ? issue.keys : [];
-    if (unknown.length > 0) {
-      const parent = at(repaired, issue.path);
-      for (const key of unknown) if (parent) delete parent[key];
+    if (issue.code === "unrecognized_keys") {
+      const parent = issue.path.reduce<Node | undefined>((node, part) => node?.[part] as Node, repaired);
+      for (const key of issue.keys) delete parent?.[key];
       continue;
     }
-    const [section, entry] = issue.path.map(String);
-    if (section === undefined) return undefined;
-    const inside = at(repaired, [section]);
-    replaced.add(entry === undefined ? section : `${section}.${entry}`);
-    if (entry !== undefined && registries.has(section) && inside) {
-      delete inside[entry];
-      inside[issue.code === "invalid_key" ? standInName(section, count) : entry] = stand(section, count);
+    // The document itself is an object, so whatever else is wrong stands under one of its keys.
+    const [section, entry] = issue.path.map(String) as [string, string?];
+    const inside = repaired[section];
+    if (entry !== undefined && section in standIn) {
+      const entries = inside as Record<string, unknown>;
+      delete entries[entry];
+      entries[issue.code === "invalid_key" ? standInName(section, count) : entry] = standIn[section]!(
+        `0xdead${String(count).padStart(36, "0")}`,
+      );
     } else if (entry !== undefined && Array.isArray(inside))
       dropped.set(section, (dropped.get(section) ?? new Set()).add(Number(entry)));
-    else if (section in harmless) {
-      repaired[section] = harmless[section];
+    else {
+      replace(section);
       replaced.add(section);
-    } else delete repaired[section];
+    }
   }
-  for (const [section, indices] of dropped)
-    repaired[section] = (repaired[section] as unknown[]).filter((_, index) => !indices.has(index));
-  if ((repaired["calls"] as readonly unknown[] | undefined)?.length === 0) delete repaired["calls"];
+  /** Places in the document that was written, of the entries that are left of a list. */
+  const places = new Map<string, readonly number[]>();
+  for (const [section, gone] of dropped) {
+    const list = repaired[section] as readonly unknown[];
+    const left = [...list.keys()].filter((place) => !gone.has(place));
+    places.set(section, left);
+    if (left.length > 0) repaired[section] = left.map((place) => list[place]);
+    else replace(section);
+  }
   const parsed = policySchema.safeParse(repaired);
   if (!parsed.success) return undefined;
   return {
     document: parsed.data,
     writtenPath: (path) => {
-      const whole = written(path, dropped);
-      return isOwn(whole, replaced) ? whole : undefined;
+      if (mayComeOf(path, replaced, new Set([...replaced, ...dropped.keys()]))) return undefined;
+      const [section, index, ...rest] = path;
+      const place = places.get(String(section))?.[Number(index)];
+      return place === undefined ? path : [section!, place, ...rest];
     },
   };
 }
 
-/** Counts the dropped entries of a list again. */
-function written(path: ClausePath, dropped: ReadonlyMap<string, ReadonlySet<number>>): ClausePath {
-  const [section, index, ...rest] = path;
-  if (section === undefined || typeof index !== "number") return path;
-  const gone = dropped.get(String(section));
-  let place = -1;
-  for (let left = index; left >= 0; place++) if (!gone?.has(place + 1)) left--;
-  return [section, place, ...rest];
-}
-
-/** A mistake in, or because of, a clause that was replaced is not told: its form comes first. */
-function isOwn(path: ClausePath, replaced: ReadonlySet<string>): boolean {
-  const [section = "", entry] = path.map(String);
-  const missing = (name: string) =>
-    [...replaced].some((clause) => clause === name || clause.startsWith(`${name}.`));
-  if (replaced.has(section) || replaced.has(`${section}.${entry}`)) return false;
-  if (section === "calls" && path[2] === "counts") return !missing("limits");
-  if (section === "calls") return !["tokens", "payees", "contracts"].some((name) => replaced.has(name));
-  if (section === "limits") return !["tokens", "payees", "approvers"].some((name) => replaced.has(name));
-  return true;
-}
-
-function at(value: unknown, path: readonly PropertyKey[]): Record<PropertyKey, unknown> | undefined {
-  let node = value;
-  for (const part of path) {
-    if (typeof node !== "object" || node === null) return undefined;
-    node = (node as Record<PropertyKey, unknown>)[part];
-  }
-  return typeof node === "object" && node !== null ? (node as Record<PropertyKey, unknown>) : undefined;
+/** May it be a mistake only because sections were replaced as a whole, or `touched` at all? */
+function mayComeOf(path: ClausePath, replaced: ReadonlySet<string>, touched: ReadonlySet<string>): boolean {
+  const [section, _, part] = path.map(String) as [string, string?, string?];
+  // The limit that counts a call, which may be one of those that are gone.
+  if (part === "counts") return touched.has("limits");
+  // Whether a limit is of any use, which its calls decide too.
+  if (section === "limits" && (part === undefined || part === "perPayment") && touched.has("calls"))
+    return true;
+  return refersTo[section]?.some((name) => replaced.has(name)) ?? false;
 }

@@ -18,7 +18,7 @@ export type Advanced = {
 export function advance(
   machine: AnyStateMachine,
   snapshot: JsonObject | null,
-  event: { readonly type: string; readonly output?: unknown } | null,
+  event: { readonly type: string; readonly output?: unknown; readonly atMs?: number } | null,
 ): Advanced {
   const [next, actions] =
     snapshot === null || event === null
@@ -36,6 +36,6 @@ export function advance(
   return { snapshot: { value, context, status } as JsonObject, commands, done: status === "done" };
 }
 
-/** The event with which the machine learns that an effect is done. */
-export const doneEvent = (id: string, output: unknown) =>
-  ({ type: `xstate.done.actor.${id}`, output }) as const;
+/** The event with which the machine learns that an effect is done, and when: unix milliseconds. It has no clock of its own. */
+export const doneEvent = (id: string, output: unknown, atMs: number) =>
+  ({ type: `xstate.done.actor.${id}`, output, atMs }) as const;

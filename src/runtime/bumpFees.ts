@@ -55,8 +55,8 @@ export async function bumpFees(
 }
 
 /** The most that one operation may cost now: by the policy's cap and what is left of its budget, and by what the account has. */
-async function mostWeiFor({ account, chain, policy }: House, limit: CompiledLimit): Promise<bigint> {
-  const { depositWei, limits, nativeWei } = await readAccount(chain, account, policy);
+async function mostWeiFor({ account, chain, origin, policy }: House, limit: CompiledLimit): Promise<bigint> {
+  const { depositWei, limits, nativeWei } = await readAccount(chain, account, policy, origin);
   const { countersWord } = limits[policy.limits.indexOf(limit)]!;
   const { feeCap, gasBudget } = limit.grant;
   const left = gasBudget - gasSpent(limit, decodeCounters(countersWord));

@@ -4,6 +4,11 @@ const own = z.strictObject({
   kind: z.literal("own"),
   keystore: z.string().min(1),
   passwordFile: z.string().min(1).optional(),
+  /** Most that the purse pays for one operation, of which the EntryPoint pays back what the account was charged. */
+  perOperation: z
+    .string()
+    .regex(/^\d{1,9}(\.\d{1,18})? ETH$/, 'has to be an amount like "0.05 ETH"')
+    .exactOptional(),
 });
 const rpc = z.strictObject({ kind: z.literal("rpc"), url: z.url({ protocol: /^https?$/ }) });
 const one = z.discriminatedUnion("kind", [own, rpc]);

@@ -2,9 +2,10 @@ import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 
-import { getAddress, isAddress, type Address } from "viem";
+import { getAddress, isAddress, type Address, type Hex } from "viem";
 import * as z from "zod";
 
+import { longestPauseMs } from "../journal/triggers.ts";
 import { bundlerSchema, resolveBundlers, type BundlerConfig } from "./bundlerSchema.ts";
 import { ConfigError } from "./configError.ts";
 import { priceSchema } from "./prices.ts";
@@ -13,6 +14,11 @@ import { modelSchema, resolveModel, type ModelConfig } from "./modelConfig.ts";
 export { ConfigError };
 
 const keystore = { keystore: z.string().min(1), passwordFile: z.string().min(1).optional() };
+
+const address = z
+  .string()
+  .refine((text) => isAddress(text), "has to be an address")
+  .transform((text): Address => getAddress(text));
 
 const schema = z.strictObject({
   chain: z.strictObject({
@@ -32,10 +38,18 @@ const schema = z.strictObject({
       .optional(),
     timeoutMs: z.int().min(100).max(120_000).optional(),
   }),
-  account: z
-    .string()
-    .refine((text) => isAddress(text), "has to be an address")
-    .transform((text): Address => getAddress(text)),
+  account: address,
+  /** How the account is made, if it need not be there yet: the agent's first operation makes it (docs/delegation.md). */
+  origin: z
+    .strictObject({
+      owner: address,
+      salt: z
+        .string()
+        .regex(/^0x[0-9a-f]{64}$/, "has to be 0x and 64 lower-case hex digits")
+        .transform((text) => text as Hex),
+    })
+    .readonly()
+    .exactOptional(),
   policy: z.string().min(1),
   /** What the owner signed with `bursar policy install --sign-only`: rides in the agent's first operation. */
   ownerSignatures: z.string().min(1).optional(),
@@ -49,12 +63,40 @@ const schema = z.strictObject({
     })
     .exactOptional(),
   model: modelSchema,
+  /** The relay to people's wallets (WalletConnect): for `bursar delegate`, and for what agents ask. docs/delegation.md */
+  wallets: z
+    .strictObject({
+      relay: z.url({ protocol: /^wss?$/ }),
+      /** The public relay wants one. */
+      projectId: z
+        .string()
+        .regex(/^[0-9a-f]{32}$/)
+        .exactOptional(),
+      /** What wallets show of the asker; they call it unverified, and rightly. */
+      name: z.string().min(1).max(64).default("Bursar"),
+      description: z.string().max(200).default("An AI agent that spends by the book."),
+      url: z.url({ protocol: /^https?$/ }).default("https://localhost"),
+      /** Delegation managers (ERC-7710) that are trusted to enforce wallets' own permissions (ERC-7715); none: these are not used. */
+      permissions: z.strictObject({ managers: z.array(address).min(1).max(8) }).exactOptional(),
+    })
+    .exactOptional(),
+  /** What people are asked before the agent may act: how long, in seconds, a yes may be used. */
+  approvals: z
+    .strictObject({
+      seconds: z
+        .int()
+        .min(600)
+        .max(30 * 86_400),
+    })
+    .exactOptional(),
   /** What thinking costs, for the figures in reports. */
   prices: priceSchema.exactOptional(),
   /** Where signed requests are taken in (docs/agents.md). Put a proxy with TLS before it if they come from elsewhere. */
   webhooks: z
     .strictObject({ host: z.string().min(1).default("127.0.0.1"), port: z.int().min(1).max(65_535) })
     .optional(),
+  /** Milliseconds before a payment that came to nothing is decided again; then four times as long, up to ten minutes. */
+  retryPauseMs: z.int().min(0).max(longestPauseMs).exactOptional(),
   /** Folder of the journal. */
   state: z.string().min(1),
 });

@@ -1,36 +1,13 @@
+import type { Applied, Beginning, DurableHost, Effect, Underway } from "../core/durableHost.ts";
 import { BaseError } from "../core/errors.ts";
 import { sha256Hex } from "../core/hash.ts";
-import type { Json } from "../core/json.ts";
+import type { Json, JsonObject } from "../core/json.ts";
 import type { Trigger } from "../core/trigger.ts";
-import {
-  decisionOf,
-  deleteEffect,
-  effectsOf,
-  openDecision,
-  outputOf,
-  putEffect,
-  putOutput,
-  saveSnapshot,
-  startDecision,
-  type DecisionRow,
-} from "../journal/decisions.ts";
-import { appendEntry } from "../journal/entries.ts";
-import { isQuarantined } from "../journal/quarantine.ts";
-import { nextTrigger, triggerOf } from "../journal/triggers.ts";
 import { advance, doneEvent } from "./advance.ts";
-import { decisionMachine, machineName } from "./decisionMachine.ts";
+import { decisionMachine, machineName, type DecisionContext } from "./decisionMachine.ts";
 import type { House, Step, StepContext, StepResult } from "./house.ts";
+import { migrate } from "./migrateMachine.ts";
 import type { Turns } from "./turns.ts";
-
-/** A snapshot written by another version of the decision machine. */
-export class MachineVersionError extends BaseError {
-  override readonly name = "MachineVersionError";
-  constructor(decision: string, stored: string) {
-    super(`Decision ${decision} was begun by ${stored}; this program runs ${machineName}.`, {
-      remedy: "Finish it with the version of Bursar that began it, then upgrade.",
-    });
-  }
-}
 
 /** A decision that is under way and has nothing left to do: the journal contradicts itself. */
 export class StuckDecisionError extends BaseError {
@@ -52,6 +29,8 @@ export type Passage = (event: {
 }) => void;
 
 export type CorridorOptions = {
+  /** Keeps what has to survive the process. */
+  readonly host: DurableHost;
   readonly house: House;
   readonly steps: Readonly<Record<string, Step>>;
   readonly signal: AbortSignal;
@@ -71,93 +50,110 @@ const defaultBackOffMs = [200, 500, 1000, 2000, 5000] as const;
  * Runs one decision from its trigger to its end, or carries on with the one that was cut off. One at a time an agent:
  * the money path has no concurrency.
  *
- * @returns the decision's row when one was finished, undefined when there is nothing to do (or the signal aborted).
+ * @returns the decision's id when one was finished, undefined when there is nothing to do (or the signal aborted).
  * @throws MachineVersionError · StuckDecisionError · the error of a step. After one that says `retry: safe` (an RPC or
  * bundler that does not answer) nothing is lost: whoever watches waits and calls again.
  */
-export async function runNext(options: CorridorOptions): Promise<DecisionRow | undefined> {
-  const { house } = options;
-  const open = openDecision(house.journal, house.agent.name);
-  // What was under way in a backup may have gone on elsewhere: only the operator knows.
-  if (open && isQuarantined(house.journal, open.triggerId)) return undefined;
-  if (open) return carryOn(options, open);
-  const trigger = nextTrigger(house.journal, house.agent.name);
-  if (!trigger) return undefined;
-  const id = sha256Hex(`${house.agent.name}\n${trigger.dedupeId}`);
-  await house.journal.together(() => {
-    const first = advance(decisionMachine, null, null);
-    startDecision(house.journal, {
-      id,
-      agent: house.agent.name,
-      triggerId: trigger.dedupeId,
-      machine: machineName,
-      snapshot: first.snapshot,
-    });
-    for (const { id: effect, source } of first.commands)
-      putEffect(house.journal, { decision: id, id: effect, source });
-  });
-  options.onPassage?.({ decision: id, step: "trigger", at: "committed" });
-  return carryOn(options, decisionOf(house.journal, id));
+export async function runNext(options: CorridorOptions): Promise<string | undefined> {
+  const { agent, now } = options.house;
+  const underway = await options.host.take(agent.name, (trigger) => beginningOf(agent.name, trigger), now());
+  if (!underway) return undefined;
+  if (underway.fresh) options.onPassage?.({ decision: underway.id, step: "trigger", at: "committed" });
+  return carryOn(options, underway);
 }
 
-async function carryOn(options: CorridorOptions, decision: DecisionRow): Promise<DecisionRow | undefined> {
-  const { house, signal } = options;
-  if (decision.machine !== machineName) throw new MachineVersionError(decision.id, decision.machine);
-  const trigger = triggerOf(house.journal, decision.agent, decision.triggerId);
-  // Outputs are written once. A commit that fails ends this loop, and with it whatever was read of it.
-  const read = new Map<string, Json>();
-  for (;;) {
-    const [effect] = effectsOf(house.journal, decision.id);
-    if (!effect) {
-      const now = decisionOf(house.journal, decision.id);
-      if (!now.done) throw new StuckDecisionError(decision.id, trigger.label);
-      return now;
-    }
-    if (signal.aborted) return undefined;
-    const context = contextOf(options, decision.id, trigger, read);
-    options.onPassage?.({ decision: decision.id, step: effect.source, at: "begun" });
+function beginningOf(agent: string, trigger: Trigger): Beginning {
+  const { commands, snapshot } = advance(decisionMachine, null, null);
+  return {
+    id: sha256Hex(`${agent}\n${trigger.dedupeId}`),
+    machine: machineName,
+    snapshot,
+    effects: commands.map(({ id, source }) => ({ id, source })),
+  };
+}
+
+/** A decision as far as it has come: what is in the journal, in memory. A write that fails ends the loop, and this with it. */
+type Course = {
+  readonly id: string;
+  readonly trigger: Trigger;
+  readonly outputs: Map<string, Json>;
+  snapshot: JsonObject;
+  machineContext: DecisionContext;
+  effects: readonly Effect[];
+  done: boolean;
+};
+
+const contextIn = (snapshot: JsonObject): DecisionContext =>
+  snapshot["context"] as unknown as DecisionContext;
+
+async function carryOn(options: CorridorOptions, underway: Underway): Promise<string | undefined> {
+  const { id, trigger } = underway;
+  // What can't be carried on is refused before any of its effects is run.
+  const snapshot = migrate(underway.snapshot, underway.machine, machineName);
+  const course: Course = {
+    id,
+    trigger,
+    outputs: new Map(underway.outputs),
+    snapshot,
+    machineContext: contextIn(snapshot),
+    effects: underway.effects,
+    done: false,
+  };
+  const context = contextOf(options, course);
+  while (!course.done) {
+    const [effect] = course.effects;
+    if (!effect) throw new StuckDecisionError(id, trigger.label);
+    if (options.signal.aborted) return undefined;
+    options.onPassage?.({ decision: id, step: effect.source, at: "begun" });
     const result = await attempt(options, effect.source, context);
     if (!result) return undefined;
-    options.onPassage?.({ decision: decision.id, step: effect.source, at: "done" });
-    await commit(options, decision.id, effect.id, result, context);
-    options.onPassage?.({ decision: decision.id, step: effect.source, at: "committed" });
+    options.onPassage?.({ decision: id, step: effect.source, at: "done" });
+    await commit(options, course, effect, result, context);
+    options.onPassage?.({ decision: id, step: effect.source, at: "committed" });
   }
+  return id;
 }
 
 /**
  * The one atomic write: the result, its rows and its line in the audit log, the machine's next snapshot, the effects
- * that follow. Pure steps that follow run right here, in the same transaction. Durable when it resolves.
+ * that follow. Pure steps that follow run right here, in the same transaction. A snapshot of an older machine is from then on one of
+ * this. Durable when it resolves.
  */
-function commit(
-  options: CorridorOptions,
-  decision: string,
-  effectId: string,
+async function commit(
+  { host, house, steps }: CorridorOptions,
+  course: Course,
+  effect: Effect,
   first: StepResult,
   context: StepContext,
 ): Promise<void> {
-  const { house, steps } = options;
-  return house.journal.together(() => {
-    let pending: { id: string; result: StepResult } | undefined = { id: effectId, result: first };
-    while (pending) {
-      const { id, result }: { id: string; result: StepResult } = pending;
-      pending = undefined;
-      putOutput(house.journal, decision, id, result.value);
-      result.rows?.();
-      appendEntry(house.journal, house.agent.name, result.entry.kind, { decision, ...result.entry.body });
-      deleteEffect(house.journal, decision, id);
-      const next = advance(
-        decisionMachine,
-        decisionOf(house.journal, decision).snapshot,
-        doneEvent(id, result.signal ?? { next: "go" }),
-      );
-      saveSnapshot(house.journal, decision, next.snapshot, next.done);
-      for (const command of next.commands) {
-        const step = stepOf(steps, command.source);
-        if (step.when === "now") pending = { id: command.id, result: step.run(context) };
-        else putEffect(house.journal, { decision, id: command.id, source: command.source });
+  const atMs = house.now();
+  const { done, effects, snapshot } = await host.apply(
+    { id: course.id, agent: house.agent.name },
+    first.sure ?? "now",
+    (record): Applied => {
+      const follow: Effect[] = [];
+      let [snapshot, done] = [course.snapshot, false];
+      const pending = [{ id: effect.id, result: () => first }];
+      for (let next = pending.shift(); next; next = pending.shift()) {
+        const { id } = next;
+        const { entry, rows, signal = { next: "go" }, value } = next.result();
+        course.outputs.set(id, value);
+        record({ effect: id, value, entry, rows });
+        const advanced = advance(decisionMachine, snapshot, doneEvent(id, signal, atMs));
+        ({ done, snapshot } = advanced);
+        course.machineContext = contextIn(snapshot);
+        for (const command of advanced.commands) {
+          const step = stepOf(steps, command.source);
+          if (step.when === "now") pending.push({ id: command.id, result: () => step.run(context) });
+          else follow.push({ id: command.id, source: command.source });
+        }
       }
-    }
-  });
+      return { machine: machineName, snapshot, done, effects: follow };
+    },
+  );
+  course.snapshot = snapshot;
+  course.done = done;
+  course.effects = [...course.effects.filter(({ id }) => id !== effect.id), ...effects];
 }
 
 /** Runs a step, repeating it as its errors allow. Returns undefined when the signal aborted meanwhile. */
@@ -189,30 +185,19 @@ function stepOf(steps: Readonly<Record<string, Step>>, source: string): Step {
   return step;
 }
 
-function contextOf(
-  options: CorridorOptions,
-  decision: string,
-  trigger: Trigger,
-  read: Map<string, Json>,
-): StepContext {
-  const { journal } = options.house;
-  const maybeOutput = (step: string): Json | undefined => {
-    const known = read.get(step);
-    if (known !== undefined) return known;
-    const value = outputOf(journal, decision, step);
-    if (value !== undefined) read.set(step, value);
-    return value;
-  };
+function contextOf({ house, signal }: CorridorOptions, course: Course): StepContext {
+  const maybeOutput = (step: string): Json | undefined => course.outputs.get(step);
   return {
-    house: options.house,
-    decision,
-    trigger,
-    signal: options.signal,
+    house,
+    decision: course.id,
+    trigger: course.trigger,
+    signal,
     maybeOutput,
     output(step) {
       const value = maybeOutput(step);
       if (value === undefined) throw new Error(`Step "${step}" has handed nothing on.`);
       return value;
     },
+    machineContext: () => course.machineContext,
   };
 }

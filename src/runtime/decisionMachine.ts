@@ -5,7 +5,11 @@ import { assign, fromPromise, setup } from "xstate";
 export type Outcome =
   "paid" | "acted" | "noted" | "held" | "refused" | "asked" | "reverted" | "expired" | "displaced";
 
-export type DecisionContext = { readonly outcome: Outcome | null };
+export type DecisionContext = {
+  readonly outcome: Outcome | null;
+  /** When the outcome came, unix milliseconds; null before it, and in decisions of version 1. */
+  readonly endedAtMs: number | null;
+};
 
 /** What a step tells the machine: only what decides the order. Everything else goes to the journal. */
 export type StepSignal = { readonly next: "go" } | { readonly next: "end"; readonly outcome: Outcome };
@@ -17,9 +21,11 @@ const named = fromPromise<StepSignal>(() =>
 
 const ends = ({ event }: { event: unknown }): boolean =>
   (event as { output?: StepSignal }).output?.next === "end";
-const outcomeOf = (event: unknown): Outcome | null => {
-  const output = (event as { output?: StepSignal }).output;
-  return output?.next === "end" ? output.outcome : null;
+const endOf = ({ event }: { readonly event: unknown }): DecisionContext => {
+  const { atMs = null, output } = event as { readonly output?: StepSignal; readonly atMs?: number };
+  return output?.next === "end"
+    ? { outcome: output.outcome, endedAtMs: atMs }
+    : { outcome: null, endedAtMs: null };
 };
 
 /**
@@ -41,10 +47,11 @@ export const decisionMachine = setup({
     record: named,
   },
   guards: { ends },
+  actions: { end: assign(endOf) },
 }).createMachine({
   id: "decision",
-  version: "1",
-  context: { outcome: null },
+  version: "2",
+  context: { outcome: null, endedAtMs: null },
   initial: "observing",
   states: {
     observing: { invoke: { id: "observe", src: "observe", onDone: "inferring" } },
@@ -56,28 +63,14 @@ export const decisionMachine = setup({
       invoke: {
         id: "seal",
         src: "seal",
-        onDone: [
-          {
-            guard: "ends",
-            target: "recording",
-            actions: assign({ outcome: ({ event }) => outcomeOf(event) }),
-          },
-          { target: "signing" },
-        ],
+        onDone: [{ guard: "ends", target: "recording", actions: "end" }, { target: "signing" }],
       },
     },
     signing: {
       invoke: {
         id: "sign",
         src: "sign",
-        onDone: [
-          {
-            guard: "ends",
-            target: "recording",
-            actions: assign({ outcome: ({ event }) => outcomeOf(event) }),
-          },
-          { target: "sending" },
-        ],
+        onDone: [{ guard: "ends", target: "recording", actions: "end" }, { target: "sending" }],
       },
     },
     sending: { invoke: { id: "send", src: "send", onDone: "settling" } },
@@ -85,7 +78,7 @@ export const decisionMachine = setup({
       invoke: {
         id: "settle",
         src: "settle",
-        onDone: { target: "recording", actions: assign({ outcome: ({ event }) => outcomeOf(event) }) },
+        onDone: { target: "recording", actions: "end" },
       },
     },
     recording: { invoke: { id: "record", src: "record", onDone: "done" } },
@@ -93,5 +86,5 @@ export const decisionMachine = setup({
   },
 });
 
-/** Stored with each snapshot: a machine of another version is never run on it. */
+/** Stored with each snapshot: of another version's, `migrateMachine.ts` makes one of this, or refuses. */
 export const machineName = `${decisionMachine.id}@${decisionMachine.version ?? "0"}`;

@@ -13,11 +13,15 @@ import { payeeOf } from "../policy/proveCalls.ts";
 import { paymentOfCalls } from "../policy/replay.ts";
 import { isReason, resolveTransfer, type Payment } from "../policy/resolve.ts";
 import type { House } from "./house.ts";
+import { leftAlone } from "./leftAlone.ts";
+import { payerCall, payerFor, type Payer } from "./payer.ts";
 
 /** What an Action comes to on the chain: calls under one limit of the policy. */
 export type Deed = {
   readonly limit: CompiledLimit;
   readonly calls: readonly Call[];
+  /** Out of whose account, if not the agent's own. */
+  readonly payer?: Payer;
   /** For a transfer: who is paid what. For other calls, what the limit counts of them. */
   readonly payment: Payment;
   readonly transfer: boolean;
@@ -40,9 +44,14 @@ export function deedOf(house: Where, action: Action, observation: Observation): 
   const payment = resolveTransfer(house.policy, action);
   if (isReason(payment)) return payment;
   const { limit, to, amountUnits } = payment;
+  const alone = leftAlone(limit, observation);
+  if (alone) return alone;
+  const payer = payerFor(limit, observation);
+  if (payer !== undefined && isRefused(payer)) return payer;
   return {
     limit,
-    calls: [paymentCall(limit.token, to, amountUnits)],
+    calls: [payer ? payerCall(payer, to, amountUnits) : paymentCall(limit.token, to, amountUnits)],
+    ...(payer ? { payer } : {}),
     payment,
     transfer: true,
     bill: {
@@ -72,6 +81,8 @@ function deedOfAct(
       words: `The policy has no limit for ${spends}, which ${act.name} would be counted in.`,
       enforcedBy: "chain",
     };
+  const alone = leftAlone(limit, observation);
+  if (alone) return alone;
   const count = countUnder(policy, limit, calls, account);
   if (count.refusals.length > 0)
     return { code: "call-not-allowed", words: count.refusals.join(" "), enforcedBy: "chain" };
@@ -111,4 +122,4 @@ export function allowedDeed(
   return deed === undefined || isRefused(deed) ? undefined : deed;
 }
 
-export const isRefused = (value: Deed | Reason): value is Reason => "code" in value;
+export const isRefused = (value: Deed | Payer | Reason): value is Reason => "code" in value;

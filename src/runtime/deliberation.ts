@@ -8,11 +8,12 @@ import type { Json, JsonObject } from "../core/json.ts";
 import type { Fact, Observation, Provenance } from "../core/observation.ts";
 import { answerShapes, isActing } from "../agents/answers.ts";
 import { fence } from "../agents/fence.ts";
+import { payeesMeant } from "../agents/payeesMeant.ts";
 import { actionAnswers } from "../inference/grammar.ts";
 import { jsonSchemaOf } from "../inference/jsonSchemaOf.ts";
 import { schemaGrammar } from "../inference/schemaGrammar.ts";
 import type { CompiledPolicy } from "../policy/compile.ts";
-import { candidateAmounts, referencesIn } from "../policy/occurrences.ts";
+import { candidateAmounts, candidateReferences } from "../policy/occurrences.ts";
 
 /** An inference that was not the last one, and what it led to. */
 export type Turn = { readonly inference: Inference } & (
@@ -104,11 +105,13 @@ function answersOf(
 ): z.ZodType {
   if (isActing(agent)) return z.union(answerShapes(agent, tools));
   const message = observation.facts["mail.text"]?.value;
+  const names = namesOf(policy);
+  if (typeof message !== "string") return actionAnswers(names);
+  const meant = payeesMeant(observation);
   return actionAnswers({
-    ...namesOf(policy),
-    ...(typeof message === "string"
-      ? { message: { amounts: candidateAmounts(message), references: referencesIn(message) } }
-      : {}),
+    ...names,
+    payees: names.payees.filter((name) => meant.includes(name)),
+    message: { amounts: candidateAmounts(message), references: candidateReferences(message) },
   });
 }
 
@@ -131,6 +134,12 @@ export function thoughtEntry(thought: Thought): { readonly kind: string; readonl
     ? { kind: "too-long", body: { why: thought.tooLong, ...told } }
     : { kind: "inferred", body: { ...inferenceWords(thought.inference), ...told } };
 }
+
+/** The same of a decision that carries on with what another thought, because somebody said yes to it. */
+export const recalledEntry = (ask: string): { readonly kind: string; readonly body: JsonObject } => ({
+  kind: "recalled",
+  body: { ask },
+});
 
 const inferenceWords = (inference: Inference): JsonObject => ({
   model: inference.model.sha256,

@@ -14,7 +14,7 @@ import { readOwnership, type Ownership } from "../chain/readOwnership.ts";
 import { ownerCall } from "../chain/ownerCall.ts";
 import { BaseError } from "../core/errors.ts";
 import { compilePolicy, type CompiledLimit, type CompiledPolicy } from "../policy/compile.ts";
-import { accountDomain, bucketsPerWindow, installTypes, type Grant } from "../policy/grant.ts";
+import { bucketsPerWindow, installMessage, type Grant } from "../policy/grant.ts";
 import { lintPolicy } from "../policy/lint.ts";
 import { nativeToken, registryOf, showUnits, type Token } from "../policy/registry.ts";
 import type { PolicyDocument } from "../policy/schema.ts";
@@ -131,7 +131,7 @@ export async function planInstall(desk: OwnerDesk, request: InstallRequest): Pro
   };
 }
 
-function refuseLintErrors({ agent, document, now }: InstallRequest): void {
+export function refuseLintErrors({ agent, document, now }: InstallRequest): void {
   const errors = lintPolicy(document, { now, agent }).filter(({ severity }) => severity === "error");
   const [first] = errors;
   if (first)
@@ -300,12 +300,7 @@ function grantInWords({ grant }: LiveGrant, policy: CompiledPolicy): string {
 
 /** What an owner signs so that a grant can ride in the agent's first operation, or be brought by anybody. */
 export const installTypedData = (plan: InstallPlan, chainId: number, account: Address, { grant }: Install) =>
-  ({
-    domain: accountDomain(chainId, account),
-    types: installTypes,
-    primaryType: "Install",
-    message: { grant, epoch: BigInt(plan.ownership.epoch) },
-  }) as const;
+  installMessage(chainId, account, grant, plan.ownership.epoch);
 
 /** The owner's signatures under all grants that are still to be made; no gas, no transaction. */
 export function signInstalls(desk: OwnerDesk, plan: InstallPlan): Promise<readonly Hex[]> {

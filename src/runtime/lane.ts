@@ -1,11 +1,12 @@
 import { numberToHex, type Hex } from "viem";
 
-import { sequenceOf } from "../chain/findReceipt.ts";
+import { ask, finalBlock } from "../chain/connectChain.ts";
+import { nonceIn, sequenceOf } from "../chain/findReceipt.ts";
 import { recover } from "../chain/recovery.ts";
 import { laneOf } from "../chain/signOperation.ts";
 import { BaseError } from "../core/errors.ts";
 import { holdLane, laneStateOf, type LaneAlarm } from "../journal/lanes.ts";
-import { noncesIn } from "../journal/operations.ts";
+import { nextNonceIn } from "../journal/operations.ts";
 import type { House } from "./house.ts";
 
 /** Somebody else used the agent's nonces: nothing is signed any more before the operator has looked. */
@@ -44,6 +45,9 @@ export class ChainBehindError extends BaseError {
   }
 }
 
+/** What looking after a lane takes. */
+type LaneHouse = Pick<House, "account" | "agent" | "chain" | "journal" | "policy">;
+
 /** One lane per account and agent key: the journal's name for it. */
 export const laneName = ({ account, policy }: Pick<House, "account" | "policy">): string =>
   `${account.toLowerCase()}/${policy.agent.toLowerCase()}`;
@@ -59,11 +63,26 @@ export function requireFreeLane(house: Pick<House, "account" | "chain" | "journa
  *
  * @param next the chain's next nonce of the lane, the whole 256-bit number
  */
-export function holdOwnLane(house: House, next: bigint, foreign: LaneAlarm["foreign"]): LaneHeldError {
-  const alarm = { agent: house.agent.name, lane: laneName(house), next: nonceHex(next), foreign };
+export async function holdOwnLane(
+  house: LaneHouse,
+  next: bigint,
+  foreign: LaneAlarm["foreign"],
+): Promise<LaneHeldError> {
+  const { number } = await ask(house.chain, () => house.chain.client.getBlock({ blockTag: "latest" }));
+  const alarm: LaneAlarm = {
+    agent: house.agent.name,
+    lane: laneName(house),
+    next: nonceHex(next),
+    foreign,
+    seenAt: number.toString(),
+  };
   holdLane(house.journal, alarm);
   return new LaneHeldError(house, alarm);
 }
+
+/** Has the operator ever released the lane? Then the journal does not know of all that was signed in it. */
+export const wasReleased = (house: Pick<House, "account" | "journal" | "policy">): boolean =>
+  laneStateOf(house.journal, laneName(house))?.state === "released";
 
 /** Has the operator looked at who used this nonce? */
 export function isReleased(house: House, nonce: Hex): boolean {
@@ -81,11 +100,7 @@ export function ownNextNonce({
   policy,
 }: Pick<House, "account" | "journal" | "policy">): bigint {
   const lane = laneName({ account, policy });
-  const newest = noncesIn(journal, lane).at(-1);
-  const own =
-    newest === undefined
-      ? laneOf(policy.agent) << 64n
-      : newest.nonce + (newest.state === "expired" ? 0n : 1n);
+  const own = nextNonceIn(journal, lane) ?? laneOf(policy.agent) << 64n;
   const state = laneStateOf(journal, lane);
   const released = state?.state === "released" ? BigInt(state.next) : 0n;
   return released > own ? released : own;
@@ -97,9 +112,10 @@ export function ownNextNonce({
  * @param next the chain's next nonce of the lane
  * @throws LaneHeldError · ChainBehindError
  */
-export function requireOwnLane(house: House, next: bigint): void {
+export async function requireOwnLane(house: LaneHouse, next: bigint): Promise<void> {
   requireFreeLane(house);
   const own = ownNextNonce(house);
+  if (await isUndone(house, next)) return;
   const { row } = recover({
     journal: "unsigned",
     sequence: sequenceOf(own),
@@ -109,12 +125,28 @@ export function requireOwnLane(house: House, next: bigint): void {
     silent: false,
     released: false,
   });
-  if (row === "foreign") throw holdOwnLane(house, next, null);
+  if (row === "foreign") throw await holdOwnLane(house, next, null);
   if (row === "behind")
     throw new ChainBehindError({
       "next nonce on chain": sequenceOf(next),
       "in the journal": sequenceOf(own),
     });
+}
+
+/**
+ * Did what the operator had looked at leave the chain again, for good? Then the lane goes on at the nonce that it used. Until the
+ * final blocks reach where it was seen, the node may only lag.
+ */
+async function isUndone(house: LaneHouse, next: bigint): Promise<boolean> {
+  const { account, chain, journal, policy } = house;
+  const lane = laneName(house);
+  const state = laneStateOf(journal, lane);
+  const own = nextNonceIn(journal, lane) ?? laneOf(policy.agent) << 64n;
+  if (state?.state !== "released" || next < own || next >= BigInt(state.next)) return false;
+  const final = await finalBlock(chain);
+  if (final.number < 0n || final.number < BigInt(state.seenAt ?? 0)) return false;
+  const { number: blockNumber } = final;
+  return next === (await nonceIn(chain, account, laneOf(policy.agent), blockNumber));
 }
 
 const nonceHex = (nonce: bigint): Hex => numberToHex(nonce, { size: 32 });

@@ -5,6 +5,7 @@ import { rpcBundler } from "../chain/bundler/rpcBundler.ts";
 import type { Chain } from "../chain/connectChain.ts";
 import { openKeystore } from "../chain/keystore.ts";
 import { bundlersOf, type BundlerConfig } from "./bundlerSchema.ts";
+import { parseUnitsExact } from "../core/amount.ts";
 import type { House } from "./house.ts";
 import { passwordFor, type AskPassword } from "./password.ts";
 
@@ -20,7 +21,9 @@ export async function openBundlers(
     if (bundler.kind === "rpc") bundlers.push(rpcBundler(chain, bundler.url));
     else {
       purse = await openKeystore(bundler.keystore, await passwordFor(bundler, askPassword));
-      bundlers.push(ownBundler(chain, { executor: purse }));
+      const { perOperation } = bundler;
+      const mostWei = perOperation && parseUnitsExact(perOperation.replace(" ETH", ""), 18);
+      bundlers.push(ownBundler(chain, { executor: purse, ...(mostWei ? { mostWei } : {}) }));
     }
   return { bundler: bundlerLadder(bundlers as [Bundler, ...Bundler[]]), purse };
 }

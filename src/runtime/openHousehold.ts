@@ -1,7 +1,7 @@
 import { setMaxListeners } from "node:events";
 
 import { JournalWriteError } from "../journal/errors.ts";
-import { ConfigError } from "./config.ts";
+import { ConfigError, type Config } from "./config.ts";
 import type { Passage } from "./corridor.ts";
 import { openAgent, type OpenRuntimeOptions, type Runtime, type RuntimeEvent } from "./openRuntime.ts";
 import { openPlace } from "./openPlace.ts";
@@ -58,8 +58,11 @@ export async function openHousehold(options: OpenHouseholdOptions): Promise<Hous
   const troubles: Error[] = [];
   const close = async (): Promise<void> => {
     for (const runtime of runtimes.splice(0).reverse()) await runtime.close();
-    place.close();
+    await place.close();
   };
+  // While the others are opened one after the other. A mistake shows when it is their turn; who has to be asked is asked then.
+  for (const { config } of members)
+    if (config.passwordFile !== undefined) place.signer(config, undefined).catch(() => undefined);
   try {
     for (const member of members) {
       const { onPassage, askPassword } = options;
@@ -119,13 +122,14 @@ export async function openHousehold(options: OpenHouseholdOptions): Promise<Hous
   };
 }
 
-/** One journal, whose agents have names of their own; one chain, by whose time a restored journal waits. */
+/** One journal, whose agents have names of their own; one chain, by whose time a restored journal waits; one link to wallets. */
 function requireOneHome(members: readonly Member[]): void {
   const [first] = members;
   const refuse = (words: string, remedy: string, facts: Readonly<Record<string, string | number>>) => {
     throw new ConfigError(words, { remedy, facts });
   };
   const names = new Set<string>();
+  const linked = members.find(({ config }) => config.wallets);
   for (const { agent, config } of members) {
     if (config.state !== first!.config.state)
       refuse("The agents have different state folders.", "Give all their configurations the same `state`.", {
@@ -137,11 +141,21 @@ function requireOneHome(members: readonly Member[]): void {
         first: first!.config.chain.chainId,
         other: config.chain.chainId,
       });
+    if (config.wallets && lineOf(config.wallets) !== lineOf(linked!.config.wallets!))
+      refuse(
+        "The agents reach wallets by different relays, or call themselves differently there.",
+        "Give all their configurations the same `wallets`; only its `permissions` may differ.",
+        { first: linked!.agent.name, other: agent.name },
+      );
     if (names.has(agent.name))
       refuse(`Two agents are called ${agent.name}.`, "Give each a name of its own.", {});
     names.add(agent.name);
   }
 }
+
+/** What a link to wallets is opened with: there is one in a process. */
+const lineOf = ({ description, name, projectId, relay, url }: NonNullable<Config["wallets"]>): string =>
+  JSON.stringify([relay, projectId, name, description, url]);
 
 /** Two agents with one key would sign at the same nonces. */
 function requireOwnLane(runtimes: readonly Runtime[]): void {

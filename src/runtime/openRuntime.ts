@@ -1,18 +1,22 @@
 import { zeroAddress, type Hex } from "viem";
 
+import { requireOrigin } from "../chain/accountOrigin.ts";
 import { requireCode } from "../chain/connectChain.ts";
-import { openKeystore } from "../chain/keystore.ts";
 import { rpcPaymaster } from "../chain/paymaster/rpcPaymaster.ts";
+import { recordApproval } from "../chain/recordApproval.ts";
 import { readDecimals } from "../chain/readDecimals.ts";
 import type { Agent } from "../core/agent.ts";
 import { BaseError } from "../core/errors.ts";
 import type { InferenceEngine } from "../core/inference.ts";
-import { openDecision } from "../journal/decisions.ts";
+import { decisionOf, openDecision } from "../journal/decisions.ts";
+import { embeddedHost } from "../journal/embeddedHost.ts";
 import { isPaused } from "../journal/pauses.ts";
+import { untilNextTrigger } from "../journal/triggers.ts";
 import { compilePolicy } from "../policy/compile.ts";
 import { parsePolicy } from "../policy/parse.ts";
 import { registryOf } from "../policy/registry.ts";
 import { anchorDecisions } from "./anchorDecisions.ts";
+import { usualAskSeconds } from "./asking.ts";
 import { awaitRestore } from "./awaitRestore.ts";
 import { now, randomSecret, sleep } from "./clock.ts";
 import { ConfigError, type Config } from "./config.ts";
@@ -20,17 +24,22 @@ import { runNext, type Passage } from "./corridor.ts";
 import { grammarOf } from "./deliberation.ts";
 import type { House } from "./house.ts";
 import { openModel } from "./openModel.ts";
-import { openPlace, type Place } from "./openPlace.ts";
+import { handOverBy, planHandOver } from "./delegate/openHandOver.ts";
+import { openPlace, type BeginHandOver, type Place } from "./openPlace.ts";
 import { readCarriedSignatures } from "./ownerSignatures.ts";
-import { passwordFor, readText } from "./password.ts";
+import { readText } from "./password.ts";
+import { requireGasFunds } from "./requireGasFunds.ts";
 import { requireDrivable } from "./requireDrivable.ts";
 import { requireSignatures } from "./requireSignatures.ts";
 import { requireWholeJournal } from "./requireWholeJournal.ts";
 import { reportOf, type DecisionReport } from "./report.ts";
+import { usualFirstPauseMs } from "./retryPause.ts";
 import { steps } from "./steps/index.ts";
+import { takeAnswer, type AnswerDesk } from "./takeAnswer.ts";
 import { verifyDecisions, type DecisionCheck, type Verification } from "./verifyDecisions.ts";
 import { openWatchers } from "./triggers/openWatchers.ts";
 import type { Watcher } from "./triggers/watcher.ts";
+import type { Wallets } from "./openWallets.ts";
 import type { Turns } from "./turns.ts";
 
 /** What a running agent tells: progress while things load, then one report a decision. */
@@ -69,7 +78,7 @@ const alone = 1;
 
 export type Runtime = {
   readonly house: House;
-  /** Takes in what is waiting and decides it, until nothing is left. */
+  /** Takes in what is waiting and decides it, until nothing is left; what is to be tried again later is waited for. */
   runUntilIdle(): Promise<void>;
   /** Publishes the decision tree, decisions not to act included; undefined when there is no purse or nothing new. */
   anchor(): Promise<Hex | undefined>;
@@ -94,11 +103,11 @@ export async function openRuntime(options: OpenRuntimeOptions): Promise<Runtime>
       ...runtime,
       async close() {
         await runtime.close();
-        place.close();
+        await place.close();
       },
     };
   } catch (error) {
-    place.close();
+    await place.close();
     throw error;
   }
 }
@@ -129,18 +138,21 @@ export async function openAgent(options: OpenRuntimeOptions, place: Place): Prom
 
     emit({ kind: "opening", what: "chain" });
     const chain = await place.chain(config.chain);
-    await requireCode(chain, "account", config.account);
+    if (config.origin) await requireOrigin(chain, config.account, config.origin);
+    else await requireCode(chain, "account", config.account);
 
     emit({ kind: "opening", what: "keystore" });
-    const signer = await openKeystore(config.keystore, await passwordFor(config, options.askPassword));
+    const signer = await place.signer(config, options.askPassword);
     const { bundler, purse, purseTurns } = await place.carrier(config, options.askPassword);
     const decimals = await readDecimals(chain, registryOf(document).tokens);
     const policy = compilePolicy(document, signer.address, decimals);
 
     await awaitRestore(chain, journal, signal, (secondsLeft) => emit({ kind: "restored", secondsLeft }));
-    await requireWholeJournal({ account: config.account, agent, chain, journal, policy, purse });
+    const origin = config.origin ? { origin: config.origin } : {};
+    await requireWholeJournal({ account: config.account, ...origin, agent, chain, journal, policy, purse });
 
-    await requireSignatures(chain, config.account, policy, ownerSignatures);
+    await requireSignatures(chain, config.account, policy, ownerSignatures, config.origin);
+    if (config.origin && !config.paymaster) await requireGasFunds(chain, config.account, config.origin);
 
     emit({ kind: "opening", what: "model" });
     const engine = await openModel(config.model, {
@@ -154,6 +166,7 @@ export async function openAgent(options: OpenRuntimeOptions, place: Place): Prom
       agent,
       policy,
       account: config.account,
+      ...origin,
       ownerSignatures,
       signer,
       chain,
@@ -165,6 +178,9 @@ export async function openAgent(options: OpenRuntimeOptions, place: Place): Prom
       engine,
       journal,
       randomSecret,
+      now,
+      retryPauseMs: config.retryPauseMs ?? usualFirstPauseMs,
+      askSeconds: config.approvals?.seconds ?? usualAskSeconds,
       sleep,
     };
     const watchers = await openWatchers({
@@ -177,13 +193,23 @@ export async function openAgent(options: OpenRuntimeOptions, place: Place): Prom
       onWaiting: (error) => emit({ kind: "waiting", error }),
     });
     for (const watcher of watchers) if (watcher.close) closers.push(() => watcher.close!());
+    const desk: AnswerDesk = { agents: place.agents, chain, journal, ...recorderOf(house, purseTurns) };
+    place.answers(agent.name, (given) => takeAnswer(desk, given));
+    const wallets = await place.wallets(agent.name, config);
+    if (wallets) await place.offer(agent.name, beginOf(house, config, wallets, purseTurns));
     emit({
       kind: "ready",
       engine,
       account: config.account,
       resumed: openDecision(journal, agent.name) !== undefined,
     });
-    return runtimeOf(options, house, { place, purseTurns, watchers }, signal, closers);
+    return runtimeOf(
+      options,
+      house,
+      { place, purseTurns, watchers, wallets, commands: place.commands() },
+      signal,
+      closers,
+    );
   } catch (error) {
     await closeAll(closers);
     throw error;
@@ -193,14 +219,20 @@ export async function openAgent(options: OpenRuntimeOptions, place: Place): Prom
 function runtimeOf(
   options: OpenRuntimeOptions,
   house: House,
-  parts: { readonly place: Place; readonly purseTurns: Turns; readonly watchers: readonly Watcher[] },
+  parts: {
+    readonly place: Place;
+    readonly purseTurns: Turns;
+    readonly watchers: readonly Watcher[];
+    readonly wallets: Wallets | undefined;
+    readonly commands: Watcher;
+  },
   signal: AbortSignal,
   closers: (() => void | Promise<void>)[],
 ): Runtime {
-  const { place, purseTurns, watchers } = parts;
+  const { commands, place, purseTurns, wallets, watchers } = parts;
   const { deciding, looking } = place;
-  const commands = place.commands();
   const { agent, journal } = house;
+  const host = embeddedHost(journal);
   let anchoredAtMs = now();
   /** Before each decision: a pause holds from the next one on. */
   const mayDecide = async (): Promise<boolean> => {
@@ -208,35 +240,71 @@ function runtimeOf(
     return !signal.aborted && !isPaused(journal, agent.name);
   };
   let told = false;
+  /** Takes in what is waiting and decides what is due. */
+  async function decideDue(): Promise<void> {
+    for (const watcher of watchers) await looking.take("usual", () => watcher.scan());
+    while (await mayDecide()) {
+      told = false;
+      const decision = await runNext({
+        host,
+        house: { ...house, listen: () => commands.scan() },
+        steps,
+        signal,
+        turns: deciding,
+        ...(options.onPassage ? { onPassage: options.onPassage } : {}),
+      });
+      if (!decision) return;
+      options.onEvent?.({
+        kind: "decision",
+        report: reportOf(journal, decisionOf(journal, decision), options.config.prices),
+      });
+    }
+    if (signal.aborted || told) return;
+    told = true;
+    options.onEvent?.({ kind: "paused" });
+  }
+  /** Whoever parted while nothing ran has to be heard before anything is paid out of his account. */
+  async function hearWallets(): Promise<void> {
+    if (wallets === undefined) return;
+    const stopped = new Promise<boolean>((resolve) => {
+      if (signal.aborted) resolve(true);
+      signal.addEventListener("abort", () => resolve(true), { once: true });
+    });
+    if (await Promise.race([wallets.catchUp(), stopped])) return;
+    const error = new BaseError("The relay to wallets does not answer, so whoever parted is not heard yet.", {
+      remedy: "Check `wallets.relay` and the network. What is not over on the chain is spent meanwhile.",
+      retry: "safe",
+    });
+    options.onEvent?.({ kind: "waiting", error });
+  }
+  /** @returns whether their answers have given the agent something to decide */
+  async function askWallets(): Promise<boolean> {
+    await wallets?.scan();
+    await wallets?.sent();
+    return wallets !== undefined && untilNextTrigger(journal, agent.name, now()) !== undefined;
+  }
   const runtime: Runtime = {
     house,
     async runUntilIdle() {
-      for (const watcher of watchers) await looking.take("usual", () => watcher.scan());
-      while (await mayDecide()) {
-        told = false;
-        const decision = await runNext({
-          house: { ...house, listen: () => commands.scan() },
-          steps,
-          signal,
-          turns: deciding,
-          ...(options.onPassage ? { onPassage: options.onPassage } : {}),
-        });
-        if (!decision) return;
-        options.onEvent?.({
-          kind: "decision",
-          report: reportOf(house.journal, decision, options.config.prices),
-        });
+      await hearWallets();
+      for (;;) {
+        await decideDue();
+        const left = untilNextTrigger(journal, agent.name, now());
+        // What is under way and goes no further is the operator's to release.
+        if (signal.aborted || isPaused(journal, agent.name) || openDecision(journal, agent.name)) break;
+        if (left !== undefined) await sleep(Math.min(left, watchMs), signal);
+        // Who stops here hears the wallets at the next run, with the questions out by then.
+        else if (!(await askWallets())) break;
       }
-      if (signal.aborted || told) return;
-      told = true;
-      options.onEvent?.({ kind: "paused" });
     },
-    anchor: () => purseTurns.take("last", () => anchorDecisions(house)),
+    anchor: () => anchorDecisions(house, { turns: purseTurns }),
     verify: (verifyOptions = {}) => verifyDecisions(house, { ...verifyOptions, signal }),
     async watch() {
+      await hearWallets();
       while (!signal.aborted) {
         try {
-          await runtime.runUntilIdle();
+          await decideDue();
+          await wallets?.scan();
           if (now() - anchoredAtMs > anchorEveryMs) {
             anchoredAtMs = now();
             await runtime.anchor();
@@ -252,6 +320,32 @@ function runtimeOf(
     close: () => closeAll(closers),
   };
   return runtime;
+}
+
+/** What a hand-over to an agent that runs is done with. */
+function beginOf(
+  { agent, chain, journal, purse, signer }: House,
+  config: Config,
+  wallets: Wallets,
+  purseTurns: Turns,
+): BeginHandOver {
+  return async ({ expected, terms }, talk) => {
+    const plan = await planHandOver(agent.name, config, terms, { chain, key: signer.address });
+    const parts = { chain, journal, link: wallets.link, purse, purseTurns };
+    try {
+      return await handOverBy(plan, parts, { ...talk, expected });
+    } finally {
+      await wallets.settle();
+    }
+  };
+}
+
+/** The purse pays for putting a contract's yes on record. */
+function recorderOf({ chain, purse }: House, purseTurns: Turns): Pick<AnswerDesk, "record"> {
+  if (!purse) return {};
+  return {
+    record: (name, signature) => purseTurns.take("last", () => recordApproval(chain, purse, name, signature)),
+  };
 }
 
 async function closeAll(closers: (() => void | Promise<void>)[]): Promise<void> {

@@ -6,11 +6,13 @@ import type { Json } from "../core/json.ts";
 import type { Observation } from "../core/observation.ts";
 import { isExecuted, type Receipt } from "../core/operation.ts";
 import type { Reason, Verdict } from "../core/verdict.ts";
+import { askOfDecisionId } from "../journal/asks.ts";
 import { isCancelled } from "../journal/cancels.ts";
 import { outputOf, type DecisionRow } from "../journal/decisions.ts";
 import type { JournalDatabase } from "../journal/openJournal.ts";
 import { triggerOf } from "../journal/triggers.ts";
 import { economicsOf, outputTokensOf, promptTokensOf, type Economics } from "./economics.ts";
+import { consentIn } from "./asking.ts";
 import type { Prices } from "./prices.ts";
 import type { Outcome } from "./decisionMachine.ts";
 import { inferencesOf, type Thought } from "./deliberation.ts";
@@ -39,6 +41,10 @@ export type DecisionReport = {
   readonly outcome: Outcome;
   readonly leaf: Hex;
   readonly index: number;
+  /** Until when a yes to what it asks may be used, unix seconds; null where nothing is asked. `bursar approvals` answers. */
+  readonly askedUntil: number | null;
+  /** The ask of an earlier decision that somebody said yes to, and who: this decision carries on with it. */
+  readonly approved: { readonly ask: Hex; readonly approver: Address } | null;
   /** The calls that it makes on chain; none where nothing was to be sent. */
   readonly calls: readonly ReportedCall[];
   /** What the model looked up, and answers of its that could not be used, in order. */
@@ -70,7 +76,9 @@ export function reportOf(journal: JournalDatabase, decision: DecisionRow, prices
   const fact = (name: string): Json => observation.facts[name]?.value ?? null;
   const text = (name: string) => fact(name) as string | null;
   const thought = output("infer") as unknown as Thought;
-  const inferences = inferencesOf(thought);
+  // What somebody said yes to was thought, and told, when it was asked.
+  const consent = consentIn(observation);
+  const inferences = consent ? [] : inferencesOf(thought);
   const sum = (of: (one: (typeof inferences)[number]) => number) =>
     inferences.reduce((total, one) => total + of(one), 0);
   const verdict = output("judge") as unknown as Verdict;
@@ -86,6 +94,8 @@ export function reportOf(journal: JournalDatabase, decision: DecisionRow, prices
       words: "The operator cancelled it.",
       enforcedBy: "advisory",
     });
+  if (refusal?.by === "payer")
+    reasons.push({ code: "delegation-paused", words: refusal.words, enforcedBy: "advisory" });
   if (refusal && refusal.by === undefined)
     reasons.push({
       code: "refused-by-chain",
@@ -128,6 +138,8 @@ export function reportOf(journal: JournalDatabase, decision: DecisionRow, prices
     outcome,
     leaf: sealed.leaf,
     index: sealed.treeSize - 1,
+    askedUntil: askOfDecisionId(journal, decision.id)?.ask.deadline ?? null,
+    approved: consent ? { ask: consent.ask, approver: consent.approver } : null,
     calls: sealed.fields["execution.calls"] as unknown as readonly ReportedCall[],
     turns: (thought.earlier ?? []).map((turn) =>
       "looked" in turn ? { tool: turn.looked.tool, failed: turn.looked.failed } : { wrong: turn.wrong },

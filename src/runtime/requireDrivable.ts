@@ -1,5 +1,7 @@
-import { zeroAddress } from "viem";
+import { zeroAddress, type Hex } from "viem";
 
+import { permissionSpendSelector } from "../chain/permissionCall.ts";
+import { spendSelector } from "../chain/spendGrantCall.ts";
 import { BaseError } from "../core/errors.ts";
 import type { Agent } from "../core/agent.ts";
 import type { CompiledPolicy } from "../policy/compile.ts";
@@ -8,6 +10,9 @@ import type { CompiledPolicy } from "../policy/compile.ts";
 export class PolicyNotDrivenError extends BaseError {
   override readonly name = "PolicyNotDrivenError";
 }
+
+/** Calls that pay out of the account of somebody who delegated. */
+const paying: ReadonlySet<Hex> = new Set([spendSelector, permissionSpendSelector]);
 
 /**
  * An agent without actions of its own pays by plain transfers, so calls and further functions are for others. A sponsor is for those
@@ -23,7 +28,10 @@ export function requireDrivable(
   const mayBeSponsored = policy.limits.some(({ grant }) => grant.extras.paymaster !== zeroAddress);
   const mayCall = Object.values(actions ?? {}).some(({ calls }) => calls !== undefined);
   const callClauses = [
-    ...(policy.limits.some(({ calls }) => calls.length > 0) ? ["calls"] : []),
+    // Paying out of the account of somebody who delegated is a call, too.
+    ...(policy.limits.some(({ calls }) => calls.some(({ rule }) => !paying.has(rule.selector)))
+      ? ["calls"]
+      : []),
     ...policy.limits.flatMap(({ functions, token }) =>
       functions.length > 0 ? [`functions of ${token.symbol} (${functions.join(", ")})`] : [],
     ),

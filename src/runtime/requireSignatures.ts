@@ -1,5 +1,6 @@
 import type { Address } from "viem";
 
+import type { AccountOrigin } from "../chain/accountOrigin.ts";
 import type { Chain } from "../chain/connectChain.ts";
 import { readAccount } from "../chain/readAccount.ts";
 import { refusesInstall } from "../chain/refusesInstall.ts";
@@ -19,14 +20,15 @@ export async function requireSignatures(
   account: Address,
   policy: CompiledPolicy,
   signatures: OwnerSignatures,
+  origin?: AccountOrigin,
 ): Promise<void> {
   if (Object.keys(signatures).length === 0) return;
-  const { limits } = await readAccount(chain, account, policy);
+  const state = await readAccount(chain, account, policy, origin);
   for (const [index, limit] of policy.limits.entries()) {
     const signature = signatures[limit.policyId];
-    const { status } = decodeCounters(limits[index]!.countersWord);
+    const { status } = decodeCounters(state.limits[index]!.countersWord);
     if (signature === undefined || status === "granted") continue;
-    const refusal = await refusesInstall(chain, account, limit, signature);
+    const refusal = await refusesInstall(chain, account, limit, signature, state);
     if (refusal === null) continue;
     throw new BaseError(
       `The owner's signature under the ${limit.token.symbol} limit is worth nothing here.`,

@@ -8,7 +8,7 @@ import { treeRoot } from "../core/merkle.ts";
 import { leavesOf } from "../journal/leaves.ts";
 import { decodeCounters } from "../policy/usage.ts";
 import type { House } from "./house.ts";
-import { ownNextNonce, requireFreeLane } from "./lane.ts";
+import { holdOwnLane, ownNextNonce, requireFreeLane, wasReleased } from "./lane.ts";
 
 /** The chain knows more of this agent than its journal: the journal was lost, replaced or restored from an old copy. */
 export class JournalBehindChainError extends BaseError {
@@ -29,12 +29,12 @@ export class JournalBehindChainError extends BaseError {
  * @throws JournalBehindChainError · LaneHeldError
  */
 export async function requireWholeJournal(
-  house: Pick<House, "account" | "agent" | "chain" | "journal" | "policy" | "purse">,
+  house: Pick<House, "account" | "agent" | "chain" | "journal" | "origin" | "policy" | "purse">,
 ): Promise<void> {
   requireFreeLane(house);
-  const { account, agent, chain, journal, policy, purse } = house;
+  const { account, agent, chain, journal, origin, policy, purse } = house;
   const leaves = leavesOf(journal, agent.name);
-  const state = await readAccount(chain, account, policy);
+  const state = await readAccount(chain, account, policy, origin);
   for (const { countersWord } of state.limits) {
     const { treeSize } = decodeCounters(countersWord);
     if (treeSize > leaves.length)
@@ -46,6 +46,8 @@ export async function requireWholeJournal(
   // At most one past the newest operation in the journal, or where the operator has looked.
   const used = sequenceOf(state.nonce);
   const known = sequenceOf(ownNextNonce(house));
+  // Whoever used the lane once may use it again. A lost journal shows in the trees above, which every operation makes larger.
+  if (used > known && wasReleased(house)) throw await holdOwnLane(house, state.nonce, null);
   if (used > known)
     throw new JournalBehindChainError("the chain has operations of the agent that it does not know", {
       onChain: Number(used),
@@ -55,12 +57,12 @@ export async function requireWholeJournal(
 }
 
 async function requireAnchoredTree(
-  house: Pick<House, "account" | "chain" | "policy" | "purse">,
+  house: Pick<House, "account" | "chain" | "origin" | "policy" | "purse">,
   leaves: readonly Hex[],
 ): Promise<void> {
-  const { account, chain, policy } = house;
+  const { account, chain, origin, policy } = house;
   const writer = house.purse!.address;
-  const decisionLog = await decisionLogOf(chain, account);
+  const decisionLog = await decisionLogOf(chain, account, origin);
   const { fingerprint, size } = await storedTree(chain, writer, decisionLog, account, policy.agent);
   if (size === 0) return;
   const facts = { onChain: size, inJournal: leaves.length };

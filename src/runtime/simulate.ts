@@ -23,7 +23,7 @@ import { granted, noCircumstances, paymentOfCalls, type ReplayAction } from "../
 import { decodeCounters } from "../policy/usage.ts";
 import type { PolicyDocument } from "../policy/schema.ts";
 import { reportOf } from "./report.ts";
-import { claimAt } from "./steps/judge.ts";
+import { claimAt } from "./claim.ts";
 
 /** What is to be simulated can't be read. */
 export class SimulationInputError extends BaseError {
@@ -48,9 +48,12 @@ export function readJournalActions(path: string): readonly JournalAction[] {
       allDecisions(journal, agent)
         .filter(({ done }) => done)
         .flatMap((decision): JournalAction[] => {
-          const { action, at, calls, outcome, trigger, verdict } = reportOf(journal, decision);
-          // An operation that never came onto the chain was charged to no limit.
-          const uncounted = outcome === "expired" || outcome === "displaced";
+          const { action, at, calls, outcome, reasons, trigger, verdict } = reportOf(journal, decision);
+          // An operation that never came onto the chain was charged to no limit. What was asked about is paid by a decision of its own, and
+          // the runtime's own refusals (a bill that came twice) would stand under any policy.
+          const uncounted =
+            ["expired", "displaced", "asked"].includes(outcome) ||
+            (verdict === "deny" && reasons.some(({ enforcedBy }) => enforcedBy === "advisory"));
           // Only the agent's own code knows what calls an action of its own would have made, had it been allowed.
           if (action.action === "act") {
             if (calls.length === 0) return [];

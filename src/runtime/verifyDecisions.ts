@@ -11,11 +11,13 @@ import { readEntries, verifyEntries } from "../journal/entries.ts";
 import { leavesOf, noLeaf } from "../journal/leaves.ts";
 import { inferencesOf, promptAfter } from "./deliberation.ts";
 import type { House } from "./house.ts";
+import { approvalFailures } from "./verify/approvalFailures.ts";
 import { chainHistoryOf, type ChainHistory, type ChainTree } from "./verify/chainHistory.ts";
 import { entryFailures } from "./verify/entryFailures.ts";
 import { EvidenceMissingError, readEvidence, type Evidence } from "./verify/evidence.ts";
 import { journalFailures, treeHolds, type Book } from "./verify/journalFailures.ts";
 import { outcomeFailures } from "./verify/outcomeFailures.ts";
+import { partingFailures } from "./verify/partingFailures.ts";
 import { memoryFailures, mindFailures, type Mind } from "./verify/memoryFailures.ts";
 import { recordFailures } from "./verify/recordFailures.ts";
 
@@ -127,6 +129,7 @@ async function checkDecision(
   );
   failures.push(
     ...((await attempt("record", () => recordFailures(house, evidence, book.leaves, earlier))) ?? []),
+    ...((await attempt("approval", () => approvalFailures(house, evidence, earlier))) ?? []),
     ...((await attempt("memory", () => memoryFailures(house, evidence, mind))) ?? []),
     ...((await attempt("audit log", () =>
       entryFailures(
@@ -135,6 +138,7 @@ async function checkDecision(
         book.entries.filter((entry) => entry.body["decision"] === decision.id),
       ),
     )) ?? []),
+    ...((await attempt("payer", () => partingFailures(evidence, book.entries))) ?? []),
     ...((await attempt("outcome", () => outcomeFailures(house, evidence, history))) ?? []),
   );
   const index = book.leaves.indexOf(sealed.leaf);

@@ -46,6 +46,17 @@ describe("the scanner", () => {
   });
 });
 
+test("unit tests of the policy need core and policy alone: mutants meet them in a copy of these rooms", () => {
+  const tests = readSources("test/unit/policy", ".ts");
+  expect(tests.length).toBeGreaterThan(10);
+  const far = tests.flatMap((source) =>
+    importsOf(source)
+      .filter(({ from }) => /^\.\.\/.*\/src\/(?!core\/|policy\/)/.test(from))
+      .map(({ from }) => `${source.path}: ${from}`),
+  );
+  expect(far).toEqual([]);
+});
+
 /** Each rule holds for the house, and is shown to fire on something that breaks it. */
 const house: readonly [sentence: string, rule: (of: typeof sources) => string[], bad: typeof sources][] = [
   [

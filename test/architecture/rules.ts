@@ -38,6 +38,10 @@ const ownersOf: Record<string, readonly string[]> = {
   xstate: ["src/runtime/"],
   permissionless: ["src/chain/"],
   "@walletconnect/sign-client": ["src/delegation/"],
+  "@walletconnect/core": ["src/delegation/"],
+  "@walletconnect/types": ["src/delegation/"],
+  "@walletconnect/utils": ["src/delegation/"],
+  ws: ["src/delegation/", "src/testing/relay/"],
 };
 
 /** Things of the outside world that are handed in, and the places that may reach for them. */

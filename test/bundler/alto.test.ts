@@ -28,6 +28,7 @@ import { sleep } from "../../src/runtime/clock.ts";
 import { verifyDecisions } from "../../src/runtime/verifyDecisions.ts";
 import { decideAll, openHouse } from "../integration/house.ts";
 import { billMail, writeInbox } from "../integration/mails.ts";
+import { coinMail, creationsOf, makeUnmadeWorld, signedInstalls } from "../integration/unmadeWorld.ts";
 import { makeWorld, operationsOf, paidTo, type World } from "../integration/world.ts";
 import { startAlto, startHardhatNode, type Program } from "./programs.ts";
 
@@ -146,6 +147,25 @@ describe("through alto on hardhat node", () => {
       expect(sent.map(({ body }) => body["answer"])).toEqual(["accepted", "accepted"]);
       const verified = await verifyDecisions(house);
       expect(verified.decisions.flatMap((check) => check.failures)).toEqual([]);
+    } finally {
+      house.journal.close();
+    }
+  });
+
+  test("an account that is not there yet is made by its first operation, with the grant that its owner signed", async () => {
+    const world = await makeUnmadeWorld(node.url, "unmade");
+    const state = join(folder, world.name);
+    writeInbox(state, { "1.eml": coinMail("INV-1", "0.1") });
+    const bundler = rpcBundler(world.chain, alto.url);
+    const ownerSignatures = await signedInstalls(world);
+    const house = { ...openHouse(world, { state, bundler, ownerSignatures }), origin: world.origin };
+    try {
+      expect((await decideAll(house, state)).map(({ outcome }) => outcome)).toEqual(["paid"]);
+      writeInbox(state, { "2.eml": billMail({ to: "acme", amount: "7.25", reference: "INV-2" }) });
+      expect((await decideAll(house, state)).map(({ outcome }) => outcome)).toEqual(["paid", "paid"]);
+      expect(await creationsOf(world)).toHaveLength(1);
+      const sent = readEntries(house.journal).filter((entry) => entry.kind === "sent");
+      expect(sent.map(({ body }) => body["answer"])).toEqual(["accepted", "accepted"]);
     } finally {
       house.journal.close();
     }

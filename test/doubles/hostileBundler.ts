@@ -21,6 +21,8 @@ export type HostileBundler = {
   readonly url: string;
   /** What it asks for from now on. */
   greed: Greed;
+  /** What it says instead of an estimate: its own words, or those of a contract that was never asked. */
+  refuses: { readonly message: string; readonly data?: Hex } | undefined;
   /** Everything it was given to send. */
   readonly taken: readonly UserOpJson[];
   close(): Promise<void>;
@@ -42,11 +44,15 @@ export async function startHostileBundler(
       };
       return { slow: price, standard: price, fast: price };
     },
-    eth_estimateUserOperationGas: () => ({
-      preVerificationGas: numberToHex(bundler.greed.preVerificationGas),
-      verificationGasLimit: numberToHex(bundler.greed.verificationGasLimit ?? 200_000n),
-      callGasLimit: numberToHex(bundler.greed.callGasLimit ?? 500_000n),
-    }),
+    eth_estimateUserOperationGas() {
+      const { greed: wants, refuses } = bundler;
+      if (refuses) throw Object.assign(new Error(refuses.message), { data: refuses.data });
+      return {
+        preVerificationGas: numberToHex(wants.preVerificationGas),
+        verificationGasLimit: numberToHex(wants.verificationGasLimit ?? 200_000n),
+        callGasLimit: numberToHex(wants.callGasLimit ?? 500_000n),
+      };
+    },
     async eth_sendUserOperation([json]): Promise<Hex> {
       taken.push(json as UserOpJson);
       return sendTransaction(chain, thief, {
@@ -72,7 +78,9 @@ export async function startHostileBundler(
       void (async () => answers[method]!(params))()
         .then(
           (result) => ({ result }),
-          (error: unknown) => ({ error: { code: -32_000, message: String(error) } }),
+          (error: unknown) => ({
+            error: { code: -32_000, message: String(error), data: (error as { data?: Hex }).data },
+          }),
         )
         .then((answer) => response.end(JSON.stringify({ jsonrpc: "2.0", id, ...answer })));
     });
@@ -82,6 +90,7 @@ export async function startHostileBundler(
   const bundler: HostileBundler = {
     url: `http://127.0.0.1:${typeof address === "object" && address ? address.port : 0}`,
     greed,
+    refuses: undefined,
     taken,
     close: () =>
       new Promise((resolve) => {

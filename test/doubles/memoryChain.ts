@@ -27,6 +27,7 @@ const counters = encodeCounters({
 });
 const wealth = 10n ** 30n;
 const answers: Readonly<Record<string, unknown>> = {
+  owner: "0x0000000000000000000000000000000000000001",
   lastHeartbeat: 0n,
   frozen: false,
   epoch: 0n,

@@ -11,6 +11,7 @@ import { treeRoot } from "../../src/core/merkle.ts";
 import { leavesOf } from "../../src/journal/leaves.ts";
 import { anchorDecisions } from "../../src/runtime/anchorDecisions.ts";
 import type { House } from "../../src/runtime/house.ts";
+import { openTurns } from "../../src/runtime/turns.ts";
 import { verifyDecisions } from "../../src/runtime/verifyDecisions.ts";
 import { startLocalChain, type LocalChain } from "../../src/testing/localChain.ts";
 import { forgerOf } from "./forger.ts";
@@ -60,6 +61,32 @@ test("a purse that can't pay for an anchor stops no agent: it is told, and tried
     retry: "safe",
     facts: { purse: purse.address },
   });
+});
+
+test("an anchor that nobody includes is given up after a while, and keeps the purse from nobody meanwhile", async () => {
+  const other = openHouse(await makeWorld(chain, "stuck"), { state: join(folder, "stuck") });
+  try {
+    writeInbox(join(folder, "stuck"), {
+      "1.eml": billMail({ to: "acme", amount: "9999.00", reference: "S-1" }),
+    });
+    await decideAll(other, join(folder, "stuck"));
+    const { client } = other.chain;
+    // It says that it has it, and has not.
+    const sendRawTransaction = (async () => `0x${"ab".repeat(32)}`) as typeof client.sendRawTransaction;
+    const deaf: House = { ...other, chain: { ...other.chain, client: { ...client, sendRawTransaction } } };
+    const turns = openTurns(1);
+    const order: string[] = [];
+    const anchoring = anchorDecisions(deaf, { turns, waitMs: 1500 }).catch((error: unknown) => {
+      order.push("given up");
+      return error;
+    });
+    await turns.take("first", async () => void order.push("a payment"));
+    expect(await anchoring).toMatchObject({ name: "AnchorError", retry: "safe" });
+    expect(order).toEqual(["a payment", "given up"]);
+    expect(await anchorDecisions(other)).toMatch(/^0x/);
+  } finally {
+    other.journal.close();
+  }
 });
 
 test("the chain stores the newest tree", async () => {

@@ -265,6 +265,29 @@ describe("a bill is not decided again by itself", () => {
 });
 
 describe("a bill is decided again without a second mail, and paid once", () => {
+  test("not before its pause is over, a restart in between", async () => {
+    const world = await makeWorld(chain, "pausing");
+    const state = join(folder, world.name);
+    writeInbox(state, { "1.eml": billMail(invoice) });
+    const bundler = refusing(world, 2, "AA21");
+    const decideAt = async (atMs: number) => {
+      const house = openHouse(world, { state, bundler });
+      try {
+        return inShort(await decideAll({ ...house, now: () => atMs, retryPauseMs: 10_000 }, state));
+      } finally {
+        house.journal.close();
+      }
+    };
+    const atMs = 1_700_000_000_000;
+    const refusal = ["allow", "refused", "refused-by-chain"];
+    expect(await decideAt(atMs)).toEqual([refusal]);
+    expect(await decideAt(atMs + 9_999)).toEqual([refusal]);
+    expect(await decideAt(atMs + 10_000)).toEqual([refusal, refusal]);
+    expect(await decideAt(atMs + 49_999)).toEqual([refusal, refusal]);
+    expect(await decideAt(atMs + 50_000)).toEqual([refusal, refusal, ["allow", "paid"]]);
+    expect(await operationsOf(world)).toHaveLength(1);
+  });
+
   test("when its operation's time passes before anybody includes it", async () => {
     const world = await makeWorld(chain, "expired");
     const bundler = forgetful(world, 1);

@@ -124,7 +124,9 @@ test("a configuration that can't be read hides the rest, and the command fails",
   const { status, stdout } = await bursarIn(state2, "doctor");
   expect([status, stdout]).toEqual([
     1,
-    expect.stringMatching(/WRONG {2}configuration[^]*not as they should be/),
+    expect.stringMatching(
+      /WRONG {2}configuration[^]*\n\? {6}journal[^]*\n1 of 10 is not as it should be; 8 could not be looked at\.\n$/,
+    ),
   ]);
 });
 

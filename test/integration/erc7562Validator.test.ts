@@ -24,7 +24,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 import { spendPolicyValidatorAbi } from "../../src/chain/abi/spendPolicyValidator.ts";
 import { entryPointAbi } from "../../src/chain/abi/entryPoint.ts";
-import { checkValidation, validationFrame, type ValidationFrame } from "../../src/chain/bundler/erc7562.ts";
+import { checkTrace } from "../../src/chain/bundler/checkTrace.ts";
+import { validationFrame, type ValidationFrame } from "../../src/chain/bundler/erc7562.ts";
 import { connectChain, type Chain } from "../../src/chain/connectChain.ts";
 import {
   create2Deployer,
@@ -275,7 +276,8 @@ describe("checkValidation on the module", () => {
     })) as ValidationFrame;
     expect(validationFrame(trace, account)?.error).toBeUndefined();
     expect(trace.error).toBeUndefined();
-    expect(checkValidation(trace, { entryPoint: entryPointAddress, sender: account })).toEqual([]);
+    const parties = { entryPoint: entryPointAddress, sender: account };
+    expect(await checkTrace(chain, trace, parties)).toEqual([]);
     const before = await chain.client.getBalance({ address: payee });
     await sendTransaction(chain, localFaucet, { to: entryPointAddress, data: handleOps(userOp) });
     const paid = (await chain.client.getBalance({ address: payee })) - before;

@@ -23,22 +23,24 @@ beforeAll(async () => {
   served = await serveChain();
   world = await makeWorld(served.chain, "frosty");
   writeFileSync(join(folder, "password"), `${password}\n`);
-  for (const who of ["guardian", "stranger"]) {
+  for (const who of ["guardian", "stranger", "pauper"]) {
     const key = keyOf(world.name, who);
     await createKeystore(join(folder, `${who}.json`), password, key, randomSecret, "light");
+    if (who === "pauper") continue;
     await sendTransaction(world.chain, localFaucet, {
       to: privateKeyToAccount(key).address,
       valueWei: parseEther("1"),
     });
   }
-  await sendTransaction(world.chain, world.owner, {
-    to: world.account,
-    data: encodeFunctionData({
-      abi: agentAccountAbi,
-      functionName: "setGuardian",
-      args: [privateKeyToAccount(keyOf(world.name, "guardian")).address, true],
-    }),
-  });
+  for (const who of ["guardian", "pauper"])
+    await sendTransaction(world.chain, world.owner, {
+      to: world.account,
+      data: encodeFunctionData({
+        abi: agentAccountAbi,
+        functionName: "setGuardian",
+        args: [privateKeyToAccount(keyOf(world.name, who)).address, true],
+      }),
+    });
   // Nothing but the place is right in here: no model, no journal, no policy.
   writeFileSync(
     join(folder, "bursar.json"),
@@ -59,6 +61,19 @@ const freeze = (...words: readonly string[]) =>
 const by = (who: string) => ["--keystore", `${who}.json`, "--password-file", "password"];
 const frozen = () =>
   world.chain.client.readContract({ address: world.account, abi: agentAccountAbi, functionName: "frozen" });
+
+test("a key that can't pay for gas is told so, and of the way without it", async () => {
+  const { status, stderr } = await freeze(...by("pauper"));
+  expect([status, stderr.split("\n").slice(-3)]).toEqual([
+    1,
+    [
+      `The key ${privateKeyToAccount(keyOf(world.name, "pauper")).address} has too little coin for this transaction and its gas.`,
+      expect.stringContaining("--calldata"),
+      "",
+    ],
+  ]);
+  expect(await frozen()).toBe(false);
+});
 
 test("a stranger's key is told so before anything is sent", async () => {
   const { status, stderr } = await freeze(...by("stranger"));

@@ -2,14 +2,16 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { parseEther, parseGwei, toHex } from "viem";
+import { encodeErrorResult, encodeFunctionData, parseEther, parseGwei, toHex } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
+import { agentAccountAbi } from "../../src/chain/abi/agentAccount.ts";
 import { rpcBundler } from "../../src/chain/bundler/rpcBundler.ts";
 import { entryPointAbi } from "../../src/chain/abi/entryPoint.ts";
 import { connectChain, type Chain } from "../../src/chain/connectChain.ts";
-import { entryPointAddress } from "../../src/chain/entryPoint.ts";
+import { sendTransaction } from "../../src/chain/deploy.ts";
+import { entryPointAddress, type PlainUserOp } from "../../src/chain/entryPoint.ts";
 import { serveChain, type ServedChain } from "../../src/testing/serveChain.ts";
 import { startHostileBundler, type HostileBundler } from "../doubles/hostileBundler.ts";
 import { decideAll, openHouse } from "./house.ts";
@@ -147,3 +149,55 @@ test("an agent signs nothing above the policy's fee cap, and pays our own RPC's 
     house.journal.close();
   }
 });
+
+test("a bundler's word that the chain refuses a payment is none, unless our own node says so too", async () => {
+  const world = await makeWorld(served.chain, "liar");
+  const state = join(folder, "liar");
+  const road = rpcBundler(chain, bundler.url);
+  bundler.greed = { priceWei: wild.priceWei, preVerificationGas: 100_000n };
+  writeInbox(state, { "1.eml": billMail({ to: "acme", amount: "42.50", reference: "INV-1" }) });
+  const house = openHouse(world, { state, bundler: road });
+  const overPerCall = encodeErrorResult({
+    abi: agentAccountAbi,
+    errorName: "OverPerCall",
+    args: [42_500_000n, 1n],
+  });
+  try {
+    for (const refuses of [
+      { message: "AA23 reverted", data: overPerCall },
+      { message: `validation reverted: [reason]: AA23 reverted ${overPerCall}` },
+      { message: "AA21 didn't pay prefund" },
+      { message: "AA25 invalid account nonce" },
+      { message: "AA24 signature error" },
+    ]) {
+      bundler.refuses = refuses;
+      await expect(decideAll(house, state, { backOffMs: [] })).rejects.toMatchObject({
+        name: "BundlerError",
+        retry: "safe",
+        message: expect.stringContaining("refuses to estimate what our own node would take"),
+      });
+    }
+    bundler.refuses = undefined;
+    expect(await decideAll(house, state)).toMatchObject([{ outcome: "paid" }]);
+
+    // What our own node refuses as well is refused, with its reason and not the bundler's.
+    bundler.refuses = { message: "AA21 didn't pay prefund" };
+    writeInbox(state, { "2.eml": billMail({ to: "globex", amount: "7.00", reference: "G-22" }) });
+    const freezes = {
+      ...road,
+      estimateGas: async (draft: PlainUserOp) => (await freeze(world), road.estimateGas(draft)),
+    };
+    const reports = await decideAll({ ...house, bundler: freezes }, state, { backOffMs: [] });
+    expect(reports.at(-1)).toMatchObject({ outcome: "refused", reasons: [{ code: "refused-by-chain" }] });
+    expect(JSON.stringify(reports.at(-1))).toMatch(/frozen/i);
+  } finally {
+    bundler.refuses = undefined;
+    house.journal.close();
+  }
+});
+
+const freeze = (world: World) =>
+  sendTransaction(world.chain, world.owner, {
+    to: world.account,
+    data: encodeFunctionData({ abi: agentAccountAbi, functionName: "freeze" }),
+  });

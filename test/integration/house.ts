@@ -7,7 +7,9 @@ import { ownBundler } from "../../src/chain/bundler/ownBundler.ts";
 import type { BaseError } from "../../src/core/errors.ts";
 import type { InferenceEngine } from "../../src/core/inference.ts";
 import { allDecisions } from "../../src/journal/decisions.ts";
+import { embeddedHost } from "../../src/journal/embeddedHost.ts";
 import { openJournal, type JournalDatabase } from "../../src/journal/openJournal.ts";
+import { usualAskSeconds } from "../../src/runtime/asking.ts";
 import { now, randomSecret, sleep } from "../../src/runtime/clock.ts";
 import { runNext, type Passage } from "../../src/runtime/corridor.ts";
 import type { House } from "../../src/runtime/house.ts";
@@ -44,6 +46,9 @@ export function openHouse(world: World, options: HouseOptions): House {
     engine: options.engine ?? scriptedEngine(plainReader),
     journal: options.journal ?? openJournal(join(options.state, "journal.db")),
     randomSecret,
+    now,
+    retryPauseMs: 0,
+    askSeconds: usualAskSeconds,
     sleep,
   };
 }
@@ -76,8 +81,10 @@ export async function decideAll(
   await watcher.scan();
   const signal = options.signal ?? new AbortController().signal;
   const { backOffMs, onPassage } = options;
+  const host = embeddedHost(house.journal);
   while (
     await runNext({
+      host,
       house,
       steps,
       signal,

@@ -202,6 +202,8 @@ describe("a history", () => {
       "1.eml": bill("42.50", "INV-1042"),
       "2.eml": bill("170.00", "INV-2044"),
       "3.eml": bill("501.00", "INV-3046"),
+      "4.eml": billMail({ to: "acme", amount: "42.50", reference: "INV-1042", greeting: "Once more:" }),
+      "5.eml": billMail({ to: "acme", amount: "55.00", reference: "INV-5", authenticated: false }),
     });
     const house = openHouse(made, { state });
     await decideAll(house, state);
@@ -220,8 +222,11 @@ describe("a history", () => {
       ["paid", "allow"],
       ["paid", "deny", "over-per-payment"],
       ["refused", "deny", "over-per-payment"],
+      // The chain would have let them go; they moved no money and count for none.
+      ["refused", "allow"],
+      ["asked", "allow"],
     ]);
-    expect(totals).toEqual([expect.objectContaining({ allowed: 1, denied: 2, allowedUnits: 42_500_000n })]);
+    expect(totals).toEqual([expect.objectContaining({ allowed: 3, denied: 2, allowedUnits: 42_500_000n })]);
     expect(() => readJournalActions(join(folder, "nowhere"))).toThrow(/no journal/);
   });
 

@@ -21,6 +21,10 @@ export const code = {
   paymaster: "0x60405f5260605ff3",
   /** Says 2^40 to everything but `transfer`, which says false and moves nothing. */
   falseToken: "0x5f3560e01c63a9059cbb141560281b5f5260205ff3",
+  /** Signed everything that anybody says it signed (ERC-1271). */
+  yesWallet: "0x631626ba7e60e01b5f5260205ff3",
+  /** The same, after 65,535 turns of nothing, which take 1.7 million gas. */
+  dearWallet: "0x6200ffff5b600190038060045750631626ba7e60e01b5f5260205ff3",
   /** Says yes to everything and moves nothing. */
   silentToken: "0x600160281b5f5260205ff3",
 } as const satisfies Readonly<Record<string, Hex>>;

@@ -5,12 +5,14 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 import { sha256Hex } from "../../src/core/hash.ts";
 import { canonicalize } from "../../src/core/canonical.ts";
+import type { LinkRequest } from "../../src/core/linkStore.ts";
 import type { Operation } from "../../src/core/operation.ts";
 import type { Trigger } from "../../src/core/trigger.ts";
 import * as decisions from "../../src/journal/decisions.ts";
 import { appendEntry, noteOnce, readEntries, verifyEntries } from "../../src/journal/entries.ts";
 import { heldLanes, holdLane, laneStateOf, releaseLane } from "../../src/journal/lanes.ts";
 import { addLeaf, leafRowsOf, leavesOf, nextLeaf } from "../../src/journal/leaves.ts";
+import { openLinkStore } from "../../src/journal/linkStore.ts";
 import { keepMemories, memoriesIn } from "../../src/journal/memories.ts";
 import { notesUnder } from "../../src/journal/notes.ts";
 import { openJournal, type JournalDatabase } from "../../src/journal/openJournal.ts";
@@ -44,7 +46,7 @@ const mail = (name: string): Trigger => ({
   label: `${name}.eml`,
   payload: { subject: `"${name}" — é`, nested: [1, null] },
 });
-const operation = (name: string, nonce: Hex = "0x1") =>
+const operation = (name: string, nonce: Hex = "0x11") =>
   ({ userOpHash: sha256Hex(name), userOp: { nonce, signature: "0x" } }) as unknown as Operation;
 const alarm = { agent: "clerk", lane: "0xAA/0xBB", next: "0x2", foreign: null } as const;
 const payment = (decision: string, payee: string) => ({
@@ -65,13 +67,13 @@ const life: Readonly<Record<string, (journal: JournalDatabase) => unknown>> = {
     verifyEntries(journal),
     nextLeaf(journal, "clerk"),
     decisions.agentsIn(journal),
-    triggers.nextTrigger(journal, "clerk"),
+    triggers.nextTrigger(journal, "clerk", 0),
   ],
   "triggers taken in once, in order": (journal) => [
     ["b", "a", "b", "Z", "É"].map((name) => triggers.addTrigger(journal, "clerk", mail(name))),
     triggers.addTrigger(journal, "other", mail("c")),
     triggers.countWaiting(journal, "clerk"),
-    triggers.nextTrigger(journal, "clerk"),
+    triggers.nextTrigger(journal, "clerk", 0),
     triggers.knowsTrigger(journal, "clerk", "mail:a"),
     triggers.triggerRowsOf(journal, "clerk"),
   ],
@@ -92,7 +94,11 @@ const life: Readonly<Record<string, (journal: JournalDatabase) => unknown>> = {
     journal.atomically(() => {
       decisions.putOutput(journal, "one", "observe", { facts: { "mail.subject": "é" } });
       decisions.deleteEffect(journal, "one", "observe");
-      decisions.saveSnapshot(journal, "one", { value: "inferring" }, false);
+      decisions.saveSnapshot(journal, "one", {
+        machine: "decision@2",
+        snapshot: { value: "inferring" },
+        done: false,
+      });
       appendEntry(journal, "clerk", "observed", { decision: "one" });
     }),
     decisions.outputOf(journal, "one", "observe"),
@@ -102,15 +108,15 @@ const life: Readonly<Record<string, (journal: JournalDatabase) => unknown>> = {
     decisions.openDecision(journal, "clerk"),
     decisions.openDecision(journal, "other"),
     decisions.isDeciding(journal),
-    triggers.nextTrigger(journal, "clerk"),
+    triggers.nextTrigger(journal, "clerk", 0),
   ],
   "what is not settled, quarantined and released": (journal) => [
     journal.atomically(() => quarantine(journal)),
     quarantinedIn(journal),
     isQuarantined(journal, "mail:b"),
-    triggers.nextTrigger(journal, "clerk"),
+    triggers.nextTrigger(journal, "clerk", 0),
     release(journal, ["mail:a", "mail:nothing"]),
-    triggers.nextTrigger(journal, "clerk"),
+    triggers.nextTrigger(journal, "clerk", 0),
     release(journal, "all"),
     quarantinedIn(journal),
   ],
@@ -129,8 +135,11 @@ const life: Readonly<Record<string, (journal: JournalDatabase) => unknown>> = {
     operations.operationRowOf(journal, "one"),
     operations.operationsFor(journal, "one"),
     operations.setOperationState(journal, operation("one").userOpHash, "settled"),
-    operations.putOperation(journal, "two", "lane", operation("two", "0x10000000000000000")),
-    operations.noncesIn(journal, "lane"),
+    operations.nextNonceIn(journal, "lane"),
+    operations.putOperation(journal, "two", "lane", operation("two", "0x12")),
+    operations.nextNonceIn(journal, "lane"),
+    operations.decisionsBetween(journal, "lane", "0x11", "0x12"),
+    operations.decisionsBetween(journal, "lane", "0x11", "0x13"),
     operations.operationsIn(journal),
     operations.operationOf(journal, "nothing"),
   ],
@@ -166,12 +175,22 @@ const life: Readonly<Record<string, (journal: JournalDatabase) => unknown>> = {
     setPaused(journal, "clerk", false),
     isPaused(journal, "clerk"),
   ],
-  "retries, as many as there may be": (journal) =>
+  "retries, as many as there may be, and when": (journal) => [
     ["1", "2", "3", "4"].map((leaf) =>
-      journal.atomically(() => triggers.retryTrigger(journal, "clerk", mail("b"), sha256Hex(leaf))),
+      journal.atomically(() =>
+        triggers.retryTrigger(journal, "clerk", mail("b"), sha256Hex(leaf), (before) => 1000 + before),
+      ),
     ),
+    triggers.untilNextTrigger(journal, "nobody", 999),
+    triggers.untilNextTrigger(journal, "clerk", 999),
+    [999, 1000, 1001, 2 ** 50].map((atMs) => triggers.nextTrigger(journal, "clerk", atMs)),
+  ],
   "the end, and what a verifier reads": (journal) => [
-    decisions.saveSnapshot(journal, "one", { value: "done" }, true),
+    decisions.saveSnapshot(journal, "one", {
+      machine: "decision@2",
+      snapshot: { value: "done" },
+      done: true,
+    }),
     decisions.isDeciding(journal),
     decisions.allDecisions(journal, "clerk"),
     decisions.decisionNumber(journal, 1),
@@ -186,11 +205,11 @@ const life: Readonly<Record<string, (journal: JournalDatabase) => unknown>> = {
 /** Rules that the tables keep, whoever writes: what breaks one, and what is thrown away with it. */
 const broken: Readonly<Record<string, (journal: JournalDatabase) => void>> = {
   "a second live operation in a lane": (journal) =>
-    operations.putOperation(journal, "three", "lane", operation("three", "0x3")),
+    operations.putOperation(journal, "three", "lane", operation("three", "0x13")),
   "an operation that comes back to life beside another": (journal) =>
     operations.setOperationState(journal, operation("one").userOpHash, "sent"),
   "a fee bump at another nonce": (journal) =>
-    operations.putSibling(journal, "one", "lane", operation("other", "0x9")),
+    operations.putSibling(journal, "one", "lane", operation("other", "0x19")),
   "a second operation of a decision": (journal) =>
     operations.putOperation(journal, "one", "elsewhere", operation("four")),
   "a state that nobody knows": (journal) =>
@@ -209,7 +228,7 @@ const broken: Readonly<Record<string, (journal: JournalDatabase) => void>> = {
 };
 
 const names = ["entry", "trigger_", "cursor_", "memory", "decision", "output", "effect", "leaf"] as const;
-const others = ["meta", "operation", "sibling", "payment"] as const;
+const others = ["meta", "operation", "sibling", "payment", "link_value", "link_request"] as const;
 const tables = [...names, ...others].map((table) =>
   query((store) => store.selectFrom(table as "meta").selectAll()),
 );
@@ -240,6 +259,44 @@ describe("the journal on Postgres", () => {
       expect(work).toThrow(/constraint/i);
       expect(dump(journal)).toEqual(before);
     }
+  });
+
+  it("keeps what the link to wallets keeps", async () => {
+    const kept = await Promise.all(
+      [here, there].map(async (journal) => {
+        const { requests, store } = openLinkStore(
+          journal,
+          join(postgres.socket, "link.key"),
+          () => `0x${"07".repeat(32)}`,
+        );
+        await store.set("keychain", "first");
+        await store.set("keychain", "second");
+        const asked: LinkRequest = {
+          id: "ask:1",
+          wireId: 2 ** 50,
+          topic: "ab",
+          chainId: 1,
+          method: "personal_sign",
+          account: null,
+          digest: sha256Hex("asked"),
+          expiresAt: 1_763_842_000,
+          published: false,
+          outcome: null,
+        };
+        const begun = [await requests.begin(asked), await requests.begin(asked)];
+        await requests.published("ask:1");
+        const settled = await requests.settle("ask:1", { outcome: "expired" });
+        return [
+          begun,
+          settled,
+          await requests.settle("ask:1", { outcome: "expired" }),
+          await requests.all(),
+          await store.entries(),
+        ];
+      }),
+    );
+    expect(kept[1]).toEqual(kept[0]);
+    expect(dump(there)).toEqual(dump(here));
   });
 
   it("is opened again as it is", () => {

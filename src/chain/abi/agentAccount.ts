@@ -70,6 +70,7 @@ export const agentAccountAbi = [
   {"anonymous":false,"inputs":[{"indexed":true,"internalType":"address","name":"account","type":"address"},{"indexed":true,"internalType":"bytes32","name":"policyId","type":"bytes32"}],"name":"Revoked","type":"event"},
   {"anonymous":false,"inputs":[{"indexed":true,"internalType":"address","name":"asset","type":"address"},{"indexed":true,"internalType":"address","name":"to","type":"address"},{"indexed":false,"internalType":"uint256","name":"amount","type":"uint256"}],"name":"Withdrawn","type":"event"},
   {"inputs":[],"name":"accountId","outputs":[{"internalType":"string","name":"","type":"string"}],"stateMutability":"pure","type":"function"},
+  {"inputs":[],"name":"agentExecuting","outputs":[{"internalType":"address","name":"","type":"address"}],"stateMutability":"view","type":"function"},
   {"inputs":[{"internalType":"bytes32","name":"hash","type":"bytes32"}],"name":"approvalState","outputs":[{"internalType":"uint256","name":"","type":"uint256"}],"stateMutability":"view","type":"function"},
   {"inputs":[{"internalType":"address","name":"asset","type":"address"}],"name":"capCounters","outputs":[{"internalType":"uint256","name":"","type":"uint256"}],"stateMutability":"view","type":"function"},
   {"inputs":[{"internalType":"address","name":"asset","type":"address"}],"name":"capOf","outputs":[{"internalType":"uint256","name":"perWindow","type":"uint256"},{"internalType":"uint256","name":"bucket","type":"uint256"}],"stateMutability":"view","type":"function"},

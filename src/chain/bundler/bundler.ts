@@ -20,7 +20,7 @@ export type Bundler = {
   /**
    * Gas limits for an operation whose signature is well-formed but not valid.
    *
-   * @throws ChainRefusalError when validation or the call itself reverts · BundlerError
+   * @throws ChainRefusalError when validation or the call itself reverts, by our own node · BundlerError
    */
   estimateGas(userOp: PlainUserOp): Promise<GasLimits>;
   /**

@@ -46,6 +46,14 @@ const bannedOpcodes: Readonly<Record<string, string>> = {
   "0xff": "SELFDESTRUCT",
 };
 
+/** OP-062: precompiled contracts that validation may call: the first nine, and P-256 (RIP-7212). */
+const isAllowedPrecompile = (address: string): boolean => {
+  const number = BigInt(address);
+  return (number >= 1n && number <= 9n) || number === 0x100n;
+};
+/** Precompiled contracts have addresses of two bytes, and no code. */
+const isPrecompile = (address: string): boolean => BigInt(address) > 0n && BigInt(address) < 0x10000n;
+
 const validateUserOp = "0x19822f7c";
 const depositTo = "0xb760faf9";
 
@@ -63,22 +71,58 @@ export type ValidationParties = {
   readonly factory?: Address | undefined;
 };
 
+/** What of a trace is looked at: the account's validation, and the making of the account before it. */
+function looked(
+  trace: ValidationFrame,
+  { factory, sender }: ValidationParties,
+): { readonly validation?: ValidationFrame | undefined; readonly making?: ValidationFrame | undefined } {
+  return {
+    validation: validationFrame(trace, sender),
+    making: factory === undefined ? undefined : frameOf(trace, factory.toLowerCase()),
+  };
+}
+
+/** The addresses whose code validation runs or looks at, in lower case, each once: whether they have any is for `checkValidation`. */
+export function codeReached(trace: ValidationFrame, parties: ValidationParties): ReadonlySet<string> {
+  const reached = new Set<string>();
+  const walk = (at: ValidationFrame) => {
+    for (const address of at.extCodeAccessInfo ?? []) reached.add(address.toLowerCase());
+    for (const call of at.calls ?? []) {
+      if (calling.has(call.type)) reached.add(call.to.toLowerCase());
+      walk(call);
+    }
+  };
+  const { making, validation } = looked(trace, parties);
+  for (const frame of [validation, making]) if (frame) walk(frame);
+  // OP-042: a factory may look at the account that it makes.
+  reached.delete(parties.sender.toLowerCase());
+  return new Set([...reached].filter((address) => !isPrecompile(address)));
+}
+
+const calling = new Set(["CALL", "STATICCALL", "DELEGATECALL", "CALLCODE"]);
+
 /**
  * ERC-7562 rules over the trace of `EntryPoint.handleOps` with one operation of an unstaked account, what a paymaster does
  * aside: banned opcodes (OP-011, OP-080), out of gas (OP-020), gas introspection (OP-012), the one CREATE2 of a factory
- * (OP-031), EntryPoint methods (OP-052…054), value (OP-061), storage (STO-010, STO-021; transient storage counts, OP-070).
+ * (OP-031), addresses without code (OP-041), EntryPoint methods (OP-052…054), value (OP-061), precompiled contracts (OP-062), storage (STO-010, STO-021; transient storage counts, OP-070).
  * While an account is being made, not even slots associated with it may be touched in other contracts (STO-022).
  */
-export function checkValidation(trace: ValidationFrame, options: ValidationParties): readonly Violation[] {
+export function checkValidation(
+  trace: ValidationFrame,
+  /** `codeless`: those of `codeReached` that have no code. */
+  options: ValidationParties & { readonly codeless: ReadonlySet<string> },
+): readonly Violation[] {
   const entryPoint = options.entryPoint.toLowerCase();
   const sender = options.sender.toLowerCase();
   const factory = options.factory?.toLowerCase();
-  const frame = validationFrame(trace, options.sender);
-  if (!frame)
+  const { making, validation } = looked(trace, options);
+  if (!validation)
     return [{ rule: "ERC-4337", words: "The EntryPoint did not call validateUserOp of the sender." }];
   const isAssociated = associatedSlots(trace, sender);
   const associated = (slot: bigint) => factory === undefined && isAssociated(slot);
-  const violations: Violation[] = [];
+  const violations = [...codeReached(trace, options)]
+    .filter((address) => options.codeless.has(address))
+    .map((address): Violation => ({ rule: "OP-041", words: `access to ${address}, which has no code` }));
   const walk = (at: ValidationFrame, storageOwner: string) => {
     if (at.to !== entryPoint) violations.push(...opcodeViolations(at, at.to === factory ? 1 : 0));
     for (const kind of ["reads", "writes", "transientReads", "transientWrites"] as const)
@@ -91,20 +135,21 @@ export function checkValidation(trace: ValidationFrame, options: ValidationParti
     for (const call of at.calls ?? []) {
       if (call.type === "CALL" && BigInt(call.value ?? 0) > 0n && call.to !== entryPoint)
         violations.push({ rule: "OP-061", words: `value sent to ${call.to}` });
+      if (isPrecompile(call.to) && !isAllowedPrecompile(call.to))
+        violations.push({ rule: "OP-062", words: `call of the precompiled contract ${call.to}` });
       if (call.to === entryPoint && call.input !== "0x" && !call.input.startsWith(depositTo))
         violations.push({ rule: "OP-053", words: `call of EntryPoint method ${call.input.slice(0, 10)}` });
       // The code of a DELEGATECALL works on its caller's storage.
       walk(call, call.type === "DELEGATECALL" ? storageOwner : call.to);
     }
   };
-  walk(frame, sender);
-  const making = factory === undefined ? undefined : frameOf(trace, factory);
+  walk(validation, sender);
   if (making) walk(making, factory!);
   return violations;
 }
 
 /** The first call of a contract, wherever it is made: the EntryPoint calls a factory through its SenderCreator. */
-function frameOf(trace: ValidationFrame, address: string): ValidationFrame | undefined {
+export function frameOf(trace: ValidationFrame, address: string): ValidationFrame | undefined {
   for (const call of trace.calls ?? []) {
     const found = call.to === address ? call : frameOf(call, address);
     if (found) return found;

@@ -1,6 +1,8 @@
 import { encodeFunctionData, numberToHex, type Hex } from "viem";
 import type { PrivateKeyAccount } from "viem/accounts";
 
+import { etherUp } from "../../core/amount.ts";
+import { asMade } from "../accountOrigin.ts";
 import { entryPointAbi } from "../abi/entryPoint.ts";
 import { ask, type Chain } from "../connectChain.ts";
 import { decodeRefusal, revertDataOf } from "../decodeRefusal.ts";
@@ -13,10 +15,12 @@ import {
 } from "../entryPoint.ts";
 import { BundlerError, ChainRefusalError, RpcUnreachableError } from "../errors.ts";
 import { estimateCall } from "../estimateCall.ts";
+import { probeCall, restsOnValidation } from "../probeCall.ts";
 import { feesIn, isOutbid, readGasMarket } from "../gasMarket.ts";
 import type { Bundler, GasLimits, GasPrice } from "./bundler.ts";
 import { isUnderpriced, wordsOf } from "./underpriced.ts";
-import { checkValidation, validationFrame, type ValidationFrame } from "./erc7562.ts";
+import { checkTrace } from "./checkTrace.ts";
+import { frameOf, validationFrame, type ValidationFrame } from "./erc7562.ts";
 
 const name = "in-process";
 
@@ -24,9 +28,11 @@ const name = "in-process";
 const bundleOverheadGas = 42_000n;
 /** What the EntryPoint itself spends inside the verification limit: nonce (22,100 on the first use of a lane), deposit, copying. */
 const entryPointValidationGas = 40_000n;
-/** What making an account takes of the verification limit, generously: a clone, its first slots and the factory. A guess, not a measurement. */
-const creationGas = 200_000n;
-/** Gas for the calls of an account that is not there yet, so that nobody can ask what they cost. */
+/** An account's first payment of gas of its own: a call with value, a new slot and an event of the EntryPoint (22,100 + 9,000 + 1,800). */
+const firstDepositGas = 36_000n;
+/** What the EntryPoint's SenderCreator spends around the factory's work, generously: a call, the answer, memory. */
+const senderCreatorGas = 10_000n;
+/** Gas for the calls of an account that another factory than ours makes: nobody can ask what they cost. */
 const firstCallGas = 300_000n;
 /** Validation limit while estimating; the estimate is what was used, plus a tenth. */
 const estimateValidationGas = 3_000_000n;
@@ -34,7 +40,12 @@ const estimateValidationGas = 3_000_000n;
 export type OwnBundlerOptions = {
   /** Pays the transactions and is repaid by the EntryPoint; holds nothing of the agent's. */
   readonly executor: PrivateKeyAccount;
+  /** Most wei that a transaction of the purse may cost, all its gas at its highest price; 0.05 ETH when not given. */
+  readonly mostWei?: bigint;
 };
+
+/** What a bundle of half a million gas costs at 100 gwei. */
+const usuallyMostWei = 50_000_000_000_000_000n;
 
 /**
  * A small bundler inside the runtime: one operation a bundle, every validation checked against ERC-7562 on the node's
@@ -44,7 +55,7 @@ export type OwnBundlerOptions = {
  */
 export function ownBundler(chain: Chain, options: OwnBundlerOptions): Bundler {
   const { client } = chain;
-  const { executor } = options;
+  const { executor, mostWei = usuallyMostWei } = options;
   let sending: Promise<unknown> = Promise.resolve();
   /** Transactions whose nonce was not used when last looked at, by userOpHash. */
   const waiting = new Map<Hex, Bundle>();
@@ -57,7 +68,7 @@ export function ownBundler(chain: Chain, options: OwnBundlerOptions): Bundler {
     });
 
   /** Runs the whole bundle on the newest state without sending it; refuses what the rules or the chain refuse. */
-  async function simulate(userOp: PlainUserOp): Promise<ValidationFrame> {
+  async function simulate(userOp: PlainUserOp): Promise<Validation> {
     const call = {
       from: executor.address,
       to: entryPointAddress,
@@ -84,14 +95,16 @@ export function ownBundler(chain: Chain, options: OwnBundlerOptions): Bundler {
     const refused = frame?.error ? decodeRefusal((frame.output as Hex | undefined) ?? "0x") : undefined;
     if (refused) throw new ChainRefusalError({ ...refused, code: "AA23" });
     const { factory, sender } = userOp;
-    const violations = checkValidation(trace, { entryPoint: entryPointAddress, sender, factory });
+    const parties = { entryPoint: entryPointAddress, sender, factory };
+    const violations = await checkTrace(chain, trace, parties);
     if (violations.length > 0)
       throw new ChainRefusalError({
         code: null,
         error: violations[0]!.rule,
         words: `validation breaks ERC-7562: ${violations.map((v) => `${v.rule} ${v.words}`).join("; ")}`,
       });
-    return frame!;
+    const making = factory === undefined ? undefined : frameOf(trace, factory.toLowerCase());
+    return { gas: BigInt(frame!.gasUsed ?? 0), makingGas: making && BigInt(making.gasUsed ?? 0) };
   }
 
   async function dryRun(userOp: PlainUserOp): Promise<void> {
@@ -129,28 +142,57 @@ export function ownBundler(chain: Chain, options: OwnBundlerOptions): Bundler {
     const [deadHash, dead] = mine ? [] : elder ? [elderHash, elder] : await deadBundle();
     const replaced = mine ?? dead;
     const fees = replaced ? outbid(replaced.fees, feesIn(now)) : feesIn(now);
-    const nonce = replaced?.nonce ?? (await transactionCount("pending"));
-    const raw = await executor.signTransaction({
+    const pending = await transactionCount("pending");
+    const stray = replaced ? undefined : strayNonce(used, pending);
+    if (deadHash) waiting.delete(deadHash);
+    for (const nonce of stray === undefined ? [replaced?.nonce ?? pending] : [stray, pending]) {
+      const raw = await signed(userOp, nonce, fees);
+      // Kept before it leaves: an answer that is lost does not mean that the transaction is.
+      waiting.set(userOpHash, { userOp, raw, nonce, fees });
+      if ((await broadcast(raw)) === "taken") return;
+      // What stands at the stray nonce is as dear as today's: it is included soon, and the next one is free.
+    }
+    waiting.delete(userOpHash);
+    throw new BundlerError(name, "could not send its transaction", new Error("its fees are too low"));
+  }
+
+  /** The bundle's transaction. @throws BundlerError when it could cost the purse too much */
+  function signed(userOp: PlainUserOp, nonce: number, fees: GasPrice): Promise<Hex> {
+    const gas =
+      userOp.verificationGasLimit +
+      userOp.callGasLimit +
+      userOp.preVerificationGas +
+      (userOp.paymasterVerificationGasLimit ?? 0n) +
+      (userOp.paymasterPostOpGasLimit ?? 0n) +
+      100_000n;
+    const costWei = gas * fees.maxFeePerGasWei;
+    if (costWei > mostWei)
+      throw new BundlerError(
+        name,
+        `sends nothing: it would cost the purse more than it may pay for one operation, ${etherUp(mostWei)} ETH`,
+        new Error(`it could cost ${etherUp(costWei)} ETH`),
+        "It is tried again, and gas may get cheaper. If it stays like this, raise `perOperation` of the bundler in the configuration.",
+      );
+    return executor.signTransaction({
       type: "eip1559",
       chainId: chain.chainId,
       nonce,
       to: entryPointAddress,
       data: handleOps(userOp),
-      gas:
-        userOp.verificationGasLimit +
-        userOp.callGasLimit +
-        userOp.preVerificationGas +
-        (userOp.paymasterVerificationGasLimit ?? 0n) +
-        (userOp.paymasterPostOpGasLimit ?? 0n) +
-        100_000n,
+      gas,
       maxFeePerGas: fees.maxFeePerGasWei,
       maxPriorityFeePerGas: fees.maxPriorityFeePerGasWei,
     });
-    if (deadHash) waiting.delete(deadHash);
-    // Kept before it leaves: an answer that is lost does not mean that the transaction is.
-    waiting.set(userOpHash, { userOp, raw, nonce, fees });
-    if ((await broadcast(raw)) === "underpriced")
-      throw new BundlerError(name, "could not send its transaction", new Error("its fees are too low"));
+  }
+
+  /**
+   * The first nonce that a waiting transaction of the purse has that is no bundle of this process: an anchor, or what a process before
+   * had sent. If its price has fallen behind it blocks all others; whoever outbids it gets its place, and it is sent anew by whoever wants it.
+   */
+  function strayNonce(used: number, pending: number): number | undefined {
+    const ours = new Set([...waiting.values()].map(({ nonce }) => nonce));
+    for (let nonce = used; nonce < pending; nonce++) if (!ours.has(nonce)) return nonce;
+    return undefined;
   }
 
   const transactionCount = (blockTag: "latest" | "pending") =>
@@ -186,6 +228,17 @@ export function ownBundler(chain: Chain, options: OwnBundlerOptions): Bundler {
     return "taken";
   }
 
+  const paysFirst = async ({ paymaster, sender }: PlainUserOp): Promise<boolean> =>
+    !paymaster &&
+    (await ask(chain, () =>
+      client.readContract({
+        address: entryPointAddress,
+        abi: entryPointAbi,
+        functionName: "balanceOf",
+        args: [sender],
+      }),
+    )) === 0n;
+
   const gasPrice = async () => feesIn(await readGasMarket(chain));
 
   return {
@@ -200,15 +253,22 @@ export function ownBundler(chain: Chain, options: OwnBundlerOptions): Bundler {
         maxFeePerGas: 0n,
         maxPriorityFeePerGas: 0n,
       };
-      const frame = await simulate(sized);
+      const { gas, makingGas } = await simulate(sized);
       const callGas =
-        draft.callData === "0x" ? 0n : draft.factory ? firstCallGas : await estimateCall(chain, name, draft);
+        draft.callData === "0x"
+          ? 0n
+          : draft.factory && !asMade(draft)
+            ? firstCallGas
+            : draft.factory || restsOnValidation(draft)
+              ? await probeCall(chain, name, draft)
+              : await estimateCall(chain, name, draft);
       return {
         // A tenth more: the final signature has other bytes, and a first use touches colder storage.
         verificationGasLimit:
-          (BigInt(frame.gasUsed ?? 0) * 11n) / 10n +
+          ((gas + (makingGas ?? 0n)) * 11n) / 10n +
           entryPointValidationGas +
-          (draft.factory ? creationGas : 0n),
+          ((await paysFirst(draft)) ? firstDepositGas : 0n) +
+          (makingGas === undefined ? 0n : senderCreatorGas),
         callGasLimit: (callGas * 11n) / 10n + 5_000n,
         preVerificationGas:
           bundleOverheadGas +
@@ -232,6 +292,9 @@ export function ownBundler(chain: Chain, options: OwnBundlerOptions): Bundler {
     },
   };
 }
+
+/** What a simulated validation used: the account's own gas, and that of the factory if it made the account first. */
+type Validation = { readonly gas: bigint; readonly makingGas: bigint | undefined };
 
 /** A bundle transaction as it was sent. */
 type Bundle = {

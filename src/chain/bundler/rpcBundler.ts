@@ -7,6 +7,7 @@ import { decodeRefusal, revertDataOf } from "../decodeRefusal.ts";
 import { entryPointAddress, toUserOpJson, type PlainUserOp } from "../entryPoint.ts";
 import { BundlerError, ChainRefusalError } from "../errors.ts";
 import { boundFees, feesIn, readGasMarket } from "../gasMarket.ts";
+import { confirmRefusal } from "./confirmRefusal.ts";
 import type { Bundler, GasLimits, GasPrice } from "./bundler.ts";
 
 /**
@@ -81,15 +82,20 @@ export function rpcBundler(chain: Chain, url: string): Bundler {
       }
     },
     async estimateGas(draft: PlainUserOp) {
-      const limits = await rpc<unknown>("could not estimate the operation", "eth_estimateUserOperationGas", [
-        {
-          ...toUserOpJson(draft),
-          callGasLimit: "0x0",
-          verificationGasLimit: "0x0",
-          preVerificationGas: "0x0",
-        },
-        entryPointAddress,
-      ]);
+      const sized = {
+        ...toUserOpJson(draft),
+        callGasLimit: "0x0",
+        verificationGasLimit: "0x0",
+        preVerificationGas: "0x0",
+      };
+      const asked = [sized, entryPointAddress] as const;
+      const limits = await rpc<unknown>(
+        "could not estimate the operation",
+        "eth_estimateUserOperationGas",
+        asked,
+      ).catch(async (error: unknown): Promise<never> => {
+        throw error instanceof ChainRefusalError ? await confirmRefusal(chain, name, draft, error) : error;
+      });
       return {
         callGasLimit: gasOf(limits, "callGasLimit"),
         verificationGasLimit: gasOf(limits, "verificationGasLimit"),

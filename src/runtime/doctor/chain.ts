@@ -2,9 +2,11 @@ import { etherUp, formatUnitsExact } from "../../core/amount.ts";
 import type { Chain } from "../../chain/connectChain.ts";
 import { ask } from "../../chain/connectChain.ts";
 import { readAccount, type AccountState } from "../../chain/readAccount.ts";
+import { refusesInstall } from "../../chain/refusesInstall.ts";
 import type { CompiledPolicy } from "../../policy/compile.ts";
 import { decodeCounters } from "../../policy/usage.ts";
 import type { Config } from "../config.ts";
+import type { OwnerSignatures } from "../ownerSignatures.ts";
 import { bad, good, type Check } from "./check.ts";
 
 /** How old the newest block may be, and how far our clock from it, in seconds. Chains with slow blocks stay within. */
@@ -29,10 +31,19 @@ export async function checkClock(chain: Chain, nowSeconds: number): Promise<Chec
 /** The account as the agent finds it. */
 export async function checkAccount(
   chain: Chain,
-  { account }: Config,
+  { account, origin }: Config,
   policy: CompiledPolicy,
+  signatures: OwnerSignatures,
 ): Promise<readonly Check[]> {
-  const state = await readAccount(chain, account, policy);
+  const state = await readAccount(chain, account, policy, origin);
+  const signed = await Promise.all(
+    policy.limits.map(async (limit) => {
+      const signature = signatures[limit.policyId];
+      return (
+        signature !== undefined && (await refusesInstall(chain, account, limit, signature, state)) === null
+      );
+    }),
+  );
   return [
     state.frozen
       ? bad(
@@ -40,19 +51,33 @@ export async function checkAccount(
           `${account} is frozen.`,
           "Only its owner unfreezes it. Find out first who froze it, and why.",
         )
-      : good("account", `${account}, epoch ${state.epoch}, not frozen`),
-    ...policy.limits.map((limit, index) => checkGrant(state, policy, index)),
+      : good(
+          "account",
+          state.made
+            ? `${account}, epoch ${state.epoch}, not frozen`
+            : `${account} is not there yet: the agent's first operation makes it, for ${state.owner}.`,
+        ),
+    ...policy.limits.map((limit, index) => checkGrant(state, policy, index, signed[index]!)),
     checkGas(state, policy),
   ];
 }
 
-function checkGrant(state: AccountState, { limits, name }: CompiledPolicy, index: number): Check {
+function checkGrant(
+  state: AccountState,
+  { limits, name }: CompiledPolicy,
+  index: number,
+  signed: boolean,
+): Check {
   const { grant, token } = limits[index]!;
   const check = `grant ${token.symbol}`;
+  const balance = formatUnitsExact(state.limits[index]!.balanceUnits, token.decimals, 2);
+  const holding = `; the account holds ${balance} ${token.symbol}.`;
   const { epoch, status } = decodeCounters(state.limits[index]!.countersWord);
   const install = `install the policy ${name} (bursar policy install)`;
   if (status === "revoked")
     return bad(check, "Revoked, for good.", `Give the policy a new salt, then ${install}.`);
+  if (status === "unknown" && signed)
+    return good(check, `Signed by the owner: the first operation under it grants it${holding}`);
   if (status === "unknown")
     return bad(
       check,
@@ -66,8 +91,7 @@ function checkGrant(state: AccountState, { limits, name }: CompiledPolicy, index
   const { heartbeat } = grant.extras;
   if (heartbeat > 0n && state.blockTimestamp > state.lastHeartbeat + heartbeat)
     return bad(check, "The owner has not been heard of for too long.", "The owner sends a heartbeat.");
-  const balance = formatUnitsExact(state.limits[index]!.balanceUnits, token.decimals, 2);
-  return good(check, `In force; the account holds ${balance} ${token.symbol}.`);
+  return good(check, `In force${holding}`);
 }
 
 /** Enough for one operation at the highest fee that the policy allows. */

@@ -8,6 +8,8 @@ export type Check = {
   readonly detail: string;
   /** What to do about it; null where nothing is to be done. */
   readonly remedy: string | null;
+  /** It could not be looked at: whether it is wrong, nobody knows. */
+  readonly unseen?: true;
 };
 
 export const good = (name: string, detail: string): Check => ({ name, ok: true, detail, remedy: null });
@@ -19,8 +21,10 @@ export const bad = (name: string, detail: string, remedy: string): Check => ({
 });
 
 /** Something that could not be looked at, because of what an earlier check says. */
-export const unseen = (name: string, first: string): Check =>
-  bad(name, `Not looked at: it needs the ${first}.`, `Mend what is wrong with the ${first} first.`);
+export const unseen = (name: string, first: string): Check => ({
+  ...bad(name, `Not looked at: it needs the ${first}.`, `Mend what is wrong with the ${first} first.`),
+  unseen: true,
+});
 
 /** Whatever goes wrong in a check is what the check finds. */
 export async function looking(name: string, look: () => Promise<Check> | Check): Promise<Check> {

@@ -2,6 +2,7 @@ import { createServer } from "node:net";
 
 import { zeroAddress, type Address } from "viem";
 
+import { requireOrigin } from "../../chain/accountOrigin.ts";
 import { rpcBundler, servesEntryPoint } from "../../chain/bundler/rpcBundler.ts";
 import { ask, connectChain, requireCode, type Chain } from "../../chain/connectChain.ts";
 import { entryPointAbi } from "../../chain/abi/entryPoint.ts";
@@ -17,9 +18,11 @@ import type { PolicyDocument } from "../../policy/schema.ts";
 import { now } from "../clock.ts";
 import { bundlersOf, type OneBundler } from "../bundlerSchema.ts";
 import { readConfig, type Config } from "../config.ts";
+import { readCarriedSignatures } from "../ownerSignatures.ts";
 import { passwordFor, readText } from "../password.ts";
 import { bad, good, looking, unseen, type Check } from "./check.ts";
 import { checkAccount, checkClock } from "./chain.ts";
+import { checkRelay } from "./wallets.ts";
 import { checkDisk, checkFiles, checkJournal, checkModel, checkNode } from "./house.ts";
 
 /** Coin of the gas purse under which the in-process bundler will soon stand still: some hundred bundles at 1 gwei. */
@@ -58,6 +61,8 @@ export async function examine(
   add(await checkJournal(known));
   add(await checkModel(known));
   if (known.webhooks) add(await checkPort(known.webhooks));
+  const { wallets } = known;
+  if (wallets) add(await looking("wallets", () => checkRelay(wallets)));
 
   let document: PolicyDocument | undefined;
   add(
@@ -120,13 +125,16 @@ async function lookAtAccount(
 ): Promise<readonly Check[]> {
   const found: Check[] = [];
   const first = await looking("account", async () => {
-    await requireAgentAccount(chain, config.account);
+    if (!config.origin || (await requireOrigin(chain, config.account, config.origin)))
+      await requireAgentAccount(chain, config.account);
     if (!document) return unseen("account", "policy");
     if (agent === undefined)
       return good("account", `${config.account}; without the agent's key its grants can't be told.`);
     const decimals = await readDecimals(chain, registryOf(document).tokens);
     const policy: CompiledPolicy = compilePolicy(document, agent, decimals);
-    const [account, ...grants] = await checkAccount(chain, config, policy);
+    const { ownerSignatures: file } = config;
+    const signatures = file === undefined ? {} : await readCarriedSignatures(file);
+    const [account, ...grants] = await checkAccount(chain, config, policy, signatures);
     found.push(...grants);
     return account!;
   });

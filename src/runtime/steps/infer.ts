@@ -4,8 +4,11 @@ import type { Inference, Sampling } from "../../core/inference.ts";
 import type { JsonObject } from "../../core/json.ts";
 import type { Observation } from "../../core/observation.ts";
 import { PromptTooLongError } from "../../inference/errors.ts";
-import { promptAfter, thoughtEntry, type Thought, type Turn } from "../deliberation.ts";
-import type { Step, StepContext } from "../house.ts";
+import { askOfLeaf } from "../../journal/asks.ts";
+import { outputOf } from "../../journal/decisions.ts";
+import { promptAfter, recalledEntry, thoughtEntry, type Thought, type Turn } from "../deliberation.ts";
+import { consentIn } from "../asking.ts";
+import type { Step, StepContext, StepResult } from "../house.ts";
 import { lookUp } from "../lookUp.ts";
 
 /** Greedy: the same prompt has one answer, which is what a stranger can check. */
@@ -18,10 +21,23 @@ const sampling: Sampling = { kind: "greedy" };
 export const infer: Step = {
   when: "later",
   async run(context) {
+    const recalled = recalledThought(context);
+    if (recalled) return recalled;
     const thought = await think(context);
     return { value: thought as unknown as JsonObject, entry: thoughtEntry(thought) };
   },
 };
+
+/** What was thought before it was asked: a person said yes to that, and another thought would be something else. */
+function recalledThought({ house, output }: StepContext): StepResult | undefined {
+  const consent = consentIn(output("observe") as unknown as Observation);
+  if (!consent) return undefined;
+  const asked = askOfLeaf(house.journal, consent.ask);
+  const thought = asked && outputOf(house.journal, asked.ask.decision, "infer");
+  if (thought === undefined)
+    throw new Error("A decision carries on with an ask that the journal does not hold.");
+  return { value: thought, entry: recalledEntry(consent.ask) };
+}
 
 async function think({ house, output, signal }: StepContext): Promise<Thought> {
   const observation = output("observe") as unknown as Observation;

@@ -12,14 +12,20 @@ import { judge as judgePayment, type Circumstances } from "../../policy/judge.ts
 import { witnessesOf } from "../../policy/proveCalls.ts";
 import { decodeCounters } from "../../policy/usage.ts";
 import { compactSignature } from "../../chain/compactSignature.ts";
-import { encodeCalls, longestClaimSeconds } from "../../chain/signOperation.ts";
+import { encodeCalls } from "../../chain/signOperation.ts";
+import { agreementOn, sentOf, type Agreement } from "../asking.ts";
+import { claimAt } from "../claim.ts";
 import { deedOf, isRefused, type Deed } from "../deed.ts";
 import type { House, Step } from "../house.ts";
+import { payerHas, payerReasons, type Payer } from "../payer.ts";
 
 /** Gas of one payment, generously: what the judge multiplies by the fee to foresee the chain's own fee check. */
 const expectedGas = 260_000n;
 /** The same for a grant with extras: proofs travel in words, and one to three slots more are touched. */
 const expectedRuledGas = 360_000n;
+
+/** What making the account takes, once: a clone, its owner's slot, the factory, and its first balance of gas. */
+const expectedMakingGas = 160_000n;
 
 /** For each further call of an operation. */
 const expectedGasPerCall = 120_000n;
@@ -74,7 +80,9 @@ export function verdictOf(house: House, action: Action, observation: Observation
   const epoch = fact("account.epoch") as number;
   // What the owner signed makes the grant in this very operation.
   const grants = ownerSignatureIn(observation, limit) !== undefined;
-  return judgePayment({
+  const agreement = agreementOn(house, deed, observation);
+  const { payer } = deed;
+  const verdict = judgePayment({
     policy: house.policy,
     payment,
     usage: {
@@ -83,20 +91,42 @@ export function verdictOf(house: House, action: Action, observation: Observation
       frozen: fact("account.frozen") as boolean,
     },
     claim: claimAt(observation.blockTimestamp),
-    balanceUnits: BigInt(fact(`limit.${symbol}.balanceUnits`) as string),
+    balanceUnits: payer ? payerHas(payer) : BigInt(fact(`limit.${symbol}.balanceUnits`) as string),
     expectedFeeWei:
       BigInt(fact("gas.maxFeePerGasWei") as string) *
       ((isPlain(limit.grant) ? expectedGas : expectedRuledGas) +
+        (fact("account.made") === false ? expectedMakingGas : 0n) +
         expectedGasPerCall * BigInt(deed.calls.length - 1)),
     gasFundsWei: BigInt(fact("account.depositWei") as string) + BigInt(fact("account.nativeWei") as string),
-    circumstances: circumstancesOf(house, deed, observation),
+    circumstances: {
+      ...circumstancesOf(house, deed, observation),
+      ...(agreement ? { agreed: agreement.agreed } : {}),
+    },
     chain: {
       account: house.account,
       ...accountFacts(fact, symbol),
       ...callsOf(house, deed),
+      ...approvalOf(agreement),
       ...(isSponsored(observation) ? { paymaster: fact("gas.paymaster") as Address } : {}),
     },
   });
+  return payer ? alsoBy(payer, deed, observation, verdict) : verdict;
+}
+
+/** What the payer's own law refuses, beside what the policy does: both laws hold, and both are the chain's. */
+function alsoBy(
+  payer: Payer,
+  { limit, payment }: Deed,
+  { blockTimestamp }: Observation,
+  verdict: Verdict,
+): Verdict {
+  const spend = { payee: payment.to, amountUnits: payment.amountUnits, at: blockTimestamp };
+  const reasons = payerReasons(payer, limit.token, spend);
+  const [first, ...others] = [
+    ...(verdict.kind === "deny" ? verdict.reasons.filter(({ code }) => code !== "balance") : []),
+    ...reasons,
+  ];
+  return first ? { kind: "deny", reasons: [first, ...others] } : verdict;
 }
 
 /** The calls as the chain will read them, where they are more than one payment of a plain grant. */
@@ -105,6 +135,10 @@ function callsOf({ account, policy }: House, { calls, limit }: Deed) {
   if (isPlain(limit.grant) && calls.length === 1 && proofs[0]?.rule === null) return {};
   return { calls: { callData: encodeCalls(calls), proofs } };
 }
+
+/** The co-signature at hand, for the law to look at. */
+const approvalOf = (agreement: Agreement | undefined) =>
+  agreement?.approval ? { approval: { sent: sentOf(agreement.approval), state: agreement.state } } : {};
 
 /** The owner's signature that an operation under this limit has to carry, 64 bytes; undefined where it is granted, or can't be. */
 export function ownerSignatureIn(observation: Observation, { token }: CompiledLimit): Hex | undefined {
@@ -126,18 +160,6 @@ function accountFacts(fact: (name: string) => Json | undefined, symbol: string) 
 
 /** Was it decided that the paymaster pays? */
 export const isSponsored = ({ facts }: Observation): boolean => facts["gas.paymaster"] !== undefined;
-
-/** Seconds before the newest block at which a claim begins: block clocks may lag a little behind each other. */
-const claimLeadSeconds = 30;
-
-/** The longest claim the account accepts, around a block's own time. Never from this machine's clock. */
-export function claimAt(blockTimestamp: number): {
-  readonly validAfter: bigint;
-  readonly validUntil: bigint;
-} {
-  const validAfter = BigInt(blockTimestamp - claimLeadSeconds);
-  return { validAfter, validUntil: validAfter + BigInt(longestClaimSeconds) };
-}
 
 function circumstancesOf(house: House, deed: Deed, observation: Observation): Circumstances {
   const fact = (name: string) => observation.facts[name]?.value;

@@ -1,12 +1,12 @@
 import type { Hex } from "viem";
 
-import { decisionOf } from "../../journal/decisions.ts";
 import { isCancelled } from "../../journal/cancels.ts";
 import { appendEntry } from "../../journal/entries.ts";
 import { setPaymentState, type PaymentRow } from "../../journal/payments.ts";
 import { retryTrigger } from "../../journal/triggers.ts";
-import type { DecisionContext, Outcome } from "../decisionMachine.ts";
+import type { Outcome } from "../decisionMachine.ts";
 import type { Step, StepContext } from "../house.ts";
+import { retryPauseMs } from "../retryPause.ts";
 
 /**
  * Refusals at signing that say nothing about the payment: gas funds (AA21), the claim's time (AA22), the nonce (AA25).
@@ -22,7 +22,7 @@ export const record: Step = {
   when: "now",
   run(context) {
     const { decision, house } = context;
-    const { outcome } = decisionOf(house.journal, decision).snapshot["context"] as unknown as DecisionContext;
+    const { outcome } = context.machineContext();
     if (outcome === null) throw new Error("A decision is recorded with its outcome.");
     return {
       value: { outcome },
@@ -53,10 +53,13 @@ function worthRepeating({ decision, house, maybeOutput }: StepContext, outcome: 
   return passingRefusals.has(refusal?.code ?? "");
 }
 
-function reopen({ decision, house, output, trigger }: StepContext, outcome: Outcome): void {
+function reopen({ decision, house, machineContext, output, trigger }: StepContext, outcome: Outcome): void {
   const { journal, agent } = house;
   const { leaf } = output("seal") as { readonly leaf: Hex };
-  const retry = retryTrigger(journal, agent.name, trigger, leaf);
+  const { endedAtMs } = machineContext();
+  const retry = retryTrigger(journal, agent.name, trigger, leaf, (retries) =>
+    endedAtMs === null ? 0 : endedAtMs + retryPauseMs(retries, house.retryPauseMs),
+  );
   const ended = { decision, leaf, outcome };
   if (retry === undefined) appendEntry(journal, agent.name, "given-up", ended);
   else appendEntry(journal, agent.name, "reopened", { ...ended, trigger: retry });

@@ -1,6 +1,7 @@
 import type { Hex } from "viem";
 
 import type { Action } from "../../core/action.ts";
+import type { Consent } from "../../core/approval.ts";
 import { canonicalize } from "../../core/canonical.ts";
 import { recordSchema, sealDecision, tokensDigest, type RecordFields } from "../../core/decision.ts";
 import { sha256Hex } from "../../core/hash.ts";
@@ -11,8 +12,10 @@ import { observationDigest, type Observation } from "../../core/observation.ts";
 import { afterRemembering } from "../../core/memory.ts";
 import type { Verdict } from "../../core/verdict.ts";
 import { keepMemories, memoriesIn } from "../../journal/memories.ts";
+import { putAsk } from "../../journal/asks.ts";
 import { addLeaf, nextLeaf } from "../../journal/leaves.ts";
 import { putPayment } from "../../journal/payments.ts";
+import { consentIn, questionOf, type Question } from "../asking.ts";
 import type { StepSignal } from "../decisionMachine.ts";
 import { allowedDeed, type Deed } from "../deed.ts";
 import type { Thought, Turn } from "../deliberation.ts";
@@ -40,9 +43,12 @@ export const seal: Step = {
     const { house, decision } = context;
     const action = context.output("parse") as unknown as Action;
     const verdict = context.output("judge") as unknown as Verdict;
-    const deed = allowedDeed(house, action, verdict, context.output("observe") as unknown as Observation);
+    const observation = context.output("observe") as unknown as Observation;
+    const deed = allowedDeed(house, action, verdict, observation);
     const place = nextLeaf(house.journal, house.agent.name);
-    const sealed = sealDecision(recordFields(context, place, action, verdict, deed), house.randomSecret());
+    const question = questionOf(house, decision, action, verdict, observation);
+    const fields = recordFields(context, place, { action, deed, question, verdict });
+    const sealed = sealDecision(fields, house.randomSecret());
     // The tree is read and grown in this very transaction.
     const tree = addLeaf(house.journal, house.agent.name, decision, sealed.leaf);
     const value: Sealed = { ...sealed, treeSize: tree.size, treeRoot: tree.root };
@@ -59,7 +65,7 @@ export const seal: Step = {
           context.output("infer") as unknown as Thought,
           action,
           verdict,
-          context.output("observe") as unknown as Observation,
+          observation,
         );
         if (written.length > 0)
           keepMemories(
@@ -67,6 +73,7 @@ export const seal: Step = {
             house.agent.name,
             afterRemembering(memoriesIn(house.journal, house.agent.name), written),
           );
+        if (question) putAsk(house.journal, { ...question, leaf: sealed.leaf, label: context.trigger.label });
         if (!deed?.bill) return;
         putPayment(house.journal, house.agent.name, {
           decision,
@@ -85,13 +92,19 @@ function endOf(action: Action, verdict: Verdict): StepSignal {
   return { next: "end", outcome: verdict.kind === "ask" ? "asked" : "refused" };
 }
 
+/** What a decision came to. */
+export type Decided = {
+  readonly action: Action;
+  readonly verdict: Verdict;
+  readonly deed: Deed | undefined;
+  readonly question: Question | undefined;
+};
+
 /** The record, field by field (docs/architecture.md lists them). Digests where the content is large or private. */
 export function recordFields(
   { house, trigger, output }: Pick<StepContext, "house" | "trigger" | "output">,
   { index, previous }: { readonly index: number; readonly previous: Hex },
-  action: Action,
-  verdict: Verdict,
-  deed: Deed | undefined,
+  { action, deed, question, verdict }: Decided,
 ): RecordFields {
   const observation = output("observe") as unknown as Observation;
   const thought = output("infer") as unknown as Thought;
@@ -116,6 +129,7 @@ export function recordFields(
     "decision.action": action,
     "decision.verdict": verdict.kind,
     "decision.reasons": verdict.reasons.map((reason) => reason.code),
+    ...askFields(question, consentIn(observation)),
     ...memoryFields(memoriesOf(house, thought, action, verdict, observation)),
     "execution.calls": callFields(deed?.calls ?? []),
     "execution.nonce": deed ? (observation.facts["account.nonce"]?.value ?? null) : null,
@@ -129,6 +143,21 @@ export const callFields = (calls: readonly Call[]): JsonObject[] =>
     valueWei: valueWei.toString(),
     data: data.toLowerCase(),
   }));
+
+/** What is asked of people, and the yes to what was asked before. */
+const askFields = (question: Question | undefined, consent: Consent | undefined): RecordFields => ({
+  ...(question && {
+    "ask.policyId": question.policyId,
+    "ask.calls": question.calls,
+    "ask.deadline": question.deadline,
+    "ask.approvers": question.approvers.map(({ address }) => address),
+  }),
+  ...(consent && {
+    "approval.ask": consent.ask,
+    "approval.approver": consent.approver,
+    "approval.signature": consent.signature,
+  }),
+});
 
 const memoryFields = (written: readonly Written[]): RecordFields =>
   written.length === 0

@@ -1,4 +1,4 @@
-import type { Hex } from "viem";
+import { numberToHex, type Hex } from "viem";
 
 import type { Json, JsonObject } from "../../core/json.ts";
 import { isExecuted, type Operation, type Receipt } from "../../core/operation.ts";
@@ -9,9 +9,10 @@ import { operationStatus, type OperationStatus } from "../../chain/findReceipt.t
 import type { RecoveryFacts } from "../../chain/recovery.ts";
 import { requireAgreement, requireSameChain, type Mark } from "../../chain/witness.ts";
 import { isCancelled } from "../../journal/cancels.ts";
-import { noncesIn, operationsFor, setOperationState } from "../../journal/operations.ts";
+import { decisionsBetween, operationsFor, setOperationState } from "../../journal/operations.ts";
 import type { Outcome } from "../decisionMachine.ts";
 import { bumpFees } from "../bumpFees.ts";
+import { hasParted } from "../hasParted.ts";
 import type { House, Step, StepContext, StepResult } from "../house.ts";
 import { PolicyChangedError } from "./sign.ts";
 import { holdOwnLane, isReleased, laneName, requireFreeLane } from "../lane.ts";
@@ -75,13 +76,14 @@ async function settled(context: StepContext): Promise<Receipt> {
     if (act === "settle") return status.landed!.receipt;
     if (act === "give-up") return neverRun("expired", operations[0].userOpHash, status);
     if (act === "displace") return neverRun("displaced", operations[0].userOpHash, status);
-    if (act === "freeze") throw holdOwnLane(house, status.next, status.stranger);
+    if (act === "freeze") throw await holdOwnLane(house, status.next, status.stranger);
     if (signal.aborted) throw signal.reason;
     journal = status.landed ? "included" : "signed";
     silentMs = row === "unseen" ? silentMs + pollMs : 0;
     if (waitedMs % listenMs === 0) await house.listen?.();
-    // What is cancelled is left to itself: it is included by whoever has it, or its time runs out.
-    if (waitedMs > 0 && waitedMs % resendMs === 0 && !isCancelled(house.journal, decision)) {
+    // What is cancelled, or whose payer parted, is left to itself: it is included by whoever has it, or its time runs out.
+    const again = waitedMs > 0 && waitedMs % resendMs === 0;
+    if (again && !isCancelled(house.journal, decision) && !hasParted(context)) {
       const attempt = waitedMs / resendMs;
       if (act === "resend-predecessor") await resendPredecessors(house, operations[0], status.next, attempt);
       if (act === "resend" || act === "resend-predecessor")
@@ -143,9 +145,8 @@ async function resendPredecessors(
   next: bigint,
   attempt: number,
 ): Promise<void> {
-  for (const { decision, nonce } of noncesIn(house.journal, laneName(house)))
-    if (nonce >= next && nonce < BigInt(userOp.nonce))
-      for (const operation of operationsFor(house.journal, decision)) await resend(house, operation, attempt);
+  for (const decision of decisionsBetween(house.journal, laneName(house), numberToHex(next), userOp.nonce))
+    for (const operation of operationsFor(house.journal, decision)) await resend(house, operation, attempt);
 }
 
 function result({ decision, house }: StepContext, receipt: Receipt, outcome: Outcome): StepResult {

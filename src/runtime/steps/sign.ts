@@ -1,4 +1,4 @@
-import { hexToBigInt, type Hex } from "viem";
+import { hexToBigInt, type Address, type Hex } from "viem";
 
 import type { Action } from "../../core/action.ts";
 import { canonicalize } from "../../core/canonical.ts";
@@ -6,16 +6,21 @@ import { BaseError } from "../../core/errors.ts";
 import type { JsonObject } from "../../core/json.ts";
 import type { Observation } from "../../core/observation.ts";
 import type { Verdict } from "../../core/verdict.ts";
+import { creationOf } from "../../chain/accountOrigin.ts";
+import { isDeployed } from "../../chain/isDeployed.ts";
 import { ask, finalBlock } from "../../chain/connectChain.ts";
 import { ChainRefusalError, PaymasterError, type Refusal } from "../../chain/errors.ts";
 import { signOperation, type SponsorDesk } from "../../chain/signOperation.ts";
 import { isCancelled } from "../../journal/cancels.ts";
 import { knowsOperation, putOperation } from "../../journal/operations.ts";
 import { proveCalls } from "../../policy/proveCalls.ts";
+import { agreementOn } from "../asking.ts";
+import { claimAt } from "../claim.ts";
+import { hasParted } from "../hasParted.ts";
 import { allowedDeed, type Deed } from "../deed.ts";
 import type { House, Step, StepContext, StepResult } from "../house.ts";
 import { laneName, requireFreeLane } from "../lane.ts";
-import { claimAt, isSponsored, ownerSignatureIn } from "./judge.ts";
+import { isSponsored, ownerSignatureIn } from "./judge.ts";
 import { callFields, type Sealed } from "./seal.ts";
 
 /** The policy, the account or the key is not the one any more under which a decision was sealed. */
@@ -31,6 +36,22 @@ export class PolicyChangedError extends BaseError {
   }
 }
 
+/** Somebody made the account while its first operation was prepared: the next one does not make it. */
+export class AccountMadeError extends BaseError {
+  override readonly name = "AccountMadeError";
+  constructor(account: Address) {
+    super("Somebody else made the account just now.", {
+      remedy: "Nothing is lost by it, and it is its owner's all the same: the operation is prepared anew.",
+      facts: { account },
+      retry: "safe",
+    });
+  }
+}
+
+/** What has to come first where the account is not there yet. */
+const deploymentOf = async ({ account, chain, origin }: House) =>
+  origin && !(await isDeployed(chain, account)) ? creationOf(origin) : undefined;
+
 /**
  * Step 6, first half. Calls + leaf → a complete signed operation, committed to the journal before its first byte
  * leaves. Cut off before the commit, it is signed anew: nobody has seen the other one.
@@ -42,15 +63,18 @@ export const sign: Step = {
     const { decision, house } = context;
     await house.listen?.();
     if (isCancelled(house.journal, decision)) return refused(cancelled, "operator");
+    if (hasParted(context)) return refused(parted, "payer");
     const observation = context.output("observe") as unknown as Observation;
     const sealed = context.output("seal") as unknown as Sealed;
     const block = await ask(house.chain, () => house.chain.client.getBlock({ blockTag: "latest" }));
     // A reorg may put the operation into a lower block than today's head, never into one below a final block.
     const final = await finalBlock(house.chain);
     const claim = claimAt(Number(block.timestamp));
+    const deployment = await deploymentOf(house);
     try {
       const operation = await signOperation({
         ...signingOf(context),
+        ...(deployment ? { deployment } : {}),
         // The record names this nonce; the lane's next one is the same, because a lane has one operation at a time.
         nonce: hexToBigInt(observation.facts["account.nonce"]!.value as Hex),
         commitment: {
@@ -83,6 +107,9 @@ export const sign: Step = {
     } catch (error) {
       // The chain refuses already in the simulation: nothing was signed, nothing is sent.
       if (!(error instanceof ChainRefusalError)) throw error;
+      // Whoever made the account meanwhile has refused nothing.
+      if (deployment && (await isDeployed(house.chain, house.account)))
+        throw new AccountMadeError(house.account);
       return refused(error.refusal, "chain");
     }
   },
@@ -94,7 +121,13 @@ const cancelled: Refusal = {
   words: "The operator cancelled it before it was signed.",
 };
 
-const refused = ({ code, error, words }: Refusal, by: "chain" | "operator"): StepResult => ({
+const parted: Refusal = {
+  code: null,
+  error: "Parted()",
+  words: "Whoever delegated parted before it was signed.",
+};
+
+const refused = ({ code, error, words }: Refusal, by: "chain" | "operator" | "payer"): StepResult => ({
   value: { refusal: { code, error, words, ...(by === "chain" ? {} : { by }) } },
   signal: { next: "end", outcome: "refused" },
   entry: { kind: "refused", body: { by, error, words } },
@@ -140,6 +173,7 @@ export function signingOf({ decision, house, output }: Pick<StepContext, "decisi
     throw new PolicyChangedError(decision);
   const { calls, limit } = deed;
   const ownerSignature = ownerSignatureIn(observation, limit);
+  const approval = agreementOn(house, deed, observation)?.approval;
   return {
     chainId: house.chain.chainId,
     account: house.account,
@@ -150,5 +184,6 @@ export function signingOf({ decision, house, output }: Pick<StepContext, "decisi
     ...(isSponsored(observation) ? { sponsor: sponsorDesk(house) } : {}),
     isTaken: (userOpHash: Hex) => knowsOperation(house.journal, userOpHash),
     ...(ownerSignature === undefined ? {} : { ownerSignature }),
+    ...(approval ? { approval } : {}),
   };
 }

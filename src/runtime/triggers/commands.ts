@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
+import { isAddress, type Address, type Hex } from "viem";
 import * as z from "zod";
 
 import { BaseError } from "../../core/errors.ts";
@@ -11,6 +12,7 @@ import { noteOnce } from "../../journal/entries.ts";
 import type { JournalDatabase } from "../../journal/openJournal.ts";
 import { setPaused } from "../../journal/pauses.ts";
 import { addTrigger } from "../../journal/triggers.ts";
+import type { GivenAnswer } from "../takeAnswer.ts";
 import type { Watcher } from "./watcher.ts";
 
 /** What an operator tells a running agent. */
@@ -19,6 +21,9 @@ export type Command = (
   | { readonly command: "pause" | "resume" }
   /** The decision under way; `decision`: only if it is this one. */
   | { readonly command: "cancel"; readonly decision?: string | undefined }
+  /** An approver's answer to what was asked, which has to be by somebody who was asked. */
+  | { readonly command: "approve"; readonly ask: Hex; readonly approver: Address; readonly signature: Hex }
+  | { readonly command: "decline"; readonly ask: Hex }
 ) & {
   /** Whom; without: every agent there, which may be told something only if it is one. */
   readonly agent?: string | undefined;
@@ -29,11 +34,31 @@ export const mostCharacters = 4096;
 /** Largest file that is read, in bytes: such a text in JSON, every character escaped. */
 const mostBytes = 64 * 1024;
 
+/** More than any wallet's signature has: a contract's may be a few hundred. */
+const mostSignatureBytes = 8192;
+
 const agent = z.string().min(1).max(256).optional();
+const hexOf = (leastBytes: number, mostBytes: number) =>
+  z.custom<Hex>(
+    (value) =>
+      typeof value === "string" &&
+      /^0x([0-9a-f]{2})*$/i.test(value) &&
+      value.length >= 2 + 2 * leastBytes &&
+      value.length <= 2 + 2 * mostBytes,
+  );
+const leaf = hexOf(32, 32);
 const schema = z.discriminatedUnion("command", [
   z.strictObject({ command: z.literal("tell"), text: z.string().min(1).max(mostCharacters), agent }),
   z.strictObject({ command: z.enum(["pause", "resume"]), agent }),
   z.strictObject({ command: z.literal("cancel"), decision: z.string().min(1).max(100).optional(), agent }),
+  z.strictObject({
+    command: z.literal("approve"),
+    ask: leaf,
+    approver: z.custom<Address>((value) => typeof value === "string" && isAddress(value, { strict: false })),
+    signature: hexOf(0, mostSignatureBytes),
+    agent,
+  }),
+  z.strictObject({ command: z.literal("decline"), ask: leaf, agent }),
 ]);
 
 /** Nobody can be told anything: there is no such state folder. */
@@ -48,6 +73,9 @@ const folderOf = (state: string): string => join(state, "commands");
  * Whoever can write there is the operator; it is readable for its owner only, as the journal is. Each file counts once.
  */
 export function watchCommands(options: {
+  /** Takes in an approver's answer; tells why it is none. */
+  readonly answer: (given: GivenAnswer) => Promise<string | undefined>;
+  readonly now: () => number;
   /** All that run on this folder, one at least. */
   readonly agents: readonly string[];
   readonly journal: JournalDatabase;
@@ -62,7 +90,14 @@ export function watchCommands(options: {
     for (const name of names.filter((one) => one.endsWith(".json")).sort()) {
       const file = join(folder, name);
       const parsed = schema.safeParse(await read(file));
-      const why = parsed.success ? take(journal, agents, name, parsed.data) : "It is no command.";
+      let why: string | undefined;
+      try {
+        why = parsed.success ? await taken(name, parsed.data) : "It is no command.";
+      } catch (error) {
+        // A chain that is away keeps one answer waiting, and nothing else.
+        if (!(error instanceof BaseError) || error.retry !== "safe") throw error;
+        continue;
+      }
       if (why === undefined) {
         await rm(file, { force: true });
         continue;
@@ -70,6 +105,14 @@ export function watchCommands(options: {
       noteOnce(journal, agents[0]!, `command:${name}`, "unusable", { file: name, why });
       await rename(file, unusable(file));
     }
+  }
+  async function taken(name: string, command: Command): Promise<string | undefined> {
+    if (command.command !== "approve" && command.command !== "decline")
+      return take(journal, agents, name, command);
+    const given = { leaf: command.ask.toLowerCase() as Hex, channel: "cli", atMs: options.now() };
+    if (command.command === "decline") return options.answer({ ...given, state: "declined" });
+    const { approver, signature } = command;
+    return options.answer({ ...given, state: "approved", approver, signature });
   }
   let last: Promise<void> = Promise.resolve();
   let next: Promise<void> | undefined;
@@ -95,7 +138,7 @@ function take(
   journal: JournalDatabase,
   agents: readonly string[],
   name: string,
-  command: Command,
+  command: Exclude<Command, { readonly command: "approve" | "decline" }>,
 ): string | undefined {
   const whom = agents.filter((one) => command.agent === undefined || one === command.agent);
   if (whom.length === 0) return `No agent here is called ${JSON.stringify(command.agent)}.`;

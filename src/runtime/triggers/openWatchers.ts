@@ -8,6 +8,7 @@ import { countWaiting } from "../../journal/triggers.ts";
 import { now } from "../clock.ts";
 import { watchChainEvent } from "./chainEvent.ts";
 import { watchClock } from "./clock.ts";
+import { watchDelegations } from "./delegation.ts";
 import { watchMailbox } from "./mailbox.ts";
 import { watchMailFolder } from "./mailFolder.ts";
 import { mostWaiting, type Watcher } from "./watcher.ts";
@@ -75,6 +76,8 @@ async function open(
       return watchClock({ agent, journal, source, now });
     case "chainEvent":
       return watchChainEvent({ agent, journal, chain, source });
+    case "delegation":
+      return watchDelegations({ agent, journal });
   }
 }
 

@@ -31,10 +31,10 @@ export type ChainHistory = {
 
 /** Reads the chain from its first block on, so that no journal can choose where the looking begins. */
 export async function chainHistoryOf(
-  house: Pick<House, "account" | "chain" | "policy" | "purse">,
+  house: Pick<House, "account" | "chain" | "origin" | "policy" | "purse">,
 ): Promise<ChainHistory> {
-  const { account, chain, policy, purse } = house;
-  const decisionLog = await decisionLogOf(chain, account);
+  const { account, chain, origin, policy, purse } = house;
+  const decisionLog = await decisionLogOf(chain, account, origin);
   const operations = await allLogs(chain, (blocks) =>
     chain.client.getContractEvents({
       address: entryPointAddress,

@@ -2,7 +2,8 @@ import type { Entry } from "../../core/entry.ts";
 import type { JsonObject } from "../../core/json.ts";
 import { observationDigest } from "../../core/observation.ts";
 import { isExecuted } from "../../core/operation.ts";
-import { thoughtEntry } from "../deliberation.ts";
+import { consentIn } from "../asking.ts";
+import { recalledEntry, thoughtEntry } from "../deliberation.ts";
 import type { Evidence } from "./evidence.ts";
 import { same } from "./recordFailures.ts";
 
@@ -43,8 +44,12 @@ export function entryFailures(
         failures.push(`The audit log's "${kind}" has another ${name} than the decision.`);
   }
   const { outcome, sealed, signed } = evidence;
-  // An operator may cancel at any moment, so the line has no place of its own; without it nobody but the chain refuses.
-  if (signed?.refusal?.by !== undefined && !entries.some(({ kind }) => kind === "cancelled"))
+  // An operator may cancel at any moment, so the line has no place of its own; without it only the chain refuses, or a payer who parted.
+  if (
+    signed?.refusal?.by !== undefined &&
+    signed.refusal.by !== "payer" &&
+    !entries.some(({ kind }) => kind === "cancelled")
+  )
     failures.push("The audit log does not tell that the operator cancelled the decision.");
   for (const { body, kind } of entries.filter((entry) => afterwards.has(entry.kind)))
     if (
@@ -71,12 +76,13 @@ function expectedEntries(evidence: Evidence, documentHash: string): readonly Exp
     thought,
     verdict,
   } = evidence;
+  const consent = consentIn(observation);
   const expected: Expected[] = [
     {
       kind: "observed",
       body: { agent: decision.agent, block: observation.blockNumber, digest: observationDigest(observation) },
     },
-    thoughtEntry(thought),
+    consent ? recalledEntry(consent.ask) : thoughtEntry(thought),
     { kind: "parsed", body: { action } },
     {
       kind: "judged",

@@ -19,6 +19,7 @@ import type { Verdict } from "../../core/verdict.ts";
 import { knowsOperation, operationRowOf } from "../../journal/operations.ts";
 import { proveCalls } from "../../policy/proveCalls.ts";
 import type { Outcome } from "../decisionMachine.ts";
+import { agreementOn } from "../asking.ts";
 import type { Deed } from "../deed.ts";
 import type { House } from "../house.ts";
 import { isSponsored, ownerSignatureIn } from "../steps/judge.ts";
@@ -91,7 +92,7 @@ async function isDisplaced(house: House, { userOp }: Operation, history: ChainHi
   const nonce = BigInt(userOp.nonce);
   for (const [userOpHash, event] of history.operations)
     if (event.nonce === nonce) return !knowsOperation(house.journal, userOpHash);
-  return (await readAccount(house.chain, house.account, house.policy)).nonce > nonce;
+  return (await readAccount(house.chain, house.account, house.policy, house.origin)).nonce > nonce;
 }
 
 /** The journal's row of the operation has to say what became of it. */
@@ -129,11 +130,12 @@ function receiptFailures(recorded: Receipt, actual: Receipt): readonly string[] 
 async function operationFailures(
   house: House,
   { observation, sealed }: Evidence,
-  { calls, limit }: Deed,
+  deed: Deed,
   operation: Operation,
   userOpHash: Hex,
 ): Promise<readonly string[]> {
   const { account, chain, policy } = house;
+  const { calls, limit } = deed;
   const { userOp } = operation;
   const failures: string[] = [];
   const require = (holds: boolean, failure: string) => {
@@ -163,6 +165,7 @@ async function operationFailures(
   const commitment = { validAfter, validUntil, treeSize, treeRoot };
   const proofs = proveCalls(calls, limit, policy.payeeTree, account);
   const ownerSignature = ownerSignatureIn(observation, limit);
+  const approval = agreementOn(house, deed, observation)?.approval;
   const form = signatureForm({
     limit,
     calls,
@@ -170,6 +173,7 @@ async function operationFailures(
     commitment,
     sponsored: userOp.paymaster !== undefined,
     ...(ownerSignature === undefined ? {} : { ownerSignature }),
+    ...(approval ? { approval } : {}),
   });
   const field = form.encode(signature);
   const signer = await recoverTypedDataAddress({

@@ -13,6 +13,7 @@ import type { House } from "../house.ts";
 import { promptAfter, type Turn } from "../deliberation.ts";
 import { verdictOf } from "../steps/judge.ts";
 import { paymentStateOf } from "../steps/record.ts";
+import { consentIn, questionOf } from "../asking.ts";
 import { actionOf } from "../steps/parse.ts";
 import { recordFields } from "../steps/seal.ts";
 import type { Evidence } from "./evidence.ts";
@@ -42,13 +43,16 @@ export function recordFailures(
     if (!same(observation.facts[name], fact))
       failures.push(`The observation's ${name} is not the trigger's.`);
 
-  const turns = thought.earlier ?? [];
+  const consent = consentIn(observation);
+  // What was thought before it was asked is checked where it was thought.
+  const turns = consent ? [] : (thought.earlier ?? []);
   for (const [index, turn] of turns.entries())
     failures.push(
       ...askedFailures(house, observation, turns.slice(0, index), turn.inference),
       ...turnFailures(house, observation, turn),
     );
-  if ("inference" in thought) failures.push(...askedFailures(house, observation, turns, thought.inference));
+  if ("inference" in thought && !consent)
+    failures.push(...askedFailures(house, observation, turns, thought.inference));
   const meant = actionOf(house, thought, observation);
   if (!same(meant, action)) failures.push("The action is not what the model wrote.");
 
@@ -60,7 +64,8 @@ export function recordFailures(
     );
 
   const place = { index, previous: leaves[index - 1] ?? noLeaf };
-  const expected = recordFields({ house, trigger, output }, place, action, verdict, deed);
+  const question = questionOf(house, evidence.decision.id, action, verdict, observation);
+  const expected = recordFields({ house, trigger, output }, place, { action, deed, question, verdict });
   for (const path of new Set([...Object.keys(expected), ...Object.keys(sealed.fields)]))
     if (!same(sealed.fields[path], expected[path]))
       failures.push(`The record's ${path} is not what the journal holds.`);

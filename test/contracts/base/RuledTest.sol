@@ -15,6 +15,7 @@ import {
 } from "../../../contracts/interfaces/ISpendPolicy.sol";
 import {AccountTest, Draft} from "./AccountTest.sol";
 import {Payees} from "./Payees.sol";
+import {Log} from "./Vm.sol";
 
 /// What an agent may call beside tokens, in tests: says what it was called with.
 contract Router {
@@ -178,6 +179,30 @@ abstract contract RuledTest is AccountTest {
             abi.encodePacked(uint32(d.validAfter), uint16(d.span), uint32(d.size), d.root, d.terms),
             end
         );
+    }
+
+    /// Sends an operation whose execution has to fail for this reason.
+    function executionFails(PackedUserOperation memory op, bytes memory reason) internal {
+        vm.recordLogs();
+        vm.prank(bundler, bundler);
+        entryPoint.handleOps(bundle(op), payable(bundler));
+        Log[] memory logs = vm.getRecordedLogs();
+        for (uint256 i = 0; i < logs.length; ++i) {
+            if (logs[i].topics[0] != keccak256("UserOperationRevertReason(bytes32,address,uint256,bytes)"))
+                continue;
+            (, bytes memory actual) = abi.decode(logs[i].data, (uint256, bytes));
+            assertEq(keccak256(actual), keccak256(reason));
+            return;
+        }
+        assertTrue(false, "the operation did not fail");
+    }
+
+    // Signatures.
+
+    /// Of a key, in 65 bytes.
+    function signed(uint256 key, bytes32 hash) internal pure returns (bytes memory) {
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(key, hash);
+        return abi.encodePacked(r, s, v);
     }
 
     /// The owner's signature of a grant.

@@ -168,6 +168,8 @@ contract LawHarness is PolicyBook {
         return keccak256(abi.encode(_bundle, account, callHash));
     }
 
+    function _noteAgent(address, bytes32, address) internal pure override {}
+
     function _domainOf(address account) internal pure override returns (bytes32) {
         return bytes32(uint256(uint160(account)));
     }

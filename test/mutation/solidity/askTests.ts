@@ -51,7 +51,11 @@ export class TestCourt {
       ? /\/AgentAccount\/(termsOf|grantOf|grant|replace|usage|capOf|setCap|validateUserOp\.ruled)\.t/
       : names.includes("SpendPolicyValidator")
         ? /\/SpendPolicyValidator\//
-        : /\/DecisionLog\//;
+        : names.includes("SpendGrant")
+          ? /\/SpendGrant\//
+          : names.includes("PermissionSpender")
+            ? /\/PermissionSpender\//
+            : /\/DecisionLog\//;
     const isFirst = (file: string): boolean => first.test(file);
     return [
       this.#files.filter(isFirst),

@@ -8,6 +8,8 @@ export const contracts = {
   DecisionLog: "contracts/DecisionLog.sol",
   AgentAccount: "contracts/AgentAccount.sol",
   SpendPolicyValidator: "contracts/SpendPolicyValidator.sol",
+  PermissionSpender: "contracts/PermissionSpender.sol",
+  SpendGrant: "contracts/SpendGrant.sol",
 } as const;
 export type Contract = keyof typeof contracts;
 
@@ -153,9 +155,9 @@ export function compileWoven(
   return { code, woven: new Set(left.map(({ id }) => id)) };
 }
 
-/** Those without which a calldata pointer, declared there, has no value: no such code compiles. */
+/** Those without which a pointer to calldata or storage, declared there, has no value: no such code compiles. */
 function unassigned(declaration: string, mutants: readonly Numbered[]): readonly Numbered[] {
-  const name = /\bcalldata (\w+)$/.exec(declaration)?.[1];
+  const name = /\b(?:calldata|storage) (\w+)$/.exec(declaration)?.[1];
   if (name === undefined) return [];
   const assigns = new RegExp(`^${name}(\\.offset|\\.length)?\\s*:?=`);
   return mutants.filter(({ operator, before }) => operator === "statement removed" && assigns.test(before));

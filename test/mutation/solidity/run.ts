@@ -27,9 +27,15 @@ const files = [
     (name) => `contracts/libraries/${name}.sol`,
   ),
   "contracts/libraries/DecisionTree.sol",
-  ...["PolicyGate", "PolicyBook", "AgentAccount", "SpendPolicyValidator"].map(
-    (name) => `contracts/${name}.sol`,
-  ),
+  "contracts/libraries/SpendGrants.sol",
+  ...[
+    "PolicyGate",
+    "PolicyBook",
+    "AgentAccount",
+    "SpendPolicyValidator",
+    "SpendGrant",
+    "PermissionSpender",
+  ].map((name) => `contracts/${name}.sol`),
 ];
 /** Switches in one piece of code: with more of them the compiler takes longer than for two pieces. */
 const switches = {

@@ -37,6 +37,34 @@ describe("treasurer", () => {
     ]);
   });
 
+  it("lists all payees when the mail may mean none of them", () => {
+    const listed = (text: string, authenticated = false) =>
+      agent
+        .prompt({
+          chainId: 31337,
+          blockNumber: "1",
+          blockHash: `0x${"00".repeat(32)}`,
+          blockTimestamp: 1_800_000_000,
+          facts: {
+            payees: { value: ["acme-hosting", "northwind", "j-smith"], provenance: "operator" },
+            "payees.names": { value: { northwind: ["NW Supplies"] }, provenance: "operator" },
+            "payees.senders": {
+              value: { "acme-hosting": ["shared.example"], northwind: ["shared.example"], "j-smith": [] },
+              provenance: "operator",
+            },
+            "mail.authenticated": { value: authenticated, provenance: "operator" },
+            "mail.domain": { value: "shared.example", provenance: "operator" },
+            "mail.text": { value: text, provenance: "untrusted" },
+          },
+        })
+        .messages[1]!.content.split("\n")[0];
+    expect(listed("From: Bob\nPlease pay $5.")).toBe("payees: acme-hosting, northwind, j-smith");
+    expect(listed("From: John Smith\nAcme's bill was $5.")).toBe("payees: acme-hosting, j-smith");
+    expect(listed("From: NW Supplies\nPlease pay $5.")).toBe("payees: northwind");
+    // An authenticated sender speaks for all whose domain it is, whoever of them is named.
+    expect(listed("From: Billing\nPlease pay $5.", true)).toBe("payees: acme-hosting, northwind");
+  });
+
   it("writes the same prompt for the same observation", () => {
     const observation = {
       chainId: 31337,
@@ -60,7 +88,7 @@ describe("treasurer", () => {
             "role": "system",
           },
           {
-            "content": "payees: acme, northwind
+            "content": "payees: acme
       message:
       from: Acme
       Please pay 42.50 USDC, INV-1.",

@@ -4,24 +4,99 @@ import { describe, expect, it } from "vitest";
 import { agentAccountAbi } from "../../../src/chain/abi/agentAccount.ts";
 import { decisionLogAbi } from "../../../src/chain/abi/decisionLog.ts";
 import { entryPointAbi } from "../../../src/chain/abi/entryPoint.ts";
+import { permissionSpenderAbi } from "../../../src/chain/abi/permissionSpender.ts";
+import { spendGrantAbi } from "../../../src/chain/abi/spendGrant.ts";
 import { decodeRefusal, revertDataOf } from "../../../src/chain/decodeRefusal.ts";
 import { knownErrors } from "../../../src/chain/refusalWords.ts";
 
 const revert = (errorName: string, args: readonly unknown[] = []): Hex =>
-  encodeErrorResult({ abi: [...agentAccountAbi, ...entryPointAbi] as Abi, errorName, args });
+  encodeErrorResult({
+    abi: [...agentAccountAbi, ...entryPointAbi, ...spendGrantAbi, ...permissionSpenderAbi] as Abi,
+    errorName,
+    args,
+  });
 const failed = (reason: string, inner: Hex) => revert("FailedOpWithRevert", [0n, reason, inner]);
 const id: Hex = `0x${"ab".repeat(32)}`;
 
 describe("decodeRefusal", () => {
   it("has words for every error of our contracts", () => {
-    const own = [...agentAccountAbi, ...decisionLogAbi].filter((entry) => entry.type === "error");
+    const own = [...agentAccountAbi, ...decisionLogAbi, ...spendGrantAbi, ...permissionSpenderAbi].filter(
+      (entry) => entry.type === "error",
+    );
     const librariesOwn = ["ERC7579DecodingError", "FailedCall", "InvalidShortString", "StringTooLong"];
     expect(
-      own
-        .map(({ name }) => name)
-        .filter((name) => !knownErrors.has(name))
-        .toSorted(),
+      [...new Set(own.map(({ name }) => name))].filter((name) => !knownErrors.has(name)).toSorted(),
     ).toEqual(librariesOwn);
+  });
+
+  it("says those of a spend grant", () => {
+    const say = (errorName: string, args: readonly unknown[]) => decodeRefusal(revert(errorName, args)).words;
+    const [who, zero]: Hex[] = [`0x${"11".repeat(20)}`, `0x${"00".repeat(20)}`];
+    expect([
+      say("NotAccount", [who, zero]),
+      say("NotAgent", [zero, who]),
+      say("NotAgentAccount", [who]),
+      say("OtherAgentExecuting", [who, zero]),
+      say("OtherAgentExecuting", [zero, who]),
+      say("AccountNotAllowed", [who]),
+      say("TokenNotAllowed", [who]),
+      say("LimitsNotAllowed", [3n, 2n, 1n]),
+      say("LimitsNotRepresentable", [1n, 2n, 3n]),
+      say("WindowNotAllowed", [7n]),
+      say("ValidityNotAllowed", [1_800_000_300n, 1_800_000_000n]),
+      say("PayeesNotClear", [2n, true]),
+      say("PayeesNotClear", [0n, false]),
+      say("TooManyPayees", [33n, 32n]),
+      say("PayeesNotAscending", [1n]),
+      say("OtherEpoch", [1n, 2n]),
+      say("NotYetValid", [1_800_000_000n, 1_800_000_300n]),
+      say("TookMore", [3n, 2n]),
+      say("ArrivedLess", [1n, 2n]),
+      say("AddressEmptyCode", [who]),
+    ]).toMatchInlineSnapshot(`
+      [
+        "only 0x0000000000000000000000000000000000000000 may approve this, and 0x1111111111111111111111111111111111111111 asked",
+        "only 0x1111111111111111111111111111111111111111 may spend under this grant, and 0x0000000000000000000000000000000000000000 asked",
+        "0x1111111111111111111111111111111111111111 is no account of ours, so nothing says which of its agents is acting",
+        "the account is executing for 0x1111111111111111111111111111111111111111, and the grant is for 0x0000000000000000000000000000000000000000",
+        "the account is not executing a batch of 0x1111111111111111111111111111111111111111",
+        "0x1111111111111111111111111111111111111111 can't be the payer of a grant",
+        "there is no token at 0x1111111111111111111111111111111111111111",
+        "the limits are out of order: 3, 2, 1 base units at a time, in a window and in all",
+        "the limits have too many digits to be counted together: 1, 2, 3 base units",
+        "a window of 7 seconds can't be kept: multiples of 6 from 1800 to 7776000 can",
+        "a grant from 2027-01-15T08:05:00.000Z to 2027-01-15T08:00:00.000Z can't be made: 90 days are the most",
+        "the grant lists payees and lets anybody be paid",
+        "the grant lists no payees, and does not say that anybody may be paid",
+        "33 payees, 32 are the most",
+        "the payees have to ascend, and number 1 does not",
+        "the grant is of the payer's epoch 1, and the payer is at 2",
+        "it is 2027-01-15T08:00:00.000Z, and the grant begins after 2027-01-15T08:05:00.000Z",
+        "the token took more from the payer than it was told: 3 base units, 2 are allowed",
+        "less arrived than was sent: 1 base units of 2",
+        "there is no contract at 0x1111111111111111111111111111111111111111",
+      ]
+    `);
+  });
+
+  it("says those of a wallet's permission, and the words of what enforces it", () => {
+    const say = (errorName: string, args: readonly unknown[]) => decodeRefusal(revert(errorName, args)).words;
+    const [who, zero]: Hex[] = [`0x${"11".repeat(20)}`, `0x${"00".repeat(20)}`];
+    expect([
+      say("ContextNotAllowed", [zero]),
+      say("ContextNotAllowed", [who]),
+      say("PermissionNotAllowed", [who]),
+      say("PermissionRevoked", [id]),
+      decodeRefusal("0x05baa052").words,
+    ]).toMatchInlineSnapshot(`
+      [
+        "it is not one permission, given by the payer himself",
+        "it is no permission of 0x1111111111111111111111111111111111111111",
+        "the permission is for 0x1111111111111111111111111111111111111111, and not for the contract that spends",
+        "the permission 0xabababababababababababababababababababababababababababababababab was revoked",
+        "the payer has taken the permission back",
+      ]
+    `);
   });
 
   it("says them with their numbers, in their units", () => {

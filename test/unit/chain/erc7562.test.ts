@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 
 import {
   checkValidation,
+  codeReached,
   validationFrame,
   type ValidationFrame,
 } from "../../../src/chain/bundler/erc7562.ts";
@@ -21,8 +22,10 @@ const call = (part: Partial<ValidationFrame>): ValidationFrame => ({
 const frame = (part: Partial<ValidationFrame>) => call({ to: account, input: "0x19822f7c00", ...part });
 const trace = (validation: Partial<ValidationFrame>, root: Partial<ValidationFrame> = {}) =>
   call({ to: entryPoint.toLowerCase(), input: "0x765e827f", calls: [frame(validation)], ...root });
-const rules = (of: ValidationFrame) =>
-  checkValidation(of, { entryPoint, sender }).map(({ rule, words }) => `${rule} ${words}`);
+const rules = (of: ValidationFrame, codeless: readonly string[] = []) =>
+  checkValidation(of, { entryPoint, sender, codeless: new Set(codeless) }).map(
+    ({ rule, words }) => `${rule} ${words}`,
+  );
 
 describe("checkValidation", () => {
   it("passes an account that keeps to its own storage and calls with its own gas", () => {
@@ -68,6 +71,39 @@ describe("checkValidation", () => {
       `OP-012 GAS outside a call in ${account}`,
     ]);
     expect(rules(trace({ outOfGas: true }))).toEqual([`OP-020 out of gas in ${account}`]);
+  });
+
+  it("refuses what has no code, called or looked at, but the account that is being made", () => {
+    const nobody = `0x${"b0".repeat(20)}`;
+    const refusal = `OP-041 access to ${nobody}, which has no code`;
+    for (const type of ["CALL", "STATICCALL", "DELEGATECALL", "CALLCODE"]) {
+      const calls = [call({ type, to: nobody })];
+      expect(rules(trace({ calls }), [nobody])).toEqual([refusal]);
+      expect(rules(trace({ calls }))).toEqual([]);
+    }
+    expect(rules(trace({ calls: [call({ extCodeAccessInfo: [nobody] })] }), [nobody])).toEqual([refusal]);
+    expect(rules(trace({ extCodeAccessInfo: [account] }), [account])).toEqual([]);
+    expect(
+      codeReached(trace({ extCodeAccessInfo: [nobody], calls: [call({}), call({ to: nobody })] }), {
+        entryPoint,
+        sender,
+      }),
+    ).toEqual(new Set([nobody, other]));
+  });
+
+  it("refuses precompiled contracts but the first nine and P-256, and asks nobody for their code", () => {
+    const precompiled = (number: number) => `0x${number.toString(16).padStart(40, "0")}`;
+    const called = (number: number) =>
+      trace({ calls: [call({ type: "STATICCALL", to: precompiled(number) })] });
+    for (const number of [1, 9, 0x100]) expect(rules(called(number))).toEqual([]);
+    for (const number of [10, 0x11, 0xff, 0x101, 0xffff])
+      expect(rules(called(number))).toEqual([
+        `OP-062 call of the precompiled contract ${precompiled(number)}`,
+      ]);
+    expect(codeReached(called(1), { entryPoint, sender })).toEqual(new Set());
+    expect(rules(called(0x10000), [precompiled(0x10000)])).toEqual([
+      `OP-041 access to ${precompiled(0x10000)}, which has no code`,
+    ]);
   });
 
   it("refuses value to anybody but the EntryPoint, and calls of the EntryPoint but the deposit", () => {

@@ -1,4 +1,14 @@
-import { keccak256, recoverTypedDataAddress, size, slice, toHex, type Address, type Hex } from "viem";
+import {
+  getAbiItem,
+  keccak256,
+  recoverTypedDataAddress,
+  toFunctionSelector,
+  size,
+  slice,
+  toHex,
+  type Address,
+  type Hex,
+} from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { describe, expect, it } from "vitest";
 
@@ -12,7 +22,16 @@ import {
   userOpHashOf,
   type PlainUserOp,
 } from "../../../src/chain/entryPoint.ts";
-import { encodeCall, encodeSignature, laneOf, signCommitment } from "../../../src/chain/signOperation.ts";
+import { permissionSpenderAbi } from "../../../src/chain/abi/permissionSpender.ts";
+import { spendGrantAbi } from "../../../src/chain/abi/spendGrant.ts";
+import { decodeCalls } from "../../../src/chain/decodeCalls.ts";
+import {
+  encodeCall,
+  encodeCalls,
+  encodeSignature,
+  laneOf,
+  signCommitment,
+} from "../../../src/chain/signOperation.ts";
 import { accountDomain, operationTypes } from "../../../src/policy/grant.ts";
 
 const signer = privateKeyToAccount(keccak256(toHex("agent")));
@@ -157,5 +176,42 @@ describe("encodeCall", () => {
     ]);
     expect(slice(data, 100, 152)).toBe(`${to}${toHex(7n, { size: 32 }).slice(2)}`);
     expect(BigInt(slice(data, 152))).toBe(0n);
+  });
+});
+
+describe("encodeCalls", () => {
+  const to: Address = `0x${"22".repeat(20)}`;
+  const modeOf = (callData: Hex) => slice(callData, 4, 36);
+  const callOf = (name: "spend" | "giveUp" | "approveBySignature" | "spendDirectly") => ({
+    to,
+    valueWei: 0n,
+    data: toFunctionSelector(getAbiItem({ abi: spendGrantAbi, name })),
+  });
+
+  it("is a batch, also of one call, where the contract asks which agent is executing", () => {
+    for (const name of ["spend", "giveUp"] as const) {
+      const data = toFunctionSelector(getAbiItem({ abi: permissionSpenderAbi, name }));
+      for (const call of [callOf(name), { to, valueWei: 0n, data }]) {
+        const callData = encodeCalls([call]);
+        expect(modeOf(callData)).toBe(`0x01${"00".repeat(31)}`);
+        expect(decodeCalls(callData)).toEqual([call]);
+      }
+    }
+  });
+
+  it("is a single call otherwise, and a batch of several", () => {
+    for (const call of [
+      callOf("approveBySignature"),
+      callOf("spendDirectly"),
+      { to, valueWei: 7n, data: "0x" as Hex },
+    ]) {
+      const callData = encodeCalls([call]);
+      expect(modeOf(callData)).toBe(`0x${"00".repeat(32)}`);
+      expect(decodeCalls(callData)).toEqual([call]);
+    }
+    const calls = [callOf("approveBySignature"), { to, valueWei: 7n, data: "0x" as Hex }];
+    expect(modeOf(encodeCalls(calls))).toBe(`0x01${"00".repeat(31)}`);
+    expect(decodeCalls(encodeCalls(calls))).toEqual(calls);
+    expect(encodeCalls([])).toBe("0x");
   });
 });

@@ -1,4 +1,5 @@
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -26,6 +27,16 @@ describe("bursar", () => {
     expect(general.status).toBe(0);
     for (const command of ["run", "chain", "keystore"]) expect(general.stdout).toContain(command);
     expect(bursar("keystore", "new", "--help").stdout).toContain("password-file");
+    expect(bursar("relay", "--help").stdout).toMatch(/relay for development.*nothing of value/is);
+  });
+
+  it("says nothing and finishes when nobody reads on", async () => {
+    const child = spawn(process.execPath, ["--conditions=source", main, "doctor"], { cwd: folder });
+    let errors = "";
+    child.stderr.on("data", (text: Buffer) => (errors += text.toString()));
+    child.stdout.destroy();
+    const [status] = (await once(child, "close")) as [number | null];
+    expect([status, errors]).toEqual([1, expect.not.stringContaining("EPIPE")]);
   });
 
   it("refuses a command it does not know, in one line and a hint", () => {
@@ -78,6 +89,24 @@ describe("bursar", () => {
       /shorter than 8 characters/,
     );
     expect(bursar("keystore", "new", "key.json").stderr).toMatch(/there is no terminal to ask on/);
+  });
+
+  it("says of a missing word in JSON, too, when asked for JSON", () => {
+    const { status, stdout, stderr } = bursar("tell", "--json");
+    expect([status, stderr]).toEqual([1, ""]);
+    expect(JSON.parse(stdout)).toMatchObject({
+      error: { name: "CLIError", remedy: "Try: bursar tell --help" },
+    });
+  });
+
+  it("says where an agent's file has to lie that does not find this package", () => {
+    writeFileSync(
+      join(folder, "stray.ts"),
+      'import { treasurer } from "bursar";\nexport default treasurer;\n',
+    );
+    const { status, stderr } = bursar("run", "stray.ts");
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/Put the file into a folder of the clone/);
   });
 
   it("says which agent's file is missing", () => {

@@ -8,6 +8,7 @@ import { noteOnce, verifyEntries } from "../../../src/journal/entries.ts";
 import { JournalLockedError, JournalOpenError, JournalWriteError } from "../../../src/journal/errors.ts";
 import { addNote, hasNote, notesUnder, setNote } from "../../../src/journal/notes.ts";
 import { openJournal, requireLocalDisk, type JournalDatabase } from "../../../src/journal/openJournal.ts";
+import { schemaVersion } from "../../../src/journal/schema.ts";
 import { tamper, temporaryFolder, temporaryJournal } from "./temporary.ts";
 
 const program = (name: string) => join(import.meta.dirname, "programs", name);
@@ -124,8 +125,10 @@ describe("openJournal", () => {
     const fresh = temporaryJournal(folder);
     fresh.close();
     tamper(fresh.path, "update meta set value = '99' where key = 'schema'");
-    expect(() => openJournal(fresh.path)).toThrow("The journal has schema 99, this program writes 2.");
-    tamper(fresh.path, "update meta set value = '2' where key = 'schema'");
+    expect(() => openJournal(fresh.path)).toThrow(
+      `The journal has schema 99, this program writes ${schemaVersion}.`,
+    );
+    tamper(fresh.path, `update meta set value = '${schemaVersion}' where key = 'schema'`);
     expect(temporaryJournal(folder).path).toBe(fresh.path);
   });
 
@@ -271,6 +274,17 @@ describe("together", () => {
     expect(await note(journal, "later")).toBe("later");
   });
 
+  it("leaves the flush to the next one only where all of a turn may be lost", async () => {
+    const journal = temporaryJournal();
+    const level = () => journal.get("pragma synchronous")?.["synchronous"];
+    const seen = (sure: "now" | "soon") => journal.together(level, sure);
+    expect(await Promise.all([seen("soon"), seen("soon")])).toEqual([1, 1]);
+    expect(await Promise.all([seen("soon"), seen("now"), seen("soon")])).toEqual([2, 2, 2]);
+    const broken = journal.together(() => journal.run("insert into nowhere values (1)"), "soon");
+    await expect(broken).rejects.toThrow(/no such table/);
+    expect(level()).toBe(2);
+  });
+
   it("takes as many turns as it needs, in order, and a close waits for them", async () => {
     const folder = temporaryFolder();
     const journal = temporaryJournal(folder);
@@ -288,13 +302,14 @@ describe("durability", () => {
   it("flushes the disk at every commit", (context) => {
     const folder = temporaryFolder();
     const log = join(folder, "strace.txt");
-    const run = (commits: number): number | undefined => {
+    const run = (commits: number, sure = "now"): number | undefined => {
       const tracing = ["-f", "-c", "-e", "trace=fsync,fdatasync", "-o", log];
       const command = [
         process.execPath,
         program("commitTimes.mjs"),
-        join(folder, `${commits}.db`),
+        join(folder, `${commits}-${sure}.db`),
         String(commits),
+        sure,
       ];
       if (spawnSync(tracer, [...tracing, ...command]).status !== 0) return undefined;
       // The table of strace -c: % time, seconds, usecs/call, calls, [errors], syscall.
@@ -311,5 +326,7 @@ describe("durability", () => {
       return context.skip("strace is not here or may not trace, so flushes can't be counted");
     // One each at least: opening and closing cost the same in both runs.
     expect(many - few).toBeGreaterThanOrEqual(20);
+    const soon = run(30, "soon")!;
+    expect(soon - few).toBeLessThan(5);
   });
 });

@@ -1,4 +1,4 @@
-import type { Hex } from "viem";
+import { numberToHex, type Hex } from "viem";
 import { describe, expect, it } from "vitest";
 
 import { sha256Hex } from "../../../src/core/hash.ts";
@@ -15,9 +15,10 @@ import {
 } from "../../../src/journal/decisions.ts";
 import { readEntries } from "../../../src/journal/entries.ts";
 import { heldLanes, holdLane, laneStateOf, releaseLane } from "../../../src/journal/lanes.ts";
-import { addLeaf, leavesOf, nextLeaf, noLeaf } from "../../../src/journal/leaves.ts";
+import { addLeaf, leavesOf, nextLeaf, noLeaf, treeOf } from "../../../src/journal/leaves.ts";
 import {
-  noncesIn,
+  decisionsBetween,
+  nextNonceIn,
   operationOf,
   operationsFor,
   putOperation,
@@ -25,8 +26,16 @@ import {
   setOperationState,
 } from "../../../src/journal/operations.ts";
 import { putPayment, setPaymentState, standingPayments } from "../../../src/journal/payments.ts";
-import { addTrigger, knowsTrigger, nextTrigger, triggerOf } from "../../../src/journal/triggers.ts";
-import { temporaryJournal } from "./temporary.ts";
+import {
+  addTrigger,
+  knowsTrigger,
+  longestPauseMs,
+  nextTrigger,
+  retryTrigger,
+  triggerOf,
+  untilNextTrigger,
+} from "../../../src/journal/triggers.ts";
+import { temporaryFolder, temporaryJournal } from "./temporary.ts";
 
 const operation = (name: string): Operation => ({
   chainId: 31337,
@@ -87,6 +96,52 @@ describe("operations", () => {
   });
 });
 
+describe("a lane's nonces", () => {
+  const sequenceOf = (nonce: bigint) => nonce & 0xffffn;
+  /** The lane of the key 0x0a…: its numbers begin with a zero, which their text does not show. */
+  const nonceAt = (sequence: bigint) => numberToHex((0x0an << 216n) + sequence);
+  const put = (journal: ReturnType<typeof temporaryJournal>, name: string, sequence: bigint) => {
+    const { userOp, ...same } = operation(name);
+    const placed = { ...same, userOp: { ...userOp, nonce: nonceAt(sequence) } };
+    putOperation(journal, name, "lane", placed);
+    return placed.userOpHash;
+  };
+
+  it("go on behind what is spent, and again at what expired", () => {
+    const journal = temporaryJournal();
+    const next = () => sequenceOf(nextNonceIn(journal, "lane") ?? 0xffffn);
+    expect(nextNonceIn(journal, "lane")).toBeUndefined();
+    const seen: bigint[] = [];
+    for (const [name, sequence, end] of [
+      ["a", 9n, "settled"],
+      ["b", 10n, "expired"],
+      ["c", 10n, "expired"],
+      ["d", 10n, "settled"],
+      ["e", 255n, "settled"],
+      ["f", 256n, "expired"],
+    ] as const) {
+      const hash = put(journal, name, sequence);
+      seen.push(next());
+      setOperationState(journal, hash, end);
+      seen.push(next());
+    }
+    expect(seen).toEqual([10n, 10n, 11n, 10n, 11n, 10n, 11n, 11n, 256n, 256n, 257n, 256n]);
+    expect(nextNonceIn(journal, "another lane")).toBeUndefined();
+    expect(decisionsBetween(journal, "lane", nonceAt(10n), nonceAt(256n))).toEqual(["b", "c", "d", "e"]);
+  });
+
+  it("are found by an index, however long the lane is", () => {
+    const journal = temporaryJournal();
+    const plan = journal
+      .all(
+        "explain query plan select nonce from operation where lane = ? order by nonce desc limit 1",
+        "lane",
+      )
+      .map(({ detail }) => detail);
+    expect(plan).toEqual([expect.stringContaining("INDEX operation_lane (lane=?)")]);
+  });
+});
+
 describe("siblings", () => {
   it("stand behind the operation that they bump, oldest first", () => {
     const journal = temporaryJournal();
@@ -95,7 +150,7 @@ describe("siblings", () => {
     for (const name of ["more", "most"]) putSibling(journal, "one", "lane", operation(name));
     expect(operationsFor(journal, "one")).toEqual(["one", "more", "most"].map(operation));
     expect(operationOf(journal, "one")).toEqual(operation("one"));
-    expect(noncesIn(journal, "lane")).toEqual([{ decision: "one", nonce: 1n, state: "signed" }]);
+    expect(nextNonceIn(journal, "lane")).toBe(2n);
   });
 
   it("are of a decision that has an operation, in its lane and at its nonce, and nothing else", () => {
@@ -147,6 +202,41 @@ describe("leaves", () => {
     expect(addLeaf(journal, "other", "first", leaves[0]!)).toEqual({ size: 1, root: leaves[0] });
   });
 
+  it("grow on what stands, whatever a transaction that was undone has added", () => {
+    const journal = temporaryJournal();
+    const grow = (name: string) => addLeaf(journal, "clerk", name, sha256Hex(name));
+    const names = ["a", "b", "c"];
+    for (const name of names) grow(name);
+    const undone = () =>
+      journal.atomically(() => {
+        grow("undone");
+        throw new Error("cut off");
+      });
+    expect(undone).toThrow("cut off");
+    expect(treeOf(journal, "clerk")).toEqual({ size: 3, root: treeRoot(names.map(sha256Hex)) });
+    expect(grow("d")).toEqual({ size: 4, root: treeRoot([...names, "d"].map(sha256Hex)) });
+    journal.close();
+  });
+
+  it("cost a decision no more the more there are", () => {
+    const journal = temporaryJournal();
+    let read = 0;
+    const counting = {
+      ...journal,
+      all: ((...given: Parameters<typeof journal.all>) => {
+        const rows = journal.all(...given);
+        read += rows.length;
+        return rows;
+      }) as typeof journal.all,
+    };
+    const readBy = (index: number) => {
+      read = 0;
+      journal.atomically(() => addLeaf(counting, "clerk", `decision ${index}`, sha256Hex(`leaf ${index}`)));
+      return read;
+    };
+    expect(Array.from({ length: 50 }, (_, index) => readBy(index))).toEqual(Array(50).fill(0));
+  });
+
   it("take each decision once", () => {
     const journal = temporaryJournal();
     addLeaf(journal, "clerk", "decision", sha256Hex("1"));
@@ -174,8 +264,8 @@ describe("triggers", () => {
       false,
     ]);
     expect(readEntries(journal)).toHaveLength(2);
-    expect(nextTrigger(journal, "clerk")).toEqual(mail("b"));
-    expect(nextTrigger(journal, "other")).toBeUndefined();
+    expect(nextTrigger(journal, "clerk", 0)).toEqual(mail("b"));
+    expect(nextTrigger(journal, "other", 0)).toBeUndefined();
     expect(triggerOf(journal, "clerk", "mail:a")).toEqual(mail("a"));
   });
 
@@ -185,7 +275,11 @@ describe("triggers", () => {
     for (const name of ["c", "d"])
       addTrigger(journal, "clerk", { ...mail(name), kind: "operator", dedupeId: name });
     const order: (string | undefined)[] = [];
-    for (let trigger = nextTrigger(journal, "clerk"); trigger; trigger = nextTrigger(journal, "clerk")) {
+    for (
+      let trigger = nextTrigger(journal, "clerk", 0);
+      trigger;
+      trigger = nextTrigger(journal, "clerk", 0)
+    ) {
       order.push(trigger.dedupeId);
       startDecision(journal, {
         id: trigger.dedupeId,
@@ -196,6 +290,33 @@ describe("triggers", () => {
       });
     }
     expect(order).toEqual(["c", "d", "mail:a", "mail:b"]);
+  });
+
+  it("that are tried again wait until their time, over a restart, and let others go before them", () => {
+    const folder = temporaryFolder();
+    const journal = temporaryJournal(folder);
+    const waits = retryTrigger(journal, "clerk", mail("a"), sha256Hex("leaf"), (retries) => 5000 + retries);
+    expect([4999, 5000].map((atMs) => nextTrigger(journal, "clerk", atMs)?.dedupeId)).toEqual([
+      undefined,
+      waits,
+    ]);
+    expect([4000, 5000, 9000].map((atMs) => untilNextTrigger(journal, "clerk", atMs))).toEqual([1000, 0, 0]);
+    addTrigger(journal, "clerk", mail("b"));
+    journal.close();
+    const after = temporaryJournal(folder);
+    expect(nextTrigger(after, "clerk", 4999)?.dedupeId).toBe("mail:b");
+    expect(nextTrigger(after, "clerk", 5000)?.dedupeId).toBe(waits);
+    expect(untilNextTrigger(after, "clerk", 4000)).toBe(0);
+    expect(untilNextTrigger(after, "other", 4000)).toBeUndefined();
+  });
+
+  it("are not kept waiting by a clock that is set back", () => {
+    const journal = temporaryJournal();
+    const noted = 1_700_000_000_000;
+    retryTrigger(journal, "clerk", mail("a"), sha256Hex("leaf"), () => noted);
+    expect(nextTrigger(journal, "clerk", noted - longestPauseMs)).toBeUndefined();
+    expect(nextTrigger(journal, "clerk", noted - longestPauseMs - 1)).toBeDefined();
+    expect(untilNextTrigger(journal, "clerk", noted - longestPauseMs - 1)).toBe(0);
   });
 
   it("wake each agent of a journal once, under the same id", () => {
@@ -213,7 +334,7 @@ describe("triggers", () => {
         machine: "decision@1",
         snapshot: {},
       });
-    expect(["clerk", "other"].map((agent) => nextTrigger(journal, agent))).toEqual([undefined, undefined]);
+    expect(["clerk", "other"].map((agent) => nextTrigger(journal, agent, 0))).toEqual([undefined, undefined]);
     expect(triggerOf(journal, "other", "mail:a")).toEqual(mail("a"));
   });
 
@@ -228,10 +349,10 @@ describe("triggers", () => {
       snapshot: { value: "x" },
     };
     startDecision(journal, decision);
-    expect(nextTrigger(journal, "clerk")).toBeUndefined();
+    expect(nextTrigger(journal, "clerk", 0)).toBeUndefined();
     expect(() => startDecision(journal, { ...decision, id: "two" })).toThrow(/UNIQUE/);
     expect(openDecision(journal, "clerk")).toEqual({ ...decision, position: 1, done: false });
-    saveSnapshot(journal, "one", { value: "done" }, true);
+    saveSnapshot(journal, "one", { machine: "decision@2", snapshot: { value: "done" }, done: true });
     expect(openDecision(journal, "clerk")).toBeUndefined();
     expect(decisionOf(journal, "one")).toMatchObject({ snapshot: { value: "done" }, done: true });
   });

@@ -146,6 +146,26 @@ describe("a policy with all that the language has", () => {
       ],
     ],
     [
+      "a token left out, the limit and the call that it counts being there",
+      [['  USDC: { address: "0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48", decimals: 6 }\n', ""]],
+      [
+        'limits.0.perWindow: "60 USDC" names the token USDC, which is not in the policy\'s tokens. Add USDC under tokens, or correct the symbol.',
+        'calls.0.where.params.tokenIn: "USDC" is not a name of the policy. Write an address, or a name under tokens, payees or contracts.',
+        'calls.0.where.params.amountIn: "1 USDC" names the token USDC, which is not in the policy\'s tokens. Add USDC under tokens, or correct the symbol.',
+        'accountCaps.0: "200 USDC" names the token USDC, which is not in the policy\'s tokens. Add USDC under tokens, or correct the symbol.',
+      ],
+    ],
+    [
+      "a limit for calls alone, whose only call is not right yet",
+      [
+        ["perPayment: 50 USDC", "perPayment: 0 USDC"],
+        ["{ equals: USDC }", "{ equals: DAI }"],
+      ],
+      [
+        'calls.0.where.params.tokenIn: "DAI" is not a name of the policy. Write an address, or a name under tokens, payees or contracts.',
+      ],
+    ],
+    [
       "two limits of one token",
       [["calls:", "  - { perPayment: 1 USDC, perWindow: 1 USDC, window: 24h, lifetime: 1 USDC }\ncalls:"]],
       [

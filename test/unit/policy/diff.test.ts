@@ -137,6 +137,13 @@ describe("diffPolicies", () => {
     ],
   ])("tells %s", (_, edits, expected) => expect(effects(...edits)).toEqual(expected));
 
+  it("tells one more approver as neutral where there is nothing to approve", () => {
+    const none: Edits = [["    escalation: { upTo: 55 USDC }\n", ""]];
+    const carol = ["approvers:", `approvers:\n  carol: { address: "0x${"9".repeat(40)}" }`] as const;
+    const changes = diff(editedEverything(...none), editedEverything(...none, carol));
+    expect(changes.map(({ clause, effect }) => `${effect} ${clause}`)).toEqual(["neutral approvers.carol"]);
+  });
+
   it("says a limit that came, one that went, and the words of a change", () => {
     const dai = '  DAI: { address: "0x6B175474E89094C44Da98b954EedeAC495271d0F", decimals: 18 }\npayees:';
     const more = treasury
@@ -149,7 +156,9 @@ describe("diffPolicies", () => {
         words: "DAI may be paid: up to 3.00 DAI in all, with a gas budget of its own.",
       },
     ]);
-    expect(diff(more, treasury).map(({ words }) => words)).toEqual(["DAI may no longer be paid."]);
+    expect(diff(more, treasury)).toEqual([
+      { clause: "limits.DAI", effect: "narrows", words: "DAI may no longer be paid." },
+    ]);
     expect(diff(treasury, treasury.replace("42.50", "50"))[0]!.words).toBe(
       "USDC at a time: 42.50 USDC becomes 50.00 USDC.",
     );

@@ -1,8 +1,8 @@
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 
 import { diffPolicies } from "../../../src/policy/diff.ts";
 import { parsePolicy } from "../../../src/policy/parse.ts";
-import { editedEverything } from "./documents.ts";
+import { editedEverything, everything } from "./documents.ts";
 
 const withFee = (condition: string) => parsePolicy(editedEverything(["{ in: [500, 3000] }", condition]));
 const effects = (before: string, after: string) =>
@@ -25,4 +25,38 @@ it.each<readonly [string, string, readonly string[]]>([
   expect(effects(list, range)).toEqual(expected);
   const opposite: Record<string, string> = { widens: "narrows", narrows: "widens" };
   expect(new Set(effects(range, list))).toEqual(new Set(expected.map((effect) => opposite[effect])));
+});
+
+describe("two rules for one function", () => {
+  const deposit = (receiver: string) =>
+    `  - { to: vault, function: "deposit(uint256 assets, address receiver)", counts: ETH, where: { receiver: { equals: ${receiver} } } }\n`;
+  const withDeposits = (...receivers: readonly string[]) => {
+    const kept = everything.indexOf("  - { to: vault");
+    const calls = everything.slice(kept, everything.indexOf("approvers:"));
+    return parsePolicy(editedEverything([calls, receivers.map(deposit).join("")]));
+  };
+  const told = (before: readonly string[], after: readonly string[]) =>
+    diffPolicies(withDeposits(...before), withDeposits(...after)).map(
+      ({ effect, words }) => `${effect}: ${words.replaceAll(/ \(0x\w+\)/g, "")}`,
+    );
+
+  it("tells the one that changed as changed, and nothing of the other", () => {
+    expect(told(["router", "vault"], ["router", "purse"])).toEqual([
+      'widens: deposit of vault: "receiver is vault" becomes "receiver is purse".',
+      'narrows: deposit of vault: "receiver is vault" becomes "receiver is purse".',
+    ]);
+  });
+
+  it("tells them one by one where nobody can say which became which", () => {
+    expect(told(["router", "vault"], ["purse"])).toEqual([
+      "narrows: deposit of vault may no longer be called in this way.",
+      "narrows: deposit of vault may no longer be called in this way.",
+      "widens: deposit of vault may be called if receiver is purse.",
+    ]);
+    expect(told(["purse"], ["router", "vault"])).toEqual([
+      "narrows: deposit of vault may no longer be called in this way.",
+      "widens: deposit of vault may be called if receiver is router.",
+      "widens: deposit of vault may be called if receiver is vault.",
+    ]);
+  });
 });

@@ -4,7 +4,7 @@ import { expect, it } from "vitest";
 import { compilePolicy, type CompiledPolicy } from "../../../src/policy/compile.ts";
 import { explainPolicy } from "../../../src/policy/explain.ts";
 import { parsePolicy } from "../../../src/policy/parse.ts";
-import { compiled, editedEverything, shipped } from "./documents.ts";
+import { compiled, editedEverything, everything, shipped } from "./documents.ts";
 
 const words = (policy: CompiledPolicy) => explainPolicy(policy).map((sentence) => sentence.words);
 const explained = (name: string) => words(compilePolicy(parsePolicy(shipped(name)), zeroAddress));
@@ -31,7 +31,7 @@ it("says in sentences what the chain enforces, and what is only advice", () => {
 
 it("calls advisory what the chain does not enforce, and nothing else", () => {
   for (const { enforcedBy, words: said } of explainPolicy(compiled()))
-    expect(said.startsWith("Advisory")).toBe(enforcedBy === "advisory");
+    expect(enforcedBy).toBe(said.startsWith("Advisory") ? "advisory" : "chain");
 });
 
 it("explains a subscription: escalation, counts, heartbeat, guardian", () => {
@@ -105,6 +105,13 @@ it("explains an agent that only watches, and one that tops up a purse", () => {
 it("says what several limits, a sponsor and free arguments mean", () => {
   const said = words(compilePolicy(parsePolicy(editedEverything()), zeroAddress));
   expect(said).toContain(
+    "The agent may pay at most 0.1 ETH at a time, 0.2 ETH in any 6 hours, 2 ETH in all; ETH is the native coin. Amounts are counted in steps of 0.00001 ETH, rounded up.",
+  );
+  // One of the two limits lasts longer than the policy, and that is enough.
+  expect(said).toContain(
+    "It may pay, or approve, only: router (0x68b3465833fb72A70ecDF485E0e4C7bD8665Fc45), purse (0x5555555555555555555555555555555555555555).",
+  );
+  expect(said).toContain(
     "It may spend at most 0.002 ETH on gas per operation and 0.05 ETH for each of its 2 limits.",
   );
   expect(said).toContain(
@@ -113,6 +120,28 @@ it("says what several limits, a sponsor and free arguments mean", () => {
   expect(said).toContain(
     "It may call deposit of vault (0x7777777777777777777777777777777777777777) if receiver is the account itself; assets and the coin sent along count as spent ETH.",
   );
+});
+
+it.each([
+  ["counts: ETH, spends: assets", "; assets and the coin sent along count as spent ETH."],
+  ["counts: ETH", "; the coin sent along counts as spent ETH."],
+  ["counts: USDC, spends: assets", "; assets counts as spent USDC."],
+  ["counts: USDC", "; the call itself counts no USDC."],
+])("says what a call with any arguments is counted as: %s", (counts, expected) => {
+  const text = editedEverything(["counts: ETH, spends: assets, where: { receiver: { self: true } }", counts]);
+  expect(words(compilePolicy(parsePolicy(text), zeroAddress))).toContain(
+    `It may call deposit of vault (0x7777777777777777777777777777777777777777) with any arguments${expected}`,
+  );
+});
+
+it("says that nobody may be paid where only calls are allowed", () => {
+  const payees = everything.slice(everything.indexOf("payees:"), everything.indexOf("limits:"));
+  const text = editedEverything([
+    payees,
+    'payees: {}\ncontracts:\n  vault: { address: "0x7777777777777777777777777777777777777777" }\n  router: { address: "0x68b3465833fb72A70ecDF485E0e4C7bD8665Fc45" }\n',
+  ]);
+  const said = words(compilePolicy(parsePolicy(text), zeroAddress));
+  expect(said.filter((sentence) => sentence.startsWith("It may pay"))).toEqual(["It may pay nobody."]);
 });
 
 it.each([

@@ -162,6 +162,35 @@ describe("judge", () => {
     expect(codes({ ...paying(60_000_000n), usage: full })).toEqual(["deny", "over-window"]);
   });
 
+  it("asks nothing again that somebody agreed to, and lets no yes lift a denial or stand for an approval", () => {
+    const agreed = (...said: readonly string[]) => ({ agreed: new Set(said) });
+    const doubtful = {
+      sender: { ...sender, authenticated: false },
+      earlier: { kind: "similar", words: "It looks like one of Monday." },
+    } as const;
+    expect(codes(circumstances(doubtful))).toEqual(["ask", "sender-unauthenticated", "looks-already-paid"]);
+    expect(codes(circumstances({ ...doubtful, ...agreed("looks-already-paid") }))).toEqual([
+      "ask",
+      "sender-unauthenticated",
+    ]);
+    expect(
+      codes(circumstances({ ...doubtful, ...agreed("sender-unauthenticated", "looks-already-paid") })),
+    ).toEqual(["allow"]);
+    const paid = { earlier: { kind: "same", words: "It was paid." } } as const;
+    expect(codes(circumstances({ ...paid, ...agreed("already-paid") }))).toEqual(["deny", "already-paid"]);
+    const { grant } = limit;
+    const extras = { ...grant.extras, approvers: `0x${"11".repeat(32)}`, ceiling: 60_000_000n } as const;
+    const payment = {
+      ...base.payment,
+      limit: { ...limit, grant: { ...grant, extras } },
+      amountUnits: 60_000_000n,
+    };
+    expect(codes({ payment, ...circumstances({ source: null, ...agreed("needs-approval") }) })).toEqual([
+      "ask",
+      "needs-approval",
+    ]);
+  });
+
   it("judges by what else the chain keeps, where it is told", () => {
     const { grant } = limit;
     const extras = { ...grant.extras, heartbeat: 60n, operations: 1n };

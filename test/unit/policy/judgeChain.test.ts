@@ -1,7 +1,9 @@
-import type { Address } from "viem";
+import { concatHex, numberToHex, zeroAddress, type Address } from "viem";
 import { describe, expect, it } from "vitest";
 
-import { judge, type JudgeInput } from "../../../src/policy/judge.ts";
+import { compilePolicy } from "../../../src/policy/compile.ts";
+import { judge, wordsAfter, type JudgeInput } from "../../../src/policy/judge.ts";
+import { parsePolicy } from "../../../src/policy/parse.ts";
 import { payeeTree } from "../../../src/policy/payeeTree.ts";
 import {
   account,
@@ -12,10 +14,14 @@ import {
   grant,
   limit,
   now,
+  oneCall,
   policy,
   stranger,
   transfer,
 } from "./operations.ts";
+import { editedEverything } from "./documents.ts";
+
+const word = (value: bigint) => numberToHex(value, { size: 32 });
 
 /** What the chain looks at beside the counters, in a payment that spends the cap per call to its end. */
 const payment = {
@@ -144,6 +150,31 @@ describe("calls as they will be encoded", () => {
     const calls = { callData: transfer(account, 1n), proofs: [{ path: [], rule: null }] };
     expect(codes({ ...plain, chain: { account } })).toEqual(["deny", "expired", "payee-not-allowed"]);
     expect(codes({ ...plain, chain: { account, calls } })).toEqual(["deny", "payee-not-allowed", "expired"]);
+  });
+
+  it("may name the account where a rule says so, and nobody else in its place", () => {
+    const rules = compilePolicy(parsePolicy(editedEverything()), grant.agent);
+    const coin = rules.limits[1]!;
+    const { rule } = coin.calls[0]!;
+    const chainOf = (receiver: Address) => {
+      const data = concatHex([rule.selector, word(1n), word(BigInt(receiver))]);
+      const calls = { callData: oneCall(rule.target, data), proofs: [{ path: [], rule }] };
+      return { chain: { account, calls } };
+    };
+    const own = {
+      policy: rules,
+      payment: { ...payment, limit: coin, amountUnits: 0n },
+      gasFundsWei: grant.feeCap + input.balanceUnits,
+    };
+    expect(codes({ ...own, ...chainOf(account) })).toEqual(["allow"]);
+    for (const receiver of [zeroAddress, stranger])
+      expect(codes({ ...own, ...chainOf(receiver) })).toEqual(["deny", "argument-not-allowed"]);
+  });
+
+  it("that are refused leave nothing on record", () => {
+    const chain = (to: Address) => ({ chain: { calls: { callData: transfer(to, 1n), proofs } } });
+    expect(wordsAfter({ ...input, ...chain(acme) })).toBeDefined();
+    expect(wordsAfter({ ...input, ...chain(stranger) })).toBeUndefined();
   });
 
   it("are what an approval was given for", () => {

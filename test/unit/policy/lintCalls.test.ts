@@ -135,3 +135,29 @@ describe("a call", () => {
     expect(uncounted(["spends: assets, ", ""])).toEqual([]);
   });
 });
+
+describe("a call that is counted in two tokens", () => {
+  const swap = (counts: string, where: string) =>
+    `{ to: vault, function: "swap(address token, uint256 amount)", counts: ${counts}, spends: amount, where: { ${where} } }`;
+  const either = (first: string, second: string) =>
+    found([
+      `  - { to: vault, function: "${deposit} }`,
+      `  - ${swap("ETH", first)}\n  - ${swap("USDC", second)}`,
+    ])
+      .filter(({ code }) => code === "counted-as-either")
+      .map(({ path, severity, words }) => [severity, path, words]);
+  it("has to be told apart by its arguments", () => {
+    expect(either("token: { equals: vault }", "token: { equals: router }")).toEqual([]);
+    expect(either("token: { in: [vault, USDC] }", "token: { equals: router }")).toEqual([]);
+    expect(either("amount: { atMost: 9 }", "amount: { atMost: 8 }")).toHaveLength(1);
+    expect(either("token: { in: [vault, router] }", "token: { in: [router, USDC] }")).toHaveLength(1);
+    expect(either("token: { equals: vault }", "amount: { equals: 3 }")).toHaveLength(1);
+    expect(either("token: { self: true }", "token: { equals: vault }")).toEqual([
+      [
+        "error",
+        ["calls", 1],
+        "swap of vault may be counted in USDC or in ETH, as the agent likes: no condition tells the two apart.",
+      ],
+    ]);
+  });
+});

@@ -1,7 +1,14 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 
-import { amountsIn, candidateAmounts, namesPayee, referencesIn } from "../../../src/policy/occurrences.ts";
+import {
+  amountsIn,
+  candidateAmounts,
+  candidateReferences,
+  mayMeanPayee,
+  namesPayee,
+  referencesIn,
+} from "../../../src/policy/occurrences.ts";
 
 test("finds amounts without their thousands separators, in order, each once", () => {
   expect(amountsIn("Net 1,204.50, VAT 240.90; total $1,445.40 by 3 May. 1,204.50 again.")).toEqual([
@@ -55,6 +62,10 @@ test("takes no long word for a reference, with its prefix or without", () => {
   const word = (length: number) => `X${"1".repeat(length - 1)}`;
   expect(referencesIn(`${word(32)} ${word(33)}`)).toEqual([word(32)]);
   expect(referencesIn(`AB ${word(29)}, CD ${word(30)}`)).toEqual([word(29), `AB ${word(29)}`, word(30)]);
+});
+
+test("takes a word that only begins like a currency for a prefix", () => {
+  expect(referencesIn("DAIRY 7719, DAI 7720")).toEqual(["7719", "DAIRY 7719", "7720"]);
 });
 
 test("takes what ends a sentence for no part of a reference, and no currency for a prefix", () => {
@@ -115,4 +126,45 @@ test("knows a name with other accents, and takes one of signs alone for no name"
   for (const text of ["asa ost writes", "ÅSA ÖST", "(åsa, öst)"]) expect(namesPayee(text, asa)).toBe(true);
   for (const text of ["", "a - b", "--- !"])
     expect(namesPayee(text, { name: "x", names: ["---"] })).toBe(false);
+});
+
+test("offers no amount beside its currency as a reference, and a bare number still", () => {
+  expect(
+    candidateReferences("Invoice 4711: $1,815 by Friday, USD 99 and 360 DAI, orders 360, 815-A and PO 7719"),
+  ).toEqual(["4711", "360", "815-A", "7719", "PO 7719"]);
+  expect(candidateReferences("$100-7X")).toEqual(["7X"]);
+  expect(candidateReferences("Rent, 1450, flat 311")).toEqual(["1450", "311"]);
+});
+
+test("a text may mean a payee when it has one telling word of its names", () => {
+  const meant = (text: string, name: string, ...names: string[]) => mayMeanPayee(text, { name, names });
+  expect(meant("From: John Smith", "j-smith")).toBe(true);
+  expect(meant("Åsa wrote", "asa-lind")).toBe(true);
+  expect(meant("the HARBOR is closed", "harbor-coffee")).toBe(true);
+  expect(meant("HarborCoffee's bill", "harbor-coffee")).toBe(true);
+  expect(meant("Huber Immobilien", "landlord", "Huber & Co")).toBe(true);
+  expect(meant("Harbour tea", "harbor-coffee")).toBe(false);
+  expect(meant("smithy", "j-smith")).toBe(false);
+  // Short words tell nothing, but for the whole name.
+  expect(meant("J. Jones & co", "J & Co")).toBe(false);
+  expect(meant("pay J & Co", "J & Co")).toBe(true);
+  expect(meant("co-op of J", "j-co-baker")).toBe(false);
+  expect(meant("pay hp", "hp")).toBe(true);
+  expect(meant("anything", "--")).toBe(false);
+});
+
+test("whoever a text names, it may mean", () => {
+  const name = fc.stringMatching(/^[a-z]{1,8}(-[a-z0-9]{1,8}){0,3}$/);
+  fc.assert(
+    fc.property(
+      name,
+      fc.string(),
+      fc.string(),
+      fc.constantFrom("-", " ", ""),
+      (payee, before, after, glue) => {
+        const text = `${before} ${payee.replaceAll("-", glue)} ${after}`;
+        expect(mayMeanPayee(text, { name: payee, names: [] })).toBe(true);
+      },
+    ),
+  );
 });

@@ -242,12 +242,15 @@ describe("parsePolicy", () => {
       ["5:76 tokens.USDC.decimals: too big: expected number to be <=36"],
     ],
     [
-      "the form of the only cap, and nothing else, as no cap at all may not be written",
+      "the form of the only cap, and a limit out of order, at once",
       [
         ["salt: 7", "accountCaps: [{ perWindow: 600 USDC, window: a day }]"],
         ["5000 USDC", "1 USDC"],
       ],
-      ['21:46 accountCaps.0.window: has to be a duration, e.g. "30m", "24h" or "7d"'],
+      [
+        "13:5 limits.0: For USDC, a payment (42.50 USDC) may not exceed the window (250.00 USDC), nor the window the lifetime (1 USDC). Put the three in ascending order.",
+        '21:46 accountCaps.0.window: has to be a duration, e.g. "30m", "24h" or "7d"',
+      ],
     ],
     [
       "a second document",

@@ -2,7 +2,7 @@ import type { Hex } from "viem";
 import { describe, expect, it } from "vitest";
 
 import { changeCap } from "../../../src/policy/cap.ts";
-import { reasonOf } from "../../../src/policy/reason.ts";
+import { approvalReason, balanceReason, reasonOf, unfundedReason } from "../../../src/policy/reason.ts";
 import { refusal, type LawError } from "../../../src/policy/refusal.ts";
 import { fresh, grant, limit, now, policy, stranger } from "./operations.ts";
 
@@ -37,6 +37,7 @@ describe("a refusal in words", () => {
   });
 
   it.each<readonly [LawError, readonly (bigint | Hex)[], string]>([
+    ["Frozen", [], "The account is frozen; only its owner can unfreeze it."],
     ["HeartbeatMissed", [9n, 8n], "the agent may act until 8, and the claim ends at 9."],
     ["Expired", [], `The policy expires at ${grant.expiry} and the claim ends at ${now + 300n}.`],
     ["OverGasBudget", [], "Gas would cost about 0.002 ETH and 0.049 ETH of the gas budget is left."],
@@ -63,6 +64,20 @@ describe("a refusal in words", () => {
     ["LaneNotAllowed", ["0xab", "0xcd"], "The chain refuses it: LaneNotAllowed (0xab, 0xcd)."],
     ["Unreadable", [], "The chain refuses it: Unreadable."],
   ])("says of %s (%s): %s", (error, args, said) => expect(words(error, ...args)).toContain(said));
+
+  it("says what keeps a payment back beside the law", () => {
+    const reasons = [
+      approvalReason(60_000_000n, limit),
+      unfundedReason(2n * 10n ** 15n, 10n ** 15n),
+      balanceReason(60_000_000n, 59_990_000n, limit),
+    ];
+    expect(reasons.map(({ code, words: said }) => `${code}: ${said}`)).toEqual([
+      "needs-approval: 60.00 USDC is over the 42.50 USDC allowed per payment, so an approver has to co-sign.",
+      "gas-unfunded: Gas would cost about 0.002 ETH and the account has 0.001 ETH to pay it from.",
+      "balance: The account holds 59.99 USDC, less than 60.00 USDC.",
+    ]);
+    expect(new Set(reasons.map(({ enforcedBy }) => enforcedBy))).toEqual(new Set(["chain"]));
+  });
 
   it("says why a grant is not live", () => {
     const of = (part: Partial<typeof fresh>, epoch = 3) =>

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { Transfer } from "../../../src/core/action.ts";
 import { compilePolicy } from "../../../src/policy/compile.ts";
 import { parsePolicy } from "../../../src/policy/parse.ts";
-import { addressNamed, registryOf } from "../../../src/policy/registry.ts";
+import { addressNamed, registryOf, tokenOf } from "../../../src/policy/registry.ts";
 import { resolveTransfer } from "../../../src/policy/resolve.ts";
 import { agent, editedEverything } from "./documents.ts";
 
@@ -73,5 +73,9 @@ describe("a payment's words", () => {
     [{ amount: "0.00" }, "amount-unusable", "The amount is zero."],
   ])("%j are refused as %s", (part, code, words) => {
     expect(resolve(part)).toEqual({ code, words, enforcedBy: "chain" });
+  });
+
+  it.each(["5", "5 USDC more", ""])("takes %j for no amount: a number and one token", (text) => {
+    expect(() => tokenOf(text, registry.tokens)).toThrow(/is not an amount with its token/);
   });
 });

@@ -24,7 +24,14 @@ describe("the policies that ship", () => {
   const names = readdirSync(folder).flatMap((file) => (file.endsWith(".yaml") ? [file.slice(0, -5)] : []));
 
   it("are these", () => {
-    expect(names).toEqual(["dca-trader", "purse-top-up", "subscription", "treasury", "watch-only"]);
+    expect(names).toEqual([
+      "dca-trader",
+      "delegated",
+      "purse-top-up",
+      "subscription",
+      "treasury",
+      "watch-only",
+    ]);
   });
 
   it.each(names)("%s names its schema, parses, compiles, and reads the same as JSON", (name) => {

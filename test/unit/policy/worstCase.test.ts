@@ -31,6 +31,11 @@ describe("worstCase", () => {
     });
   });
 
+  it("of a limit for calls alone speaks of no approver", () => {
+    const [, coin] = worstOf(["perPayment: 0.1 ETH", "perPayment: 0 ETH"]).assets;
+    expect(coin).toMatchObject({ asset: "ETH", perCall: 0n, lifetime: 2n * 10n ** 18n, why: [] });
+  });
+
   it.each([
     ["30m", (12_000_000_000n / 1000n) * 250n, 48n],
     ["90m", 16n * 250_000_000n, 16n],

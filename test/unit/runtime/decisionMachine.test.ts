@@ -12,13 +12,15 @@ import { steps } from "../../../src/runtime/steps/index.ts";
 
 const go: StepSignal = { next: "go" };
 const end = (outcome: Outcome): StepSignal => ({ next: "end", outcome });
+/** A time of events. */
+const atMs = 1_700_000_000_123;
 const snapshotAt = (value: string, outcome: Outcome | null = null): JsonObject => ({
   value,
-  context: { outcome },
+  context: { outcome, endedAtMs: null },
   status: value === "done" ? "done" : "active",
 });
 const step = (snapshot: JsonObject, effect: string, output: unknown): Advanced =>
-  advance(decisionMachine, snapshot, doneEvent(effect, output));
+  advance(decisionMachine, snapshot, doneEvent(effect, output, atMs));
 const stateOf = ({ snapshot }: Advanced) => snapshot["value"] as string;
 const outcomeOf = ({ snapshot }: Advanced) => (snapshot["context"] as { outcome: Outcome | null }).outcome;
 /** State, outcome and commands in one line. */
@@ -68,7 +70,7 @@ describe("the decision machine", () => {
     for (const [index, state] of states.entries()) {
       const foreign = effects
         .filter((_, other) => other !== index)
-        .map((effect) => doneEvent(effect, end("paid")));
+        .map((effect) => doneEvent(effect, end("paid"), atMs));
       const events = [...foreign, { type: "stop" }];
       for (const event of events) {
         expect(told(advance(decisionMachine, snapshotAt(state), event))).toBe(`${state} null []`);
@@ -119,7 +121,11 @@ describe("the decision machine", () => {
       path.push(stateOf(current));
     }
     expect(path).toEqual([...states, "done"]);
-    expect(current.snapshot).toEqual({ value: "done", context: { outcome: "paid" }, status: "done" });
+    expect(current.snapshot).toEqual({
+      value: "done",
+      context: { outcome: "paid", endedAtMs: atMs },
+      status: "done",
+    });
   });
 
   it("does the same with the same snapshot, and leaves it as it was", () => {
@@ -134,6 +140,6 @@ describe("the decision machine", () => {
   });
 
   it("has a name with its version, which is stored with every snapshot", () => {
-    expect(machineName).toBe("decision@1");
+    expect(machineName).toBe("decision@2");
   });
 });

@@ -14,7 +14,7 @@ import { describe, expect, it } from "vitest";
 
 import { entryPointAbi } from "../../../src/chain/abi/entryPoint.ts";
 import { ownBundler } from "../../../src/chain/bundler/ownBundler.ts";
-import { ChainRefusalError } from "../../../src/chain/errors.ts";
+import { BundlerError, ChainRefusalError } from "../../../src/chain/errors.ts";
 import type { UserOpJson } from "../../../src/core/operation.ts";
 
 const executor = privateKeyToAccount(keccak256(toHex("executor")));
@@ -36,9 +36,10 @@ const operation = (nonce: number): UserOpJson => ({
 type Pooled = { readonly raw: Hex; readonly nonce: number; readonly fee: bigint; readonly tip: bigint };
 
 /** A node whose pool holds transactions until somebody mines them, with geth's own rules and words. */
-function fakeNode() {
+function fakeNode(mostWei?: bigint) {
   const node = {
     baseFee: 10n * gwei,
+    tip: gwei,
     mined: 0,
     pool: [] as Pooled[],
     sent: [] as Pooled[],
@@ -79,7 +80,7 @@ function fakeNode() {
       timestamp: "0x1",
       baseFeePerGas: numberToHex(node.baseFee),
     }),
-    eth_maxPriorityFeePerGas: () => numberToHex(gwei),
+    eth_maxPriorityFeePerGas: () => numberToHex(node.tip),
     eth_getTransactionCount: ([, at]) =>
       numberToHex(at === "latest" ? node.mined : node.mined + node.pool.length),
     eth_sendRawTransaction: ([raw]) => take(raw as Hex),
@@ -96,7 +97,7 @@ function fakeNode() {
     ),
   });
   const chain = { client, chainId: 31337, url: "fake", finality: { depth: 0 }, witnesses: [] };
-  const bundler = ownBundler(chain, { executor });
+  const bundler = ownBundler(chain, { executor, ...(mostWei === undefined ? {} : { mostWei }) });
   return { node, send: (nonce: number) => bundler.send(operation(nonce)) };
 }
 
@@ -176,5 +177,75 @@ describe("another operation", () => {
     await send(8);
     expect(noncesOf(node.sent)).toEqual([0, 0]);
     expect(node.pool).toEqual([node.sent[1]]);
+  });
+});
+
+/** An anchor, or what a process before this one had sent: the bundler has not seen it. */
+async function stray(fee: bigint, nonce = 0): Promise<Pooled> {
+  const fees = { maxFeePerGas: fee, maxPriorityFeePerGas: gwei };
+  const raw = await executor.signTransaction({ type: "eip1559", chainId: 31337, nonce, ...fees });
+  return { raw, nonce, fee, tip: gwei };
+}
+
+describe("a transaction of the purse that is stuck", () => {
+  it("gives its nonce to the next operation", async () => {
+    const { node, send } = fakeNode();
+    node.pool.push(await stray(21n * gwei), await stray(21n * gwei, 1));
+    node.baseFee = 40n * gwei;
+    // The tip outbids it, too.
+    node.tip = 2n * gwei;
+    await send(7);
+    expect(node.pool.map(({ fee, nonce }) => [nonce, fee])).toEqual([
+      [1, 21n * gwei],
+      [0, 82n * gwei],
+    ]);
+    await send(8);
+    expect(node.pool.map(({ fee, nonce }) => [nonce, fee])).toEqual([
+      [0, 82n * gwei],
+      [1, 82n * gwei],
+    ]);
+  });
+
+  it("keeps its nonce while its price does", async () => {
+    const { node, send } = fakeNode();
+    node.pool.push(await stray(21n * gwei));
+    await send(7);
+    expect(noncesOf(node.pool)).toEqual([0, 1]);
+    await send(7);
+    expect(noncesOf(node.pool)).toEqual([0, 1]);
+  });
+});
+
+describe("the purse", () => {
+  /** 100,006 gas: what the operation may use, and what a bundle takes beside it. */
+  const gas = 100_006n;
+
+  it("pays no more for an operation than it may, and does when that is enough", async () => {
+    const { node, send } = fakeNode(gas * 21n * gwei);
+    await send(7);
+    expect(node.sent).toHaveLength(1);
+    node.baseFee = 11n * gwei;
+    await expect(send(8)).rejects.toThrow(BundlerError);
+    await expect(send(8)).rejects.toThrow(/would cost the purse more than it may pay/);
+    expect(node.sent).toHaveLength(1);
+  });
+
+  it("replaces no transaction of its own by one that is dearer than that", async () => {
+    const { node, send } = fakeNode(gas * 22n * gwei);
+    await send(7);
+    node.baseFee = 21n * gwei;
+    await expect(send(7)).rejects.toThrow(/more than it may pay/);
+    expect(node.sent).toHaveLength(1);
+    node.baseFee = 10n * gwei;
+    await send(7);
+    expect(node.pool).toEqual([node.sent[0]]);
+  });
+
+  it("has a bound where nobody names one: 0.05 ETH", async () => {
+    const { node, send } = fakeNode();
+    node.baseFee = 249n * gwei;
+    await send(7);
+    node.baseFee = 250n * gwei;
+    await expect(send(8)).rejects.toThrow(/more than it may pay for one operation, 0\.05 ETH/);
   });
 });

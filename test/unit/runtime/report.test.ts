@@ -56,6 +56,8 @@ describe("reportOf", () => {
       outcome: "paid",
       leaf,
       index: 4,
+      askedUntil: null,
+      approved: null,
       calls: [],
       turns: [],
       options: [],

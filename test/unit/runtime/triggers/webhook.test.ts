@@ -74,7 +74,7 @@ async function post({
 
 it("takes a signed message in, once", async () => {
   expect(await post()).toBe(202);
-  expect(nextTrigger(journal, "clerk")).toMatchObject({
+  expect(nextTrigger(journal, "clerk", 0)).toMatchObject({
     kind: "webhook",
     dedupeId: "webhook:/hooks/clerk/orders:msg_1",
     payload: {
@@ -108,7 +108,7 @@ it.each<[string, number, Post]>([
   ["a body that is too long", 413, { body: "x".repeat(65_537) }],
 ])("refuses %s", async (_, status, request) => {
   expect(await post(request)).toBe(status);
-  expect(nextTrigger(journal, "clerk")).toBeUndefined();
+  expect(nextTrigger(journal, "clerk", 0)).toBeUndefined();
 });
 
 it("tells senders to come back while too much waits, and answers on", async () => {

@@ -1,0 +1,54 @@
+import { signedApproval } from "../../chain/checkApproval.ts";
+import { consentStateFact } from "../../core/approval.ts";
+import { askOfDecisionId, askOfLeaf } from "../../journal/asks.ts";
+import { outputOf } from "../../journal/decisions.ts";
+import { consentIn, questionOf } from "../asking.ts";
+import type { House } from "../house.ts";
+import { approvalNameOf } from "../takeAnswer.ts";
+import type { Evidence } from "./evidence.ts";
+import { same } from "./recordFailures.ts";
+
+/** Was what the decision asked kept as it asked it, and is the yes that it carries on with one to what an earlier decision asked? */
+export async function approvalFailures(
+  house: House,
+  evidence: Evidence,
+  earlier: ReadonlySet<string>,
+): Promise<readonly string[]> {
+  return [...askFailures(house, evidence), ...(await consentFailures(house, evidence, earlier))];
+}
+
+function askFailures(house: House, evidence: Evidence): readonly string[] {
+  const { action, decision, observation, sealed, trigger, verdict } = evidence;
+  const question = questionOf(house, decision.id, action, verdict, observation);
+  const row = askOfDecisionId(house.journal, decision.id);
+  if (!question) return row ? ["The journal holds an ask of a decision that asked nobody."] : [];
+  const asked = { ...question, leaf: sealed.leaf, label: trigger.label };
+  return same(row?.ask, asked) ? [] : ["The journal's ask is not what the decision asked."];
+}
+
+async function consentFailures(
+  { journal }: House,
+  { observation, thought }: Evidence,
+  earlier: ReadonlySet<string>,
+): Promise<readonly string[]> {
+  const consent = consentIn(observation);
+  if (!consent) return [];
+  const asked = askOfLeaf(journal, consent.ask)?.ask;
+  if (!asked || !earlier.has(asked.decision))
+    return ["The decision carries on with an ask that no earlier decision made."];
+  const failures: string[] = [];
+  const { approver, signature, ...said } = consent;
+  const { callHash, deadline, leaf, nonce, policyId, reasons } = asked;
+  const put = { ask: leaf, callHash, deadline, nonce, policyId, agreed: reasons.map(({ code }) => code) };
+  if (!same(said, put)) failures.push("The yes was said to something else than was asked.");
+  if (!same(thought, outputOf(journal, asked.decision, "infer")))
+    failures.push("The decision carries on with another thought than the one that asked.");
+  const signed =
+    signature === "0x"
+      ? // Used by this very operation, where it was executed since.
+        observation.facts[consentStateFact]?.value !== "none"
+      : (await signedApproval(approvalNameOf(asked, approver), signature)) !== undefined;
+  if (!signed || !asked.approvers.some(({ address }) => address === approver))
+    failures.push("None of those who were asked said yes.");
+  return failures;
+}

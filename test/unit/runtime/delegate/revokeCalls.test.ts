@@ -1,0 +1,26 @@
+import type { Address } from "viem";
+import { expect, it } from "vitest";
+
+import type { GrantDelegation } from "../../../../src/core/delegation.ts";
+import { revokeCalls } from "../../../../src/runtime/delegate/endDelegation.ts";
+
+const address = (digit: string): Address => `0x${digit.repeat(40)}`;
+const delegation: GrantDelegation = {
+  id: `0x${"ab".repeat(32)}`,
+  agent: "treasurer",
+  rung: "erc7715",
+  why: "test",
+  chainId: 31337,
+  contract: address("3"),
+  account: address("2"),
+  token: { symbol: "USDC", address: address("4"), decimals: 6 },
+  grant: {},
+  source: "token",
+  topic: "test",
+};
+
+it("are none where the agent's contract is not there: the chain would take them, and nothing would be over", () => {
+  expect(() => revokeCalls({ budget: undefined, delegation })).toThrow(/a call of it would do nothing/);
+  const permission = { hash: delegation.id, revoked: false, available: 1n, balance: 1n, refusal: null };
+  expect(revokeCalls({ budget: undefined, delegation, permission })).toMatchObject([{ to: address("3") }]);
+});
