@@ -21,8 +21,12 @@ const shortestExpiry = 300;
 const longestExpiry = 604_800;
 /** Requests that wait for the one before them to be answered, of one session. */
 const mostWaiting = 8;
-/** An answer may arrive a little after the expiry, or wait at the relay when a request is taken up again, in milliseconds. */
-const graceMs = 3000;
+/**
+ * How long after its expiry a request is over, in milliseconds: an answer may arrive late, or wait at the relay when a request is taken
+ * up again. And wallets on the same SDK look for expired requests every five seconds only, and go idle then: what reaches them before
+ * that waits behind the expired one and is never shown (`deletePendingSessionRequest` leaves their queue as it is).
+ */
+const graceMs = 9000;
 /** A settled or expired request that nobody has forgotten is known for so long after its expiry, in seconds. */
 const keptSeconds = 90 * 24 * 3600;
 /** With less of its wait left than this a request is not begun any more: nobody could answer it, in milliseconds. */
