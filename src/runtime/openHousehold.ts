@@ -7,6 +7,7 @@ import { openAgent, type OpenRuntimeOptions, type Runtime, type RuntimeEvent } f
 import { openPlace } from "./openPlace.ts";
 import type { AskPassword } from "./password.ts";
 import { LaneHeldError, laneName } from "./lane.ts";
+import { requireOwnInboxes } from "./requireOwnInboxes.ts";
 import { JournalBehindChainError } from "./requireWholeJournal.ts";
 
 /** What tells one agent of a household from another. */
@@ -47,6 +48,7 @@ export async function openHousehold(options: OpenHouseholdOptions): Promise<Hous
   const [first] = members;
   if (!first) throw new ConfigError("There is no agent to run.", { remedy: "Name one." });
   requireOneHome(members);
+  await requireOwnInboxes(members);
   const stop = new AbortController();
   const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
   // Each agent listens to it wherever it waits.

@@ -146,7 +146,7 @@ test.each<readonly [string, (members: readonly Member[]) => readonly Member[], R
   ["one name twice", ([one, two]) => [one!, { ...two!, agent: one!.agent }], /Two agents are called clerk/],
   [
     "one key on one account twice",
-    ([one, two]) => [one!, { ...one!, agent: two!.agent }],
+    ([one, two]) => [one!, { ...two!, config: { ...one!.config } }],
     /The agents clerk and buyer have the same key on the same account/,
   ],
   [
@@ -158,6 +158,14 @@ test.each<readonly [string, (members: readonly Member[]) => readonly Member[], R
     "two relays",
     (members) => members.map((one, index) => linkedOver(one, `wss://relay-${index}.example`)),
     /different relays/,
+  ],
+  [
+    "one inbox for two who pay out of one account",
+    ([one, two]) => [
+      one!,
+      { ...two!, agentFile: one!.agentFile, config: { ...two!.config, account: one!.config.account } },
+    ],
+    /clerk and buyer read the same inbox/,
   ],
   ["nobody", () => [], /no agent to run/],
 ])("refuses %s, and leaves the journal free", async (_, of, words) => {
