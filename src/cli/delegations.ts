@@ -7,7 +7,7 @@ import { forTerminal } from "./forTerminal.ts";
 import { leftOf } from "./leftOf.ts";
 import { agreed, tell, walletCalls } from "./ownerArguments.ts";
 import { now } from "../runtime/clock.ts";
-import { isGranted, standing } from "./standing.ts";
+import { isGranted, isUnknown, standing } from "./standing.ts";
 
 const config = {
   type: "string",
@@ -36,9 +36,11 @@ export const delegationsCommand = defineCommand({
       args: listArgs,
       async run({ args }) {
         const { rows: all, unread } = await read(args.config);
-        const rows = all.filter((row) => args.all || row.state !== "ended" || isGranted(row));
+        const isHidden = (row: StandingDelegation) =>
+          row.state === "ended" && !isGranted(row) && !isUnknown(row, now() / 1000);
+        const rows = all.filter((row) => args.all || !isHidden(row));
         // The list is not all of it.
-        if (unread.length > 0) process.exitCode = 1;
+        if (unread.length > 0 || all.some((row) => isUnknown(row, now() / 1000))) process.exitCode = 1;
         if (args.json)
           return print(
             JSON.stringify({ delegations: rows.map(toJson), unread }, (_, value: unknown) =>
@@ -118,6 +120,7 @@ const toJson = (row: StandingDelegation) => ({
   ...row.delegation,
   state: row.state,
   standing: standing(row, now() / 1000),
+  unknown: row.unknown ?? null,
   validUntil: row.validUntil,
   left: leftOf(row) ?? null,
   budget: row.budget ?? row.permission ?? null,
@@ -129,7 +132,9 @@ function lineOf(row: StandingDelegation): string {
   const show = (units: bigint) => `${formatUnitsExact(units, decimals, Math.min(2, decimals))} ${symbol}`;
   const found = leftOf(row);
   const left = !found
-    ? "nothing"
+    ? row.unknown === undefined
+      ? "nothing"
+      : "unknown"
     : found.inAll === undefined
       ? `${show(found.now)} in this period`
       : `${show(found.now)} now, ${show(found.inAll)} in all`;

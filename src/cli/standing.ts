@@ -1,6 +1,9 @@
 import type { StandingDelegation } from "../runtime/delegate/readDelegations.ts";
 
-type Row = Pick<StandingDelegation, "budget" | "delegation" | "permission" | "state" | "validUntil">;
+type Row = Pick<
+  StandingDelegation,
+  "budget" | "delegation" | "permission" | "state" | "unknown" | "validUntil"
+>;
 
 /** Whether the payer has ended all that was signed in that epoch. */
 export const isOfOldEpoch = ({ budget, delegation }: Pick<Row, "budget" | "delegation">): boolean =>
@@ -10,11 +13,16 @@ export const isOfOldEpoch = ({ budget, delegation }: Pick<Row, "budget" | "deleg
 export const isGranted = (row: Row): boolean =>
   row.permission?.revoked === false || (row.budget?.status === "granted" && !isOfOldEpoch(row));
 
+/** Whether it may be in force, for all that is known: the chain did not say, and its time is not over. @param nowSeconds unix time */
+export const isUnknown = ({ unknown, validUntil }: Row, nowSeconds: number): boolean =>
+  unknown !== undefined && validUntil >= nowSeconds;
+
 /** What the chain says beats what the journal says. @param nowSeconds unix time */
 export function standing(row: Row, nowSeconds: number): string {
   if (row.permission?.revoked || row.budget?.status === "revoked" || isOfOldEpoch(row))
     return "revoked on the chain";
   if (row.validUntil < nowSeconds && row.state !== "ended") return "expired";
+  if (isUnknown(row, nowSeconds)) return `unknown: ${row.unknown}`;
   const { budget, state } = row;
   if (budget && "made" in budget && state === "inForce") {
     if (!budget.made) return "signed, not deployed yet: the agent's first operation makes the account";

@@ -39,8 +39,16 @@ export function revokeCalls({
   budget,
   delegation,
   permission,
-}: Pick<StandingDelegation, "budget" | "delegation" | "permission">): readonly Call[] {
+  unknown,
+}: Pick<StandingDelegation, "budget" | "delegation" | "permission" | "unknown">): readonly Call[] {
   const { contract, id } = delegation;
+  if (delegation.rung === "erc7715" && unknown !== undefined)
+    throw new BaseError(
+      `Whether the agent's contract ${contract} is on chain ${delegation.chainId}, so that a call of it does anything, is not known: ${unknown}.`,
+      {
+        remedy: `Try again with a configuration for chain ${delegation.chainId}, or have the payer end the permission in his wallet.`,
+      },
+    );
   if (delegation.rung === "erc7715" && !permission)
     throw new BaseError(
       `The agent's contract ${contract} is not on the chain: a call of it would do nothing.`,

@@ -27,6 +27,8 @@ export type StandingDelegation = {
   readonly budget: GrantBudget | AccountBudget | undefined;
   /** The same of a wallet's permission; undefined also while the agent's contract is not on the chain. */
   readonly permission?: PermissionBudget | undefined;
+  /** Why the chain could not be asked how it stands: nothing is known then but what the journal says. */
+  readonly unknown?: string;
 };
 
 /** Where a state folder keeps the accounts of payers, each with a state folder of its own in it. */
@@ -37,6 +39,8 @@ export type Unread = { readonly journal: string; readonly why: string };
 
 /**
  * The delegations of a state folder, those of payers' own accounts in it too, with what each leaves on the chain; also while the agents run.
+ *
+ * One that the chain could not be asked for is `unknown`.
  *
  * @param unread is told of each journal that can't be read, and the others are read; without it that is thrown
  * @throws JournalOpenError, and what chains throw
@@ -74,41 +78,50 @@ function rowsIn(file: string): readonly DelegationRow[] {
   }
 }
 
+/** What can't be read of one hides no other. */
 async function standingOf(
   chain: Chain,
   { delegation, state }: DelegationRow,
-  block: { readonly number: bigint; readonly timestamp: bigint },
+  block: Block,
 ): Promise<StandingDelegation> {
-  const here = delegation.chainId === chain.chainId;
-  if (delegation.rung === "account")
+  const told = { delegation, state, validUntil: lastSecondOf(delegation), budget: undefined };
+  if (delegation.chainId !== chain.chainId)
     return {
-      delegation,
-      state,
-      validUntil: Number(grantOf(delegation.grant).expiry),
-      budget: here ? await readAccountBudget(chain, delegation, block) : undefined,
+      ...told,
+      unknown: `it is on chain ${delegation.chainId}, and the configuration's is ${chain.chainId}`,
     };
+  try {
+    return { ...told, ...(await budgetsOf(chain, delegation, block)) };
+  } catch (error) {
+    return { ...told, unknown: sentenceOf(error) };
+  }
+}
+
+type Block = { readonly number: bigint; readonly timestamp: bigint };
+
+function lastSecondOf({ grant, rung }: Delegation): number {
+  if (rung === "account") return Number(grantOf(grant).expiry);
+  // A permission ends before its expiry.
+  return rung === "erc7715" ? permissionOf(grant).expiry - 1 : spendGrantOf(grant).validUntil;
+}
+
+async function budgetsOf(
+  chain: Chain,
+  delegation: Delegation,
+  block: Block,
+): Promise<Pick<StandingDelegation, "budget" | "permission">> {
+  if (delegation.rung === "account") return { budget: await readAccountBudget(chain, delegation, block) };
   if (delegation.rung === "erc7715") {
     const permission = permissionOf(delegation.grant);
     return {
-      delegation,
-      state,
-      // The last second, as grants say it.
-      validUntil: permission.expiry - 1,
       budget: undefined,
-      permission:
-        here && (await isDeployed(chain, permission.spender))
-          ? await readPermissionBudget(chain, permission, block.number)
-          : undefined,
+      permission: (await isDeployed(chain, permission.spender))
+        ? await readPermissionBudget(chain, permission, block.number)
+        : undefined,
     };
   }
-  const grant = spendGrantOf(delegation.grant);
-  const { contract, source } = delegation;
-  return {
-    delegation,
-    state,
-    validUntil: grant.validUntil,
-    budget: here ? await readGrantBudget(chain, contract, grant, source, block.number) : undefined,
-  };
+  const { contract, grant, source } = delegation;
+  return { budget: await readGrantBudget(chain, contract, spendGrantOf(grant), source, block.number) };
 }
 
 /** The one that somebody means by the first digits of its hash. @throws BaseError */

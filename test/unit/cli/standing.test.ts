@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { DelegationState } from "../../../src/core/delegation.ts";
 import type { GrantBudget } from "../../../src/policy/grantReasons.ts";
 import { leftOf } from "../../../src/cli/leftOf.ts";
-import { isGranted, standing } from "../../../src/cli/standing.ts";
+import { isGranted, isUnknown, standing } from "../../../src/cli/standing.ts";
 
 const row = (state: DelegationState, status?: GrantBudget["status"], epoch = 0n, leftInTotal = 1n) =>
   ({
@@ -55,6 +55,20 @@ describe("how a delegation stands", () => {
       "in force",
       "in force, and refused by the chain now: it sleeps",
     ]);
+  });
+});
+
+describe("what the chain did not say", () => {
+  const unread = { unknown: "the node sleeps" };
+  it("is unknown until its last second, whatever the journal says", () => {
+    for (const state of ["asked", "inForce", "paused", "ended"] as const) {
+      const one = { ...row(state), ...unread };
+      expect([standing(one, 1000), isUnknown(one, 1000)]).toEqual(["unknown: the node sleeps", true]);
+    }
+    const late = { ...row("inForce"), ...unread };
+    expect([standing(late, 1001), isUnknown(late, 1001)]).toEqual(["expired", false]);
+    expect(standing({ ...row("ended"), ...unread }, 1001)).toBe("over");
+    expect(isUnknown(row("inForce"), 1000)).toBe(false);
   });
 });
 

@@ -24,3 +24,14 @@ it("are none where the agent's contract is not there: the chain would take them,
   const permission = { hash: delegation.id, revoked: false, available: 1n, balance: 1n, refusal: null };
   expect(revokeCalls({ budget: undefined, delegation, permission })).toMatchObject([{ to: address("3") }]);
 });
+
+it("are none either where nobody knows whether it is there, which is said as it is", () => {
+  const unknown = "it is on chain 10, and the configuration's is 31337";
+  expect(() => revokeCalls({ budget: undefined, delegation, unknown })).toThrow(
+    /is not known: it is on chain 10/,
+  );
+  const grant = { ...delegation, rung: "spendGrant" as const };
+  expect(revokeCalls({ budget: undefined, delegation: grant, unknown })).toMatchObject([
+    { to: address("3") },
+  ]);
+});
