@@ -68,7 +68,8 @@ export const delegationsCommand = defineCommand({
         config,
         calldata: {
           type: "boolean",
-          description: "Only print the payer's calls, for his wallet: [{ to, data, value }].",
+          description:
+            "Only print the payer's calls, for his wallet: [{ to, data, value }]; with --json their chain too.",
           default: false,
         },
         yes: { type: "boolean", description: "Don't ask before it is sent.", default: false },
@@ -82,8 +83,13 @@ export const delegationsCommand = defineCommand({
         ]);
         const row = delegationNamed((await read(args.config)).rows, args.delegation);
         const { delegation } = row;
-        if (args.calldata)
-          return print(JSON.stringify(walletCalls(revokeCalls(row).map((call) => ({ call })))));
+        if (args.calldata) {
+          const { chainId, id } = delegation;
+          const calls = walletCalls(revokeCalls(row).map((call) => ({ call })));
+          // The contracts have one address on every chain, so the wrong one takes the calls as well.
+          tell(`To be sent on chain ${chainId}: on any other they end nothing.`);
+          return print(JSON.stringify(args.json ? { delegation: id, chainId, calls } : calls));
+        }
         if (!(await agreed(`End ${delegation.id} for good?`, args)))
           return print(
             args.json ? JSON.stringify({ delegation: delegation.id, revoked: false }) : "Nothing was done.",

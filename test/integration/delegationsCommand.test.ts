@@ -107,7 +107,9 @@ test("one that can't be read from the chain is listed as unknown, and the others
   const [good, bad] = [delegationOf(grantOn(tokenAddress)), delegationOf(grantOn(noToken))];
   const state = await stateOf("unknown", [{ delegation: bad }, { delegation: good }]);
   const { status, stdout } = await bursarIn(state, "delegations");
-  expect(lineWith(stdout, bad)).toMatch(/left unknown, until .* unknown: .*answers nonsense.* \(spendGrant\)$/);
+  expect(lineWith(stdout, bad)).toMatch(
+    /left unknown, until .* unknown: .*answers nonsense.* \(spendGrant\)$/,
+  );
   expect(lineWith(stdout, good)).toMatch(/left 0\.00 USDC now.*there is no allowance/);
   expect(status).toBe(1);
   const listed = await bursarIn(state, "delegations", "--json");
@@ -139,4 +141,19 @@ test("one that is over here and can't be read is not hidden, unless its time is 
   const late = await stateOf("late", [{ delegation: expired, ended: true }]);
   const all = await bursarIn(late, "delegations", "--all");
   expect([all.status, lineWith(all.stdout, expired)]).toEqual([0, expect.stringMatching(/over/)]);
+});
+
+test("the payer's calls that end one come with the chain that they are for", async () => {
+  const elsewhere = delegationOf(grantOn(tokenAddress), 10);
+  const here = delegationOf(grantOn(tokenAddress));
+  const state = await stateOf("elsewhere", [{ delegation: elsewhere }, { delegation: here }]);
+  for (const { chainId, id } of [elsewhere, here]) {
+    const words = ["delegations", "revoke", id, "--calldata"];
+    const { stderr, stdout } = await bursarIn(state, ...words);
+    expect(stderr).toMatch(new RegExp(`^To be sent on chain ${chainId}\\b`, "m"));
+    const calls = JSON.parse(stdout) as unknown;
+    expect(calls).toMatchObject([{ to: contract, value: "0" }]);
+    const json = await bursarIn(state, ...words, "--json");
+    expect(JSON.parse(json.stdout)).toEqual({ delegation: id, chainId, calls });
+  }
 });
