@@ -18,7 +18,13 @@ export class NotCanonicalError extends BaseError {
  * @throws NotCanonicalError when the value holds anything else.
  */
 export function canonicalize(value: Json): string {
-  return write(value, undefined);
+  try {
+    return write(value, undefined);
+  } catch (error) {
+    if (!(error instanceof NotCanonicalError)) throw error;
+    // Once more with places, for the error's sake: values that are fine don't pay for them.
+    return write(value, top);
+  }
 }
 
 /** `JSON.parse` for text that has to be canonical already: anything that does not round-trip byte for byte is refused. */
@@ -29,11 +35,13 @@ export function parseCanonical(text: string): Json {
   return value;
 }
 
-/** Where a value lies in another one: only a mistake has its path put into words. */
-type Place = { readonly in: Place; readonly key: string | number } | undefined;
+/** Where a value lies in another one; undefined while nobody asks. */
+type Place = { readonly in: Place; readonly key: string | number | null } | undefined;
 
+const top: Place = { in: undefined, key: null };
+const below = (place: Place, key: string | number): Place => place && { in: place, key };
 const pathOf = (place: Place): string =>
-  place === undefined
+  place === undefined || place.key === null
     ? ""
     : `${pathOf(place.in)}${typeof place.key === "number" ? `[${place.key}]` : `.${place.key}`}`;
 
@@ -61,7 +69,7 @@ function writeArray(items: readonly unknown[], place: Place): string {
     if (index > 0) text += ",";
     // Tokens, by the thousand.
     if (typeof item === "number" && Number.isSafeInteger(item) && item > 0) text += item;
-    else text += write(item, { in: place, key: index });
+    else text += write(item, below(place, index));
   }
   return `${text}]`;
 }
@@ -74,10 +82,10 @@ function writeObject(value: object, place: Place): string {
   // RFC 8785 §3.2.3: keys in order of their UTF-16 code units, which is what sorting without a comparison compares.
   const keys = Object.keys(value).sort();
   let text = "{";
-  for (const [index, key] of keys.entries()) {
-    if (index > 0) text += ",";
+  for (const key of keys) {
+    if (text.length > 1) text += ",";
     const item = (value as Readonly<Record<string, unknown>>)[key];
-    text += `${write(key, place)}:${write(item, { in: place, key })}`;
+    text += `${write(key, place)}:${write(item, below(place, key))}`;
   }
   return `${text}}`;
 }

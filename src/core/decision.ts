@@ -2,7 +2,7 @@ import type { Hex } from "viem";
 
 import { canonicalize, NotCanonicalError } from "./canonical.ts";
 import { BaseError } from "./errors.ts";
-import { hmacSha256, sha256Concat, utf8 } from "./hash.ts";
+import { keyedSha256, sha256Concat, utf8 } from "./hash.ts";
 import { inclusionProof, treeRoot, verifyInclusion } from "./merkle.ts";
 import type { Json } from "./json.ts";
 
@@ -50,7 +50,7 @@ export class UnknownFieldError extends BaseError {
 const sortedPaths = (fields: RecordFields) => Object.keys(fields).sort((a, b) => (a < b ? -1 : 1));
 
 /** The salt of one field: HMAC-SHA256(secret, path). Low-entropy values (amounts) can't be guessed from a commitment. */
-export const fieldSalt = (secret: Hex, path: string): Hex => hmacSha256(secret, path);
+export const fieldSalt = (secret: Hex, path: string): Hex => keyedSha256(secret)(path);
 
 /** A path or salt with which the bytes under a commitment could be read in two ways. */
 export class FieldShapeError extends BaseError {
@@ -79,7 +79,8 @@ export function fieldCommitment(path: string, salt: Hex, value: Json): Hex {
 export const leafOf = (root: Hex): Hex => sha256Concat(LEAF, root);
 
 function commitments(fields: RecordFields, secret: Hex): readonly Hex[] {
-  return sortedPaths(fields).map((path) => fieldCommitment(path, fieldSalt(secret, path), fields[path]!));
+  const saltOf = keyedSha256(secret);
+  return sortedPaths(fields).map((path) => fieldCommitment(path, saltOf(path), fields[path]!));
 }
 
 /** Seals a Decision. Deterministic: the randomness is the secret, which the caller passes in. */

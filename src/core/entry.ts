@@ -19,7 +19,15 @@ export type Entry = {
 export const genesisHash: Hex = `0x${"00".repeat(32)}`;
 
 /** The hash that chains entries: sha256 over the canonical JSON of everything else in the Entry. */
-export function entryHash(entry: Omit<Entry, "hash">): Hex {
-  const { agent, body, kind, previousHash, sequence } = entry;
-  return sha256Hex(canonicalize({ agent, body, kind, previousHash, sequence }));
+export function entryHash({ body, ...head }: Omit<Entry, "hash">): Hex {
+  return entryHashOf(head, canonicalize(body));
+}
+
+/** The same where the body has its canonical form already: in RFC 8785's order it stands between `agent` and `kind`. */
+export function entryHashOf(
+  { agent, kind, previousHash, sequence }: Omit<Entry, "hash" | "body">,
+  bodyText: string,
+): Hex {
+  const [start, rest] = [canonicalize({ agent }), canonicalize({ kind, previousHash, sequence })];
+  return sha256Hex(`${start.slice(0, -1)},"body":${bodyText},${rest.slice(1)}`);
 }

@@ -42,6 +42,9 @@ export function inclusionProof(leaves: readonly Hex[], index: number): readonly 
     : [...inclusionProof(leaves.slice(k), index - k), treeRoot(leaves.slice(0, k))];
 }
 
+/** What a stranger calls a hash may be anything. */
+const isHash = (text: string): boolean => /^0x[0-9a-f]{64}$/.test(text);
+
 /** RFC 9162 §2.1.3.2: does the proof lead from the leaf to the root of a tree of `size` leaves? */
 export function verifyInclusion(input: {
   readonly leaf: Hex;
@@ -56,7 +59,7 @@ export function verifyInclusion(input: {
   let last = size - 1;
   let hash = leaf;
   for (const sibling of proof) {
-    if (last === 0) return false;
+    if (last === 0 || !isHash(sibling)) return false;
     if (first % 2 === 1 || first === last) {
       hash = sha256Concat(NODE, sibling, hash);
       while (first % 2 === 0 && first !== 0) {

@@ -1,7 +1,7 @@
 import type { Hex } from "viem";
 
 import { canonicalize, parseCanonical } from "../core/canonical.ts";
-import { entryHash, genesisHash, type Entry } from "../core/entry.ts";
+import { entryHash, entryHashOf, genesisHash, type Entry } from "../core/entry.ts";
 import type { JsonObject } from "../core/json.ts";
 import { JournalBrokenError } from "./errors.ts";
 import { addNote, hasNote } from "./notes.ts";
@@ -25,25 +25,17 @@ export const newestSequence = (database: JournalDatabase): number => database.ge
 /** Appends one Entry to the hash chain. Call it inside `atomically`. */
 export function appendEntry(database: JournalDatabase, agent: string, kind: string, body: JsonObject): Entry {
   const last = database.get(lastEntry());
-  const entry = {
+  const head = {
     sequence: last ? last.sequence + 1 : 1,
     agent,
     kind,
-    body,
     previousHash: last ? last.hash : genesisHash,
   };
-  const hash = entryHash(entry);
-  database.run(
-    insertEntry({
-      sequence: entry.sequence,
-      agent,
-      kind,
-      body: canonicalize(body),
-      previous_hash: entry.previousHash,
-      hash,
-    }),
-  );
-  return { ...entry, hash };
+  const text = canonicalize(body);
+  const hash = entryHashOf(head, text);
+  const { previousHash, sequence } = head;
+  database.run(insertEntry({ sequence, agent, kind, body: text, previous_hash: previousHash, hash }));
+  return { ...head, body, hash };
 }
 
 const toEntry = (row: Tables["entry"]): Entry => ({

@@ -122,6 +122,16 @@ describe("an inclusion proof", () => {
     }
   });
 
+  it.each(["0x", "0xabc", "what is no hash", `0x${"AB".repeat(32)}`, `0x${"00".repeat(33)}`])(
+    "fails with %s in the place of a hash",
+    (wrong) => {
+      const all = leaves(4);
+      const [first] = inclusionProof(all, 2);
+      const proof = [first!, wrong as Hex];
+      expect(verifyInclusion({ leaf: all[2]!, index: 2, size: 4, proof, root: treeRoot(all) })).toBe(false);
+    },
+  );
+
   it("fails for sizes with another number of levels, and for indices that are none", () => {
     const all = leaves(8);
     const input = { leaf: all[3]!, index: 3, size: 8, proof: inclusionProof(all, 3), root: treeRoot(all) };
