@@ -8,11 +8,12 @@ export function normaliseReference(reference: string): string {
 
 /** The runs of letters and digits: where the separators stand tells `A1/12` from `A11/2`. */
 function partsOf(reference: string): readonly string[] {
-  return reference
-    .normalize("NFKC")
-    .toUpperCase()
-    .split(/[^\p{L}\p{N}]+/u)
-    .filter((part) => part !== "");
+  return (
+    reference
+      .normalize("NFKC")
+      .toUpperCase()
+      .match(/[\p{L}\p{N}]+/gu) ?? []
+  );
 }
 
 /** A payment that was made or is under way, as the duplicate check sees it. */
@@ -35,7 +36,26 @@ const sameAmountSeconds = 25 * 86_400;
 /** Shorter references occur by chance. */
 const tellingLength = 4;
 
-const digits = (reference: string) => normaliseReference(reference).replace(/\P{N}/gu, "");
+/** A reference as it is compared, of a bill that is compared with a whole history: worked out once. */
+type Spelled = {
+  readonly parts: readonly string[];
+  readonly whole: string;
+  readonly digits: string;
+  /** All that the message could have meant, itself included. */
+  message(): readonly string[];
+};
+
+function spell({ reference, references }: Pick<Bill, "reference" | "references">): Spelled {
+  const parts = partsOf(reference);
+  const whole = parts.join("");
+  let message: readonly string[] | undefined;
+  return {
+    parts,
+    whole,
+    digits: whole.replace(/\P{N}/gu, ""),
+    message: () => (message ??= [whole, ...references.map(normaliseReference)]),
+  };
+}
 
 /**
  * One bill is never paid twice. `same`: payee and normalised reference are equal.
@@ -49,34 +69,37 @@ export function findEarlier(
   bill: Bill,
   earlier: readonly EarlierPayment[],
 ): { readonly kind: "same" | "similar"; readonly words: string } | null {
-  const ofPayee = earlier.filter((payment) => payment.payee === bill.payee);
-  const same = ofPayee.find((payment) => sameReference(payment.reference, bill.reference));
-  if (same) return { kind: "same", words: `${bill.payee} ${bill.reference} was paid before: ${same.words}.` };
-  const similar = ofPayee.find((payment) => sharesReference(payment, bill) || sharesAmount(payment, bill));
-  return similar ? { kind: "similar", words: `This may have been paid before: ${similar.words}.` } : null;
+  const asked = spell(bill);
+  const ofPayee = earlier
+    .filter(({ payee }) => payee === bill.payee)
+    .map((payment) => ({ payment, paid: spell(payment) }));
+  const same = ofPayee.find(({ paid }) => isSame(paid, asked));
+  if (same)
+    return { kind: "same", words: `${bill.payee} ${bill.reference} was paid before: ${same.payment.words}.` };
+  const similar = ofPayee.find(
+    ({ paid, payment }) => sharesReference(paid, asked) || sharesAmount(payment, paid, bill, asked),
+  );
+  return similar
+    ? { kind: "similar", words: `This may have been paid before: ${similar.payment.words}.` }
+    : null;
 }
 
 /** Equal parts, or equal as a whole where one of the two is written without separators. */
-function sameReference(one: string, other: string): boolean {
-  const [a, b] = [partsOf(one), partsOf(other)];
-  if (a.length === 0 || a.join("") !== b.join("")) return false;
+function isSame({ parts: a, whole }: Spelled, { parts: b, whole: other }: Spelled): boolean {
+  if (a.length === 0 || whole !== other) return false;
   return a.length === 1 || b.length === 1 || a.join("-") === b.join("-");
 }
 
-function sharesReference(payment: Bill, bill: Bill): boolean {
-  const speaksOf = (reference: string, message: readonly string[]) => {
-    const own = normaliseReference(reference);
-    return own.length >= tellingLength && message.some((other) => normaliseReference(other).includes(own));
-  };
-  if (speaksOf(payment.reference, [bill.reference, ...bill.references])) return true;
-  if (speaksOf(bill.reference, [payment.reference, ...payment.references])) return true;
-  const own = normaliseReference(payment.reference);
-  if (own !== "" && own === normaliseReference(bill.reference)) return true;
-  return digits(payment.reference).length >= 3 && digits(payment.reference) === digits(bill.reference);
+function sharesReference(paid: Spelled, asked: Spelled): boolean {
+  const speaksOf = ({ whole }: Spelled, other: Spelled) =>
+    whole.length >= tellingLength && other.message().some((one) => one.includes(whole));
+  if (speaksOf(paid, asked) || speaksOf(asked, paid)) return true;
+  if (paid.whole !== "" && paid.whole === asked.whole) return true;
+  return paid.digits.length >= 3 && paid.digits === asked.digits;
 }
 
-function sharesAmount(payment: Bill, bill: Bill): boolean {
+function sharesAmount(payment: Bill, paid: Spelled, bill: Bill, asked: Spelled): boolean {
   if (payment.amountUnits !== bill.amountUnits || payment.asset !== bill.asset) return false;
-  const unnamed = normaliseReference(payment.reference) === "" || normaliseReference(bill.reference) === "";
+  const unnamed = paid.whole === "" || asked.whole === "";
   return unnamed || Math.abs(bill.at - payment.at) < sameAmountSeconds;
 }
