@@ -2,9 +2,8 @@ import type { Address } from "viem";
 
 import type { AccountOrigin } from "../chain/accountOrigin.ts";
 import { isDeployed } from "../chain/isDeployed.ts";
-import { entryPointAbi } from "../chain/abi/entryPoint.ts";
-import { ask, type Chain } from "../chain/connectChain.ts";
-import { entryPointAddress } from "../chain/entryPoint.ts";
+import type { Chain } from "../chain/connectChain.ts";
+import { gasFundsOf } from "../chain/gasFunds.ts";
 import { feesIn, readGasMarket } from "../chain/gasMarket.ts";
 import { etherUp } from "../core/amount.ts";
 import { BaseError } from "../core/errors.ts";
@@ -29,24 +28,14 @@ export async function requireGasFunds(
   { owner }: AccountOrigin,
 ): Promise<void> {
   if (await isDeployed(chain, account)) return;
-  const [deposit, own] = await ask(chain, () =>
-    Promise.all([
-      chain.client.readContract({
-        address: entryPointAddress,
-        abi: entryPointAbi,
-        functionName: "balanceOf",
-        args: [account],
-      }),
-      chain.client.getBalance({ address: account }),
-    ]),
-  );
+  const heldWei = await gasFundsOf(chain, account);
   const leastWei = firstOperationGas * feesIn(await readGasMarket(chain)).maxFeePerGasWei;
-  if (deposit + own >= leastWei) return;
+  if (heldWei >= leastWei) return;
   throw new AccountNotFundedError(
     "The agent's account is not there yet, and has not enough coin to be made with.",
     {
       remedy: `Its owner sends native coin to ${account}, by a plain transfer from any wallet: ${etherUp(leastWei)} ETH for gas at today's price, and what is to be paid. Then start again. Only ${owner} can take it out again.`,
-      facts: { account, owner, holds: `${etherUp(deposit + own)} ETH` },
+      facts: { account, owner, holds: `${etherUp(heldWei)} ETH` },
     },
   );
 }

@@ -2,13 +2,13 @@ import { encodeFunctionData, type Hex, type StateOverride } from "viem";
 
 import { agentAccountAbi } from "../abi/agentAccount.ts";
 import { asMade } from "../accountOrigin.ts";
-import { entryPointAbi } from "../abi/entryPoint.ts";
 import { ask, type Chain } from "../connectChain.ts";
 import { decodeRefusal, revertDataOf } from "../decodeRefusal.ts";
 import { entryPointAddress, packUserOp, userOpHashOf, type PlainUserOp } from "../entryPoint.ts";
 import { BundlerError, ChainRefusalError } from "../errors.ts";
 import { nonceIn } from "../findReceipt.ts";
 import { estimateCall } from "../estimateCall.ts";
+import { gasFundsOf } from "../gasFunds.ts";
 import { probeCall } from "../probeCall.ts";
 
 /** Validation takes a good hundred thousand gas; whoever can't even pay for this much more than the call can't pay. */
@@ -37,7 +37,10 @@ export async function confirmRefusal(
   if (invalid) return invalid;
   const gas = await callGas(chain, bundler, draft);
   if (gas instanceof ChainRefusalError) return gas;
-  if (!draft.paymaster && (await fundsOf(chain, draft)) < (gas + leastValidationGas) * draft.maxFeePerGas)
+  if (
+    !draft.paymaster &&
+    (await gasFundsOf(chain, draft.sender)) < (gas + leastValidationGas) * draft.maxFeePerGas
+  )
     return refusal("AA21", "AA21 didn't pay prefund", "the account can't pay the gas of the operation");
   return new BundlerError(
     bundler,
@@ -100,19 +103,4 @@ async function callGas(
     if (error instanceof ChainRefusalError) return error;
     throw error;
   }
-}
-
-async function fundsOf(chain: Chain, { sender }: PlainUserOp): Promise<bigint> {
-  const [deposit, own] = await ask(chain, () =>
-    Promise.all([
-      chain.client.readContract({
-        address: entryPointAddress,
-        abi: entryPointAbi,
-        functionName: "balanceOf",
-        args: [sender],
-      }),
-      chain.client.getBalance({ address: sender }),
-    ]),
-  );
-  return deposit + own;
 }

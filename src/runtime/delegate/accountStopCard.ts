@@ -1,6 +1,5 @@
-import { entryPointAbi } from "../../chain/abi/entryPoint.ts";
-import { ask, connectChain } from "../../chain/connectChain.ts";
-import { entryPointAddress } from "../../chain/entryPoint.ts";
+import { connectChain } from "../../chain/connectChain.ts";
+import { depositOf } from "../../chain/gasFunds.ts";
 import { nativeToken, showUnits, type Token } from "../../policy/registry.ts";
 import type { Config } from "../config.ts";
 import { isCoin } from "./explainAccount.ts";
@@ -32,14 +31,7 @@ async function heldBy(where: Config["chain"], { account, delegations }: OwnAccou
     ...delegations.map(({ token }) => token).filter(({ address }) => !isCoin(address)),
   ];
   const [depositWei, ...holds] = await Promise.all([
-    ask(chain, () =>
-      chain.client.readContract({
-        address: entryPointAddress,
-        abi: entryPointAbi,
-        functionName: "balanceOf",
-        args: [account],
-      }),
-    ),
+    depositOf(chain, account),
     ...tokens.map(async (token) => {
       const units = await balanceOf(chain, token.address, account);
       return { asset: token.address, units, words: showUnits(units, token) };

@@ -5,8 +5,7 @@ import { zeroAddress, type Address } from "viem";
 import { requireOrigin } from "../../chain/accountOrigin.ts";
 import { rpcBundler, servesEntryPoint } from "../../chain/bundler/rpcBundler.ts";
 import { ask, connectChain, requireCode, type Chain } from "../../chain/connectChain.ts";
-import { entryPointAbi } from "../../chain/abi/entryPoint.ts";
-import { entryPointAddress } from "../../chain/entryPoint.ts";
+import { depositOf } from "../../chain/gasFunds.ts";
 import { openKeystore } from "../../chain/keystore.ts";
 import { readDecimals } from "../../chain/readDecimals.ts";
 import { requireAgentAccount } from "../../chain/requireAgentAccount.ts";
@@ -152,14 +151,7 @@ async function checkPaymaster(
   if (paymaster === zeroAddress)
     return bad("paymaster", "The policy allows none.", "Name its contract in the policy, and install that.");
   await requireCode(chain, "paymaster", paymaster);
-  const deposit = await ask(chain, () =>
-    chain.client.readContract({
-      address: entryPointAddress,
-      abi: entryPointAbi,
-      functionName: "balanceOf",
-      args: [paymaster],
-    }),
-  );
+  const deposit = await depositOf(chain, paymaster);
   const words = `${paymaster} by ${new URL(url).host}; ${etherUp(deposit)} ETH in the EntryPoint.`;
   return deposit > 0n
     ? good("paymaster", words)
