@@ -58,8 +58,12 @@ const abi = [
   { type: "error", name: "Error", inputs: [{ type: "string", name: "message" }] },
 ] as Abi;
 
-/** Revert data → who refused and why. Unknown data is shown as it is, never dropped. */
-export function decodeRefusal(data: Hex): Refusal {
+/**
+ * Revert data → who refused and why. Unknown data is shown as it is, never dropped.
+ *
+ * @param of whose law errors are of that policies and payers' grants share: the bytes don't say it, only who was called does
+ */
+export function decodeRefusal(data: Hex, of: "policy" | "grant" = "policy"): Refusal {
   let decoded: { errorName: string; args?: readonly unknown[] };
   try {
     decoded = decodeErrorResult({ abi, data }) as typeof decoded;
@@ -83,7 +87,7 @@ export function decodeRefusal(data: Hex): Refusal {
   return {
     code: null,
     error: `${decoded.errorName}(${args.map(String).join(", ")})`,
-    words: refusalWords(decoded.errorName, args),
+    words: refusalWords(decoded.errorName, args, of),
   };
 }
 

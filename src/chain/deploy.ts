@@ -4,6 +4,7 @@ import {
   encodeDeployData,
   encodeFunctionData,
   getCreate2Address,
+  isAddressEqual,
   WaitForTransactionReceiptTimeoutError,
   type Address,
   type Hex,
@@ -157,7 +158,7 @@ export async function broadcastTransaction(
   } catch (error) {
     if (error instanceof BaseError) throw error;
     throw (
-      refusalOf(error) ??
+      refusalOf(error, isGrants(transaction.to) ? "grant" : "policy") ??
       poverty(error, sender.address) ??
       failureOf(chain, error) ??
       (error instanceof ViemError
@@ -202,10 +203,12 @@ export async function awaitTransaction(chain: Chain, hash: Hex, timeout?: number
   throw new ChainRefusalError({ code: null, error: "reverted", words: `transaction ${hash} reverted` });
 }
 
-function refusalOf(error: unknown): ChainRefusalError | undefined {
+function refusalOf(error: unknown, of?: "policy" | "grant"): ChainRefusalError | undefined {
   const data = revertDataOf(error);
-  return data && new ChainRefusalError(decodeRefusal(data));
+  return data && new ChainRefusalError(decodeRefusal(data, of));
 }
+
+const isGrants = (address: Address): boolean => isAddressEqual(address, spendGrantDeployment.address);
 
 /** Deploys what is missing through the proxy; already deployed code is left alone. */
 export async function ensureDeployed(

@@ -17,6 +17,8 @@ const probeGas = 15_000_000n;
 export const restsOnValidation = ({ callData }: PlainUserOp): boolean =>
   (decodeCalls(callData) ?? []).some((call) => isGrantSpend(call) || isPermissionSpend(call));
 
+const spendsGrant = ({ callData }: PlainUserOp): boolean => (decodeCalls(callData) ?? []).some(isGrantSpend);
+
 /**
  * Gas of the account's calls behind a validation, as the EntryPoint makes them: for those that `estimateCall`, which makes the call
  * alone, can't foresee, and of an account that the operation makes first. The RPC has to take state overrides in `eth_call`.
@@ -36,7 +38,8 @@ export async function probeCall(chain: Chain, bundler: string, userOp: PlainUser
       }),
     );
     const [done, gasUsed, reason] = result;
-    if (!done) throw new ChainRefusalError(decodeRefusal(reason));
+    // The policy has judged in the validation: what is left is the grant's.
+    if (!done) throw new ChainRefusalError(decodeRefusal(reason, spendsGrant(userOp) ? "grant" : "policy"));
     // The caller keeps back a 64th (EIP-150), and refunds come only afterwards.
     return (gasUsed * 64n) / 63n + 1000n;
   } catch (error) {

@@ -151,9 +151,21 @@ const words: Readonly<Record<string, string | Say>> = {
     `the account holds ${formatUnitsExact(balance as bigint, 18)} ETH, ${formatUnitsExact(needed as bigint, 18)} ETH needed`,
 };
 
-/** One custom error as a sentence without capital and full stop. */
-export function refusalWords(name: string, args: readonly unknown[]): string {
-  const said = words[name] ?? `the contract says ${name}`;
+/** What errors of the law say where a payer's grant is the law (contracts/SpendGrant.sol has them from ISpendPolicy). */
+const grantWords: Readonly<Record<string, Say>> = {
+  NotGranted: (id) => `the grant ${String(id)} is not on the chain`,
+  AlreadyRevoked: (id) => `the grant ${String(id)} was revoked for good: its payer has to sign a new one`,
+  Expired: (actual, allowed) => `it is ${moment(actual)}, and the grant ended at ${moment(allowed)}`,
+  PayeeNotAllowed: (payee) => `${String(payee)} is no payee of the grant, or nobody may be paid there`,
+};
+
+/** One custom error as a sentence without capital and full stop. @param of whose law it breaks, where the error does not say so */
+export function refusalWords(
+  name: string,
+  args: readonly unknown[],
+  of: "policy" | "grant" = "policy",
+): string {
+  const said = (of === "grant" ? grantWords[name] : undefined) ?? words[name] ?? `the contract says ${name}`;
   return typeof said === "string" ? said : said(...args);
 }
 

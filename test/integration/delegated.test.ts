@@ -20,7 +20,7 @@ import {
   spendGrantTypes,
   type SpendGrant,
 } from "../../src/policy/spendGrant.ts";
-import { spendGrantJson } from "../../src/policy/spendGrantJson.ts";
+import { spendGrantJson, spendGrantOf } from "../../src/policy/spendGrantJson.ts";
 import type { House } from "../../src/runtime/house.ts";
 import { readEvidence } from "../../src/runtime/verify/evidence.ts";
 import { partingFailures } from "../../src/runtime/verify/partingFailures.ts";
@@ -257,6 +257,40 @@ test("a payer who parts while his bill is thought about pays no more", async () 
   ).toEqual(untold);
   const late = (entry: Entry) => (isTold(entry) ? { ...entry, sequence: refused.sequence + 1 } : entry);
   expect(partingFailures(evidence, entries.map(late))).toEqual(untold);
+  house.journal.close();
+});
+
+test("a payer who revokes while his bill is signed pays no more, and the refusal names his grant", async () => {
+  const { anna, delegation, house: own, name, world } = await delegated("revoked-amid");
+  const state = join(folder, name);
+  writeInbox(state, { "1.eml": bill("INV-1", "60.00") });
+  const { bundler } = own;
+  const house: House = {
+    ...own,
+    bundler: {
+      ...bundler,
+      async estimateGas(draft) {
+        await sendTransaction(world.chain, anna, stopOf.revoked(delegation.id));
+        return bundler.estimateGas(draft);
+      },
+    },
+  };
+  await decideAll(house, state);
+  expect(await paidTo(world, "acme")).toBe(0n);
+  const [{ outcome, reasons }] = reportsOf(house) as [ReturnType<typeof reportsOf>[0]];
+  expect([outcome, reasons.at(-1)!.words]).toEqual([
+    "refused",
+    expect.stringContaining(`the grant ${delegation.id} was revoked for good`),
+  ]);
+  // The same is said to whoever brings it anew.
+  const again = encodeFunctionData({
+    abi: spendGrantAbi,
+    functionName: "approve",
+    args: [spendGrantArgument(spendGrantOf(delegation.grant))],
+  });
+  await expect(sendTransaction(world.chain, anna, { to: contract, data: again })).rejects.toThrow(
+    `the grant ${delegation.id} was revoked for good`,
+  );
   house.journal.close();
 });
 

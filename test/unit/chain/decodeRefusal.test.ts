@@ -79,6 +79,33 @@ describe("decodeRefusal", () => {
     `);
   });
 
+  it("names the grant where a payer's grant is the law, in the errors that it shares with policies", () => {
+    const who: Hex = `0x${"11".repeat(20)}`;
+    const say = (errorName: string, args: readonly unknown[]) =>
+      decodeRefusal(revert(errorName, args), "grant").words;
+    expect([
+      say("AlreadyRevoked", [id]),
+      say("NotGranted", [id]),
+      say("Expired", [1_800_000_300n, 1_800_000_000n]),
+      say("PayeeNotAllowed", [who]),
+      say("OverPerCall", [2n, 1n]),
+      say("OtherEpoch", [1n, 2n]),
+    ]).toMatchInlineSnapshot(`
+      [
+        "the grant 0xabababababababababababababababababababababababababababababababab was revoked for good: its payer has to sign a new one",
+        "the grant 0xabababababababababababababababababababababababababababababababab is not on the chain",
+        "it is 2027-01-15T08:05:00.000Z, and the grant ended at 2027-01-15T08:00:00.000Z",
+        "0x1111111111111111111111111111111111111111 is no payee of the grant, or nobody may be paid there",
+        "the payment is over the limit per payment: 2 base units, 1 are allowed",
+        "the grant is of the payer's epoch 1, and the payer is at 2",
+      ]
+    `);
+    // What the EntryPoint reports of a validation is the policy's.
+    expect(decodeRefusal(failed("AA23 reverted", revert("AlreadyRevoked", [id])), "grant").words).toMatch(
+      /^the policy 0xabab/,
+    );
+  });
+
   it("says those of a wallet's permission, and the words of what enforces it", () => {
     const say = (errorName: string, args: readonly unknown[]) => decodeRefusal(revert(errorName, args)).words;
     const [who, zero]: Hex[] = [`0x${"11".repeat(20)}`, `0x${"00".repeat(20)}`];
