@@ -7,7 +7,9 @@ import { privateKeyToAccount, type PrivateKeyAccount } from "viem/accounts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { spendGrantAbi } from "../../src/chain/abi/spendGrant.ts";
+import { confirmRefusal } from "../../src/chain/bundler/confirmRefusal.ts";
 import { ensureDeployed, sendTransaction, spendGrantDeployment } from "../../src/chain/deploy.ts";
+import { ChainRefusalError } from "../../src/chain/errors.ts";
 import type { Delegation } from "../../src/core/delegation.ts";
 import type { Entry } from "../../src/core/entry.ts";
 import { allDecisions } from "../../src/journal/decisions.ts";
@@ -291,6 +293,27 @@ test("a payer who revokes while his bill is signed pays no more, and the refusal
   await expect(sendTransaction(world.chain, anna, { to: contract, data: again })).rejects.toThrow(
     `the grant ${delegation.id} was revoked for good`,
   );
+  house.journal.close();
+});
+
+test("a bundler's word alone that the chain refuses a payer's payment does not give it up", async () => {
+  const { house, name, world } = await delegated("liar");
+  const state = join(folder, name);
+  writeInbox(state, { "1.eml": bill("INV-1", "60.00") });
+  const told = new ChainRefusalError({ code: null, error: "0x", words: "no" });
+  const bundler: House["bundler"] = {
+    ...house.bundler,
+    async estimateGas(draft) {
+      throw await confirmRefusal(world.chain, "liar", draft, told);
+    },
+  };
+  await expect(decideAll({ ...house, bundler }, state, { backOffMs: [] })).rejects.toMatchObject({
+    name: "BundlerError",
+    retry: "safe",
+    message: expect.stringContaining("refuses to estimate what our own node would take"),
+  });
+  await decideAll(house, state);
+  expect(inShort(house)).toEqual([["allow", "paid"]]);
   house.journal.close();
 });
 

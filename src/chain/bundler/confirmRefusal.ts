@@ -9,7 +9,7 @@ import { BundlerError, ChainRefusalError } from "../errors.ts";
 import { nonceIn } from "../findReceipt.ts";
 import { estimateCall } from "../estimateCall.ts";
 import { gasFundsOf } from "../gasFunds.ts";
-import { probeCall } from "../probeCall.ts";
+import { probeCall, restsOnValidation } from "../probeCall.ts";
 
 /** Validation takes a good hundred thousand gas; whoever can't even pay for this much more than the call can't pay. */
 const leastValidationGas = 100_000n;
@@ -98,7 +98,9 @@ async function callGas(
 ): Promise<bigint | ChainRefusalError> {
   if (draft.callData === "0x") return 0n;
   try {
-    return draft.factory ? await probeCall(chain, bundler, draft) : await estimateCall(chain, bundler, draft);
+    return draft.factory || restsOnValidation(draft)
+      ? await probeCall(chain, bundler, draft)
+      : await estimateCall(chain, bundler, draft);
   } catch (error) {
     if (error instanceof ChainRefusalError) return error;
     throw error;
