@@ -15,7 +15,7 @@ import { encodeFunctionData } from "viem";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { agentAccountAbi } from "../../src/chain/abi/agentAccount.ts";
-import { sendTransaction } from "../../src/chain/deploy.ts";
+import { sendTransaction, spendGrantDeployment } from "../../src/chain/deploy.ts";
 import { openJournal } from "../../src/journal/openJournal.ts";
 import { setPaused } from "../../src/journal/pauses.ts";
 import { addTrigger } from "../../src/journal/triggers.ts";
@@ -77,6 +77,27 @@ test("finds nothing wrong where nothing is, and says so to people and machines",
   const words = await bursarIn(state, "doctor");
   expect([words.status, words.stdout.split("\n").at(-2)]).toEqual([0, "Everything is as it should be."]);
 });
+
+test("says that nobody can delegate where the policy pays for people and the configuration names no relay", async () => {
+  const [limits, gas] = ["limits:", "gas:"].map((key) => world.policyText.indexOf(key));
+  const policyText = `${world.policyText.slice(0, limits)}contracts:
+  grants: { address: "${spendGrantDeployment.address}" }
+${world.policyText.slice(limits, gas)}calls:
+  - to: grants
+    function: ${spendFunction}
+    counts: USDC
+    spends: amount
+    where: { payee: { in: [acme] } }
+${world.policyText.slice(gas)}`;
+  const found = wrong(await examineIn(await patient({ policyText })));
+  expect(found["policy"]).toBeUndefined();
+  expect(found["wallets"]).toMatchObject({
+    detail: expect.stringMatching(/pays out of accounts of people.*no relay/),
+    remedy: expect.stringMatching(/"wallets": \{ "relay"/),
+  });
+});
+const spendFunction =
+  "function spend((address account, address agent, address agentKey, address token, uint160 perCall, uint160 perWindow, uint48 window, uint160 total, uint48 validAfter, uint48 validUntil, address[] payees, bool anyPayee, uint64 epoch, uint256 salt, bytes32 purpose, bytes32 policyHash) grant, address payee, uint256 amount, uint8 source)";
 
 test("every bundler is asked whether it is there, and which EntryPoint it serves", async () => {
   const live = await startHostileBundler(world.chain, world.purse, { priceWei: 1n, preVerificationGas: 1n });

@@ -21,7 +21,7 @@ import { readCarriedSignatures } from "../ownerSignatures.ts";
 import { passwordFor, readText } from "../password.ts";
 import { bad, good, looking, unseen, type Check } from "./check.ts";
 import { checkAccount, checkClock } from "./chain.ts";
-import { checkRelay } from "./wallets.ts";
+import { checkNoRelay, checkRelay } from "./wallets.ts";
 import { checkDisk, checkFiles, checkJournal, checkModel, checkNode } from "./house.ts";
 
 /** Coin of the gas purse under which the in-process bundler will soon stand still: some hundred bundles at 1 gwei. */
@@ -64,12 +64,14 @@ export async function examine(
   if (wallets) add(await looking("wallets", () => checkRelay(wallets)));
 
   let document: PolicyDocument | undefined;
+  let noRelay: Check | undefined;
   add(
     await looking("policy", async () => {
       document = parsePolicy(await readText(known.policy, "policy"), known.policy);
-      const { name } = compilePolicy(document, zeroAddress);
+      const compiled = compilePolicy(document, zeroAddress);
+      if (!wallets) noRelay = checkNoRelay(compiled);
       return document.chain === known.chain.chainId
-        ? good("policy", name)
+        ? good("policy", compiled.name)
         : bad(
             "policy",
             `It is for chain ${document.chain}, the configuration for ${known.chain.chainId}.`,
@@ -77,6 +79,7 @@ export async function examine(
           );
     }),
   );
+  if (noRelay) add(noRelay);
   let chain: Chain | undefined;
   add(
     await looking("rpc", async () => {

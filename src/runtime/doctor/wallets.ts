@@ -1,8 +1,10 @@
 import type { LinkRequests, LinkStore } from "../../core/linkStore.ts";
 import { RelayUnreachableError } from "../../delegation/errors.ts";
 import { openWalletLink } from "../../delegation/openWalletLink.ts";
+import type { CompiledPolicy } from "../../policy/compile.ts";
 import { now } from "../clock.ts";
 import type { Config } from "../config.ts";
+import { paysForOthers } from "../payer.ts";
 import { bad, good, type Check } from "./check.ts";
 
 /** How long a relay may take to let us in, in milliseconds. */
@@ -49,6 +51,16 @@ export async function checkRelay({
     await link.close();
   }
 }
+
+/** What is wrong where the policy is for people who delegate, and no way to their wallets is configured; undefined where it is not. */
+export const checkNoRelay = ({ limits }: CompiledPolicy): Check | undefined =>
+  limits.some(paysForOthers)
+    ? bad(
+        "wallets",
+        "The policy pays out of accounts of people who delegate, and the configuration names no relay to their wallets: nobody can delegate, and whoever disconnects is not heard.",
+        'Add "wallets": { "relay": "wss://…", "projectId": "…" }.',
+      )
+    : undefined;
 
 function forgetful(): LinkStore {
   const values = new Map<string, string>();
