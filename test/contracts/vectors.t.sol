@@ -27,38 +27,38 @@ contract VectorsTest is Test {
         _json = vm.readFile("test/vectors/grant.json");
     }
 
-    function _uint(string memory at, string memory field) private view returns (uint256) {
-        return vm.parseJsonUint(_json, string.concat(at, field));
+    function _uint(string memory key, string memory field) private view returns (uint256) {
+        return vm.parseJsonUint(_json, string.concat(key, field));
     }
 
-    function _hash(string memory at, string memory field) private view returns (bytes32) {
-        return vm.parseJsonBytes32(_json, string.concat(at, field));
+    function _hash(string memory key, string memory field) private view returns (bytes32) {
+        return vm.parseJsonBytes32(_json, string.concat(key, field));
     }
 
-    function _grant(string memory at) private view returns (Grant memory grant) {
-        grant.agent = vm.parseJsonAddress(_json, string.concat(at, ".agent"));
-        grant.asset = vm.parseJsonAddress(_json, string.concat(at, ".asset"));
-        grant.payees = _hash(at, ".payees");
-        grant.perCall = _uint(at, ".perCall");
-        grant.perWindow = _uint(at, ".perWindow");
-        grant.lifetime = _uint(at, ".lifetime");
-        grant.bucket = _uint(at, ".bucket");
-        grant.gasBudget = _uint(at, ".gasBudget");
-        grant.feeCap = _uint(at, ".feeCap");
-        grant.expiry = _uint(at, ".expiry");
-        grant.salt = _uint(at, ".salt");
-        grant.extras = _extras(string.concat(at, ".extras"));
+    function _grant(string memory key) private view returns (Grant memory grant) {
+        grant.agent = vm.parseJsonAddress(_json, string.concat(key, ".agent"));
+        grant.asset = vm.parseJsonAddress(_json, string.concat(key, ".asset"));
+        grant.payees = _hash(key, ".payees");
+        grant.perCall = _uint(key, ".perCall");
+        grant.perWindow = _uint(key, ".perWindow");
+        grant.lifetime = _uint(key, ".lifetime");
+        grant.bucket = _uint(key, ".bucket");
+        grant.gasBudget = _uint(key, ".gasBudget");
+        grant.feeCap = _uint(key, ".feeCap");
+        grant.expiry = _uint(key, ".expiry");
+        grant.salt = _uint(key, ".salt");
+        grant.extras = _extras(string.concat(key, ".extras"));
     }
 
-    function _extras(string memory at) private view returns (Extras memory extras) {
-        extras.rules = _hash(at, ".rules");
-        extras.functions = _uint(at, ".functions");
-        extras.approvers = _hash(at, ".approvers");
-        extras.ceiling = _uint(at, ".ceiling");
-        extras.operations = _uint(at, ".operations");
-        extras.operationsPerWindow = _uint(at, ".operationsPerWindow");
-        extras.paymaster = vm.parseJsonAddress(_json, string.concat(at, ".paymaster"));
-        extras.heartbeat = _uint(at, ".heartbeat");
+    function _extras(string memory key) private view returns (Extras memory extras) {
+        extras.rules = _hash(key, ".rules");
+        extras.functions = _uint(key, ".functions");
+        extras.approvers = _hash(key, ".approvers");
+        extras.ceiling = _uint(key, ".ceiling");
+        extras.operations = _uint(key, ".operations");
+        extras.operationsPerWindow = _uint(key, ".operationsPerWindow");
+        extras.paymaster = vm.parseJsonAddress(_json, string.concat(key, ".paymaster"));
+        extras.heartbeat = _uint(key, ".heartbeat");
     }
 
     function _digest(bytes32 structHash) private view returns (bytes32) {
@@ -78,50 +78,50 @@ contract VectorsTest is Test {
 
     function test_vectors_grants() public view {
         for (uint256 i = 0; i < 3; ++i) {
-            string memory at = string.concat(".grants[", vm.toString(i), "]");
-            Grant memory terms = _grant(string.concat(at, ".grant"));
+            string memory key = string.concat(".grants[", vm.toString(i), "]");
+            Grant memory terms = _grant(string.concat(key, ".grant"));
             bytes32 policyId = terms.from().idOf();
-            assertEq(policyId, _hash(at, ".policyId"));
-            bytes memory packed = vm.parseJsonBytes(_json, string.concat(at, ".terms"));
+            assertEq(policyId, _hash(key, ".policyId"));
+            bytes memory packed = vm.parseJsonBytes(_json, string.concat(key, ".terms"));
             (bytes24 own, , ) = terms.from().pack();
             assertEq(bytes32(own), bytes32(packed));
             assertEq(
-                _digest(SpendPolicy.installHash(policyId, _uint(at, ".install.epoch"))),
-                _hash(at, ".install.digest")
+                _digest(SpendPolicy.installHash(policyId, _uint(key, ".install.epoch"))),
+                _hash(key, ".install.digest")
             );
             Request memory request;
             request.policyId = policyId;
-            request.validAfter = _uint(at, ".operation.validAfter");
-            request.validUntil = _uint(at, ".operation.validUntil");
-            request.size = _uint(at, ".operation.size");
-            request.root = _hash(at, ".operation.root");
-            bytes32 structHash = SpendPolicy.operationHash(request, _hash(at, ".operation.userOpHash"));
-            assertEq(_digest(structHash), _hash(at, ".operation.digest"));
+            request.validAfter = _uint(key, ".operation.validAfter");
+            request.validUntil = _uint(key, ".operation.validUntil");
+            request.size = _uint(key, ".operation.size");
+            request.root = _hash(key, ".operation.root");
+            bytes32 structHash = SpendPolicy.operationHash(request, _hash(key, ".operation.userOpHash"));
+            assertEq(_digest(structHash), _hash(key, ".operation.digest"));
         }
     }
 
     function test_vectors_ruled() public view {
-        string memory at = ".grants[2]";
+        string memory key = ".grants[2]";
         Request memory request;
-        request.policyId = _hash(at, ".policyId");
-        request.validAfter = _uint(at, ".operation.validAfter");
-        request.validUntil = _uint(at, ".operation.validUntil");
-        request.size = _uint(at, ".operation.size");
-        request.root = _hash(at, ".operation.root");
+        request.policyId = _hash(key, ".policyId");
+        request.validAfter = _uint(key, ".operation.validAfter");
+        request.validUntil = _uint(key, ".operation.validUntil");
+        request.size = _uint(key, ".operation.size");
+        request.root = _hash(key, ".operation.root");
         bytes32 structHash = SpendPolicy.ruledOperationHash(
             request,
-            _hash(at, ".operation.userOpHash"),
-            _hash(at, ".ruledOperation.tail")
+            _hash(key, ".operation.userOpHash"),
+            _hash(key, ".ruledOperation.tail")
         );
-        assertEq(_digest(structHash), _hash(at, ".ruledOperation.digest"));
+        assertEq(_digest(structHash), _hash(key, ".ruledOperation.digest"));
         structHash = SpendPolicy.approvalHash(
-            vm.parseJsonAddress(_json, string.concat(at, ".approval.approver")),
-            _hash(at, ".approval.policyId"),
-            _hash(at, ".approval.callHash"),
-            _uint(at, ".approval.nonce"),
-            _uint(at, ".approval.deadline")
+            vm.parseJsonAddress(_json, string.concat(key, ".approval.approver")),
+            _hash(key, ".approval.policyId"),
+            _hash(key, ".approval.callHash"),
+            _uint(key, ".approval.nonce"),
+            _uint(key, ".approval.deadline")
         );
-        assertEq(_digest(structHash), _hash(at, ".approval.digest"));
+        assertEq(_digest(structHash), _hash(key, ".approval.digest"));
     }
 
     function test_vectors_rule() public view {
@@ -134,12 +134,12 @@ contract VectorsTest is Test {
 
     function test_vectors_payees() public view {
         for (uint256 i = 0; i < 4; ++i) {
-            string memory at = string.concat(".payees[", vm.toString(i), "]");
-            address[] memory list = vm.parseJsonAddressArray(_json, string.concat(at, ".payees"));
-            bytes32[] memory siblings = vm.parseJsonBytes32Array(_json, string.concat(at, ".proofOfLast"));
+            string memory key = string.concat(".payees[", vm.toString(i), "]");
+            address[] memory list = vm.parseJsonAddressArray(_json, string.concat(key, ".payees"));
+            bytes32[] memory siblings = vm.parseJsonBytes32Array(_json, string.concat(key, ".proofOfLast"));
             bytes memory proof = abi.encodePacked(siblings);
-            assertEq(tree.rootFrom(list[list.length - 1], proof), _hash(at, ".root"));
-            assertEq(Payees.rootOf(list), _hash(at, ".root"));
+            assertEq(tree.rootFrom(list[list.length - 1], proof), _hash(key, ".root"));
+            assertEq(Payees.rootOf(list), _hash(key, ".root"));
         }
     }
 }

@@ -18,11 +18,11 @@ contract RequireLoggedTest is InclusionTest {
         missing(i);
     }
 
-    function test_requireLogged_reverts_otherPath(uint256 size, uint256 index, uint256 at) public {
+    function test_requireLogged_reverts_otherPath(uint256 size, uint256 index, uint256 height) public {
         size = bound(size, 2, 40);
         Inclusion memory i = anchored(size, bound(index, 0, size - 1));
-        at = bound(at, 0, i.path.length - 1);
-        i.path[at] = ~i.path[at];
+        height = bound(height, 0, i.path.length - 1);
+        i.path[height] = ~i.path[height];
         missing(i);
     }
 

@@ -34,7 +34,7 @@ contract Reader {
 contract RoomTest is AccountTest {
     Reader private immutable reader = new Reader();
 
-    function _requireSame(Draft memory d, bytes32 rubbish) private {
+    function _requireSame(Draft memory d, bytes32 rubbish) private view {
         PackedUserOperation memory op = build(d);
         assertEq(keccak256(reader.read(op, rubbish)), keccak256(reader.read(op, 0)));
     }
