@@ -1,3 +1,4 @@
+import { sql } from "kysely";
 import type { Hex } from "viem";
 
 import { canonicalize, parseCanonical } from "../core/canonical.ts";
@@ -11,8 +12,9 @@ import type { Tables } from "./tables.ts";
 
 type Reads = Pick<JournalDatabase, "all">;
 
+/** One is written into the statement: a value would cost more than the search. */
 const lastEntry = query((tables) =>
-  tables.selectFrom("entry").select(["sequence", "hash"]).orderBy("sequence", "desc").limit(1),
+  tables.selectFrom("entry").select(["sequence", "hash"]).orderBy("sequence", "desc").limit(sql.lit(1)),
 );
 const insertEntry = query((tables, row: Tables["entry"]) => tables.insertInto("entry").values(row));
 const entriesAfter = query((tables, { after, limit }: { after: number; limit: number }) =>

@@ -1,3 +1,4 @@
+import { sql } from "kysely";
 import type { Hex } from "viem";
 
 import { appendLeaf, emptyFrontier, frontierRoot, type Frontier } from "../core/merkle.ts";
@@ -22,7 +23,7 @@ const lastLeaf = query((tables, { agent }: OfAgent) =>
     .select(["position", "leaf"])
     .where("agent", "=", agent)
     .orderBy("position", "desc")
-    .limit(1),
+    .limit(sql.lit(1)),
 );
 const insertLeaf = query((tables, row: Tables["leaf"]) => tables.insertInto("leaf").values(row));
 

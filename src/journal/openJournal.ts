@@ -68,8 +68,9 @@ function open(path: string, release: () => void): JournalDatabase {
   createPrivate(path);
   const database = new DatabaseSync(path);
   const { atomically, flush, together } = transactionsOf(database, path);
+  // 4,000 pages (16 MB) of the log go into the file at once: most are written many times over until then.
   database.exec(
-    "pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on; pragma busy_timeout = 5000;",
+    "pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on; pragma busy_timeout = 5000; pragma wal_autocheckpoint = 4000;",
   );
   const mode = database.prepare("pragma journal_mode").get()?.["journal_mode"];
   const sync = database.prepare("pragma synchronous").get()?.["synchronous"];

@@ -1,4 +1,4 @@
-import { canonicalize, parseCanonical } from "../core/canonical.ts";
+import { canonicalize } from "../core/canonical.ts";
 import type { JournalDatabase } from "./openJournal.ts";
 import { query } from "./query.ts";
 import type { Tables } from "./tables.ts";
@@ -72,14 +72,14 @@ export function standingPayments(
   agent: string,
   payee: string,
 ): readonly PaymentRow[] {
-  return database.all(standing({ agent, payee })).map(({ amount_units, decision, references_, ...row }) => ({
-    decision,
+  return database.all(standing({ agent, payee })).map((row) => ({
+    decision: row.decision,
     payee: row.payee,
     reference: row.reference,
-    references: parseCanonical(references_) as readonly string[],
+    references: JSON.parse(row.references_) as readonly string[],
     at: row.at,
     asset: row.asset,
-    amountUnits: amount_units,
+    amountUnits: row.amount_units,
     words: row.words,
     state: row.state,
   }));

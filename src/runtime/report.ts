@@ -8,7 +8,7 @@ import { isExecuted, type Receipt } from "../core/operation.ts";
 import type { Reason, Verdict } from "../core/verdict.ts";
 import { askOfDecisionId } from "../journal/asks.ts";
 import { isCancelled } from "../journal/cancels.ts";
-import { outputOf, type DecisionRow } from "../journal/decisions.ts";
+import { outputsOf, type DecisionRow } from "../journal/decisions.ts";
 import type { JournalDatabase } from "../journal/openJournal.ts";
 import { triggerOf } from "../journal/triggers.ts";
 import { economicsOf, outputTokensOf, promptTokensOf, type Economics } from "./economics.ts";
@@ -70,7 +70,8 @@ export type DecisionReport = {
 
 /** Reads a finished decision back from the journal; what it cost is by the prices of today. */
 export function reportOf(journal: JournalDatabase, decision: DecisionRow, prices?: Prices): DecisionReport {
-  const output = (step: string) => outputOf(journal, decision.id, step);
+  const outputs = outputsOf(journal, decision.id);
+  const output = (step: string) => outputs.get(step);
   const trigger = triggerOf(journal, decision.agent, decision.triggerId);
   const observation = output("observe") as unknown as Observation;
   const fact = (name: string): Json => observation.facts[name]?.value ?? null;
