@@ -45,6 +45,24 @@ const newestSpentOfLane = query((tables, { lane }: { lane: string }) =>
     .orderBy("nonce", "desc")
     .limit(1),
 );
+const lanesOfAgent = query((tables, { agent }: { agent: string }) =>
+  tables
+    .selectFrom("decision")
+    .innerJoin("operation", "operation.decision", "decision.id")
+    .select("operation.lane")
+    .distinct()
+    .where("decision.agent", "=", agent)
+    .orderBy("operation.lane"),
+);
+const newestSignerOfLane = query((tables, { lane }: { lane: string }) =>
+  tables
+    .selectFrom("operation")
+    .innerJoin("decision", "decision.id", "operation.decision")
+    .select("decision.agent")
+    .where("operation.lane", "=", lane)
+    .orderBy("operation.nonce", "desc")
+    .limit(1),
+);
 const betweenInLane = query((tables, { from, lane, until }: { lane: string; from: Hex; until: Hex }) =>
   tables
     .selectFrom("operation")
@@ -147,6 +165,14 @@ export function nextNonceIn(database: Pick<JournalDatabase, "get">, lane: string
   const behind = spent === undefined ? 0n : BigInt(spent.nonce) + 1n;
   return behind > BigInt(newest.nonce) ? behind : BigInt(newest.nonce);
 }
+
+/** Lanes in which operations were signed for an agent's decisions, under whichever of its keys. */
+export const lanesOf = (database: Pick<JournalDatabase, "all">, agent: string): readonly string[] =>
+  database.all(lanesOfAgent({ agent })).map(({ lane }) => lane);
+
+/** The name of the agent that a lane's newest operation was signed for; undefined: there is none. */
+export const signerOfLane = (database: Pick<JournalDatabase, "get">, lane: string): string | undefined =>
+  database.get(newestSignerOfLane({ lane }))?.agent;
 
 /** Decisions whose operations have the nonces of a lane from `from` on and below `until`, lowest first. */
 export const decisionsBetween = (

@@ -18,7 +18,7 @@ export class LaneHeldError extends BaseError {
         ? "Somebody else used this agent's nonce: an operation that this journal never signed is on the chain."
         : "This agent's nonces were used, and not by operations that this journal signed.",
       {
-        remedy: `Nothing is signed any more. If it was not you, another holds the agent's key: stop every agent of the account now with \`bursar freeze --account ${account} --chain ${chain.chainId} --rpc URL --keystore FILE\` (a guardian's or the owner's key), then revoke the policy and use a new agent key. When you have seen what was done, and it was yours: \`bursar journal release lane:${alarm.lane} --state DIR\`.`,
+        remedy: `Nothing is signed any more. If it was not you, another holds the agent's key: stop every agent of the account now with \`bursar freeze --account ${account} --chain ${chain.chainId} --rpc URL --keystore FILE\` (a guardian's or the owner's key), then revoke the policy and use a new agent key. When you have seen what was done, and it was yours, or the key is used no more: \`bursar journal release lane:${alarm.lane} --state DIR\`.`,
         facts: {
           agent: policy.agent,
           "foreign operation": alarm.foreign?.userOpHash,

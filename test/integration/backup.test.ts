@@ -17,7 +17,7 @@ import { startLocalChain, localChainId, type LocalChain } from "../../src/testin
 import { decideAll, openHouse } from "./house.ts";
 import { billMail, writeInbox } from "./mails.ts";
 import { bursarIn } from "./ownersDesk.ts";
-import { makeWorld, operationsOf, paidTo, type World } from "./world.ts";
+import { grantAnew, makeWorld, newKeyOf, operationsOf, paidTo, type World } from "./world.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "bursar-backup-"));
 let chain: LocalChain;
@@ -84,6 +84,14 @@ describe("an old backup", () => {
     expect(await loseAndRestore(state, copy)).toMatchObject({ quarantined: [] });
     await expect(whole(world, state)).rejects.toThrow(JournalBehindChainError);
     expect((await operationsOf(world)).length).toBe(2);
+    // A new key does not make the journal whole.
+    const rotated = await grantAnew(world, { agent: newKeyOf(world) });
+    const error: unknown = await whole(rotated, state).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(JournalBehindChainError);
+    expect(error).toMatchObject({
+      facts: { key: world.agent.address.toLowerCase(), onChain: "2", inJournal: "1" },
+      remedy: expect.stringContaining("a new agent key, a new state folder and an empty inbox"),
+    });
   });
 
   test("decides nothing that was under way in it before the operator says so, and then each bill once", async () => {

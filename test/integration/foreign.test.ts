@@ -19,7 +19,7 @@ import { startLocalChain, type LocalChain } from "../../src/testing/localChain.t
 import { decideAll, openHouse } from "./house.ts";
 import { billMail, writeInbox } from "./mails.ts";
 import { useNonceElsewhere } from "./stranger.ts";
-import { makeWorld, operationsOf, type World } from "./world.ts";
+import { grantAnew, makeWorld, newKeyOf, operationsOf, type World } from "./world.ts";
 
 // Somebody else used the agent's nonce, and what comes after that.
 
@@ -159,6 +159,20 @@ describe("foreign: somebody else used the nonce", () => {
 });
 
 describe("a lane that the operator released", () => {
+  test("lets a new key go on with the journal of one that was stolen", async () => {
+    const world = await makeWorld(chain, "stolen");
+    expect((await decide(world, [bill(1)])).outcomes).toEqual(["paid"]);
+    await useNonceElsewhere(world, 2);
+    await held(world, [bill(2)]);
+    const rotated = await grantAnew(world, { agent: newKeyOf(world) });
+    await within(rotated, async (house) => {
+      await expect(requireWholeJournal(house)).rejects.toThrow(LaneHeldError);
+    });
+    release(world);
+    await within(rotated, (house) => requireWholeJournal(house));
+    expect((await decide(rotated, [])).outcomes).toEqual(["paid", "paid"]);
+  });
+
   test("goes on at the old nonce when the stranger's operation is reorganised away for good", async () => {
     const world = await makeWorld(chain, "undone");
     const snapshot = await chain.request({ method: "evm_snapshot" });

@@ -4,12 +4,14 @@ import { join } from "node:path";
 
 import { afterAll, beforeAll, expect, test } from "vitest";
 
+import { treasurer } from "../../src/agents/treasurer.ts";
 import { anchorDecisions } from "../../src/runtime/anchorDecisions.ts";
+import { ConfigError } from "../../src/runtime/configError.ts";
 import { JournalBehindChainError, requireWholeJournal } from "../../src/runtime/requireWholeJournal.ts";
 import { startLocalChain, type LocalChain } from "../../src/testing/localChain.ts";
 import { decideAll, openHouse } from "./house.ts";
 import { billMail, writeInbox } from "./mails.ts";
-import { makeWorld } from "./world.ts";
+import { grantAnew, makeWorld, newKeyOf, paidTo } from "./world.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "bursar-lost-"));
 let chain: LocalChain;
@@ -80,4 +82,48 @@ test("a journal with other decisions than were anchored is refused", async () =>
   await decideAll(forged, other);
   await expect(requireWholeJournal(forged)).rejects.toBeInstanceOf(JournalBehindChainError);
   forged.journal.close();
+});
+
+test("a new key goes on with the journal of the one before, and pays nothing again", async () => {
+  const world = await makeWorld(chain, "rotated");
+  const state = join(folder, "rotated");
+  writeInbox(state, { "01.eml": billMail({ to: "acme", amount: "42.50", reference: "INV-1" }) });
+  const first = openHouse(world, { state });
+  await decideAll(first, state);
+  first.journal.close();
+
+  const rotated = await grantAnew(world, { agent: newKeyOf(world) });
+  writeInbox(state, { "02.eml": billMail({ to: "globex", amount: "7.00", reference: "G-22" }) });
+  // Twice: the second time the journal knows of both keys.
+  for (let start = 0; start < 2; start++) {
+    const house = openHouse(rotated, { state });
+    await requireWholeJournal(house);
+    expect((await decideAll(house, state)).map(({ outcome }) => outcome)).toEqual(["paid", "paid"]);
+    house.journal.close();
+  }
+  expect([await paidTo(world, "acme"), await paidTo(world, "globex")]).toEqual([42_500_000n, 7_000_000n]);
+});
+
+test("a key that has signed in a journal does not run on it under another agent's name", async () => {
+  const world = await makeWorld(chain, "renamed");
+  const state = join(folder, "renamed");
+  writeInbox(state, { "01.eml": billMail({ to: "acme", amount: "42.50", reference: "INV-1" }) });
+  const first = openHouse(world, { state });
+  await decideAll(first, state);
+  first.journal.close();
+
+  // Another policy, too: its tree begins anew on the chain, so that nothing there tells of the payment.
+  const policyText = world.policyText.replace("20000.00", "21000.00");
+  const house = openHouse(await grantAnew(world, { policyText }), {
+    state,
+    agent: treasurer({ name: "clerk", inbox: "./inbox", mailSettings: "./mail.json" }),
+  });
+  const error: unknown = await requireWholeJournal({ ...house, purse: null }).catch(
+    (thrown: unknown) => thrown,
+  );
+  expect(error).toBeInstanceOf(ConfigError);
+  expect((error as Error).message).toMatch(
+    /what treasurer has paid, clerk does not know[^]*Call the agent treasurer again/,
+  );
+  house.journal.close();
 });

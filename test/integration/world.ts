@@ -109,6 +109,19 @@ export async function makeWorld(
   return world;
 }
 
+/** The same account and people, with another policy or another key of the agent's, granted by the owner. */
+export async function grantAnew(
+  world: World,
+  { agent = world.agent, policyText = world.policyText }: Partial<Pick<World, "agent" | "policyText">>,
+): Promise<World> {
+  const policy = compilePolicy(parsePolicy(policyText), agent.address);
+  for (const { grant } of policy.limits) await grantByOwner(world.chain, world.owner, world.account, grant);
+  return { ...world, agent, policy, policyText };
+}
+
+/** Another key of the agent's. */
+export const newKeyOf = ({ name }: World): PrivateKeyAccount => privateKeyToAccount(keyOf(name, "new key"));
+
 export async function mint({ chain }: World, to: Address, units: bigint): Promise<void> {
   const data = encodeFunctionData({ abi: demoTokenAbi, functionName: "mint", args: [to, units] });
   await sendTransaction(chain, localFaucet, { to: tokenAddress, data });
