@@ -59,7 +59,7 @@ const noReference =
 export function referencesIn(text: string, limit = most): readonly string[] {
   const found = new Set<string>();
   for (const match of text.matchAll(/(?:\b([A-Z]{2,5}) )?(#?[A-Za-z0-9][A-Za-z0-9\-/._]*)/g)) {
-    const word = match[2]!.replace(/[._/-]+$/, "");
+    const word = withoutTail(match[2]!);
     if (!/\d/.test(word) || word.length > longestReference) continue;
     if (!noReference.test(word)) found.add(word);
     const prefixed = `${match[1] ?? ""} ${word}`;
@@ -68,6 +68,13 @@ export function referencesIn(text: string, limit = most): readonly string[] {
     if (found.size >= limit) break;
   }
   return [...found].slice(0, limit);
+}
+
+/** Without the signs that end a sentence. By hand: a regular expression for it is quadratic on a word of signs. */
+function withoutTail(word: string): string {
+  let end = word.length;
+  while ("._/-".includes(word.charAt(end - 1))) end--;
+  return word.slice(0, end);
 }
 
 /** References offered to a model: what could be one, and is no amount beside its currency. */
