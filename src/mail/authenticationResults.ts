@@ -22,10 +22,8 @@ export function parseAuthenticationResults(value: string): AuthenticationResults
   const results: MethodResult[] = [];
   for (const part of parts.slice(1)) {
     if (part.trim() === "" || part.trim().toLowerCase() === "none") continue;
-    const words = part
-      .replace(/\s*=\s*/g, "=")
-      .trim()
-      .split(/\s+/);
+    // Blanks become one before they are looked for beside a sign: the other way round a header of blanks is quadratic.
+    const words = part.replace(/\s+/g, " ").replace(/ ?= ?/g, "=").trim().split(" ");
     const [, method, result] = /^([a-z0-9-]+)(?:\/\d+)?=([a-z]+)$/i.exec(words[0] ?? "") ?? [];
     if (method === undefined || result === undefined) return undefined;
     const properties: Record<string, string> = {};

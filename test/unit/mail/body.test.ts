@@ -20,6 +20,15 @@ describe("the text of a mail", () => {
     expect((await read(parts("  ", "Pay $4.25"))).text).toBe("Pay $4.25");
   });
 
+  it("keeps 30 marks on a letter, as the stream-safe format of Unicode does", async () => {
+    const marks = "\u0323".repeat(32);
+    const mail = await read(
+      draft({ below: ["Content-Type: text/plain; charset=utf-8"], body: `x${marks}y` }),
+    );
+    expect(mail.text).toBe(`x${"\u0323".repeat(30)}y`);
+    expect(mail.notes[0]).toContain("2 invisible");
+  });
+
   it("reads HTML beside text through the converter that drops what is hidden", async () => {
     const mail = await read(
       draft({
