@@ -51,7 +51,7 @@ export type Consent = JsonObject &
     readonly callHash: Hex;
     readonly nonce: Hex;
     readonly deadline: number;
-    /** Codes of the reasons for which it was asked. */
+    /** Codes of the reasons for which it was asked; the ask has their words. */
     readonly agreed: readonly string[];
   };
 

@@ -35,6 +35,8 @@ export type Bill = Omit<EarlierPayment, "words">;
 const sameAmountSeconds = 25 * 86_400;
 /** Shorter references occur by chance. */
 const tellingLength = 4;
+/** A person reads so many; the newest come first. */
+const mostListed = 5;
 
 /** A reference as it is compared, of a bill that is compared with a whole history: worked out once. */
 type Spelled = {
@@ -76,12 +78,21 @@ export function findEarlier(
   const same = ofPayee.find(({ paid }) => isSame(paid, asked));
   if (same)
     return { kind: "same", words: `${bill.payee} ${bill.reference} was paid before: ${same.payment.words}.` };
-  const similar = ofPayee.find(
-    ({ paid, payment }) => sharesReference(paid, asked) || sharesAmount(payment, paid, bill, asked),
-  );
-  return similar
-    ? { kind: "similar", words: `This may have been paid before: ${similar.payment.words}.` }
+  const similar = ofPayee
+    .filter(({ paid, payment }) => sharesReference(paid, asked) || sharesAmount(payment, paid, bill, asked))
+    .map(({ payment }) => payment);
+  return similar.length > 0
+    ? { kind: "similar", words: `This may have been paid before: ${listed(similar)}.` }
     : null;
+}
+
+/** Each one more makes another sentence of it, and so another question: a yes is to what was paid by then. */
+function listed(payments: readonly EarlierPayment[]): string {
+  const newest = payments
+    .toSorted((a, b) => b.at - a.at || (a.words < b.words ? -1 : 1))
+    .map(({ words }) => words);
+  const others = newest.length - mostListed;
+  return [...newest.slice(0, mostListed), ...(others > 0 ? [`${others} more`] : [])].join("; ");
 }
 
 /** Equal parts, or equal as a whole where one of the two is written without separators. */

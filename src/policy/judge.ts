@@ -25,8 +25,8 @@ export type Circumstances = {
   readonly source: string | null;
   /** An earlier payment that looks like this one. */
   readonly earlier: { readonly kind: "same" | "similar"; readonly words: string } | null;
-  /** Codes of questions that somebody who may has answered with yes, for exactly this. */
-  readonly agreed?: ReadonlySet<string>;
+  /** Questions that somebody who may has answered with yes, for exactly this. */
+  readonly agreed?: readonly Reason[];
 };
 
 export type JudgeInput = {
@@ -67,13 +67,19 @@ export function judge(input: JudgeInput): Verdict {
   const chain = chainReasons(input);
   const denials = [...chain.denials, ...advisoryDenials(input)];
   if (denials.length > 0) return { kind: "deny", reasons: denials as [Reason, ...Reason[]] };
-  const { agreed } = input.circumstances;
-  // Only what this runtime asks for itself: what the chain asks for, it is shown.
-  const advisory = advisoryQuestions(input).filter(({ code }) => !agreed?.has(code));
-  const questions = [...chain.questions, ...advisory];
-  if (questions.length > 0) return { kind: "ask", reasons: questions as [Reason, ...Reason[]] };
-  return { kind: "allow", reasons: [] };
+  const advisory = advisoryQuestions(input);
+  const isAgreed = chain.questions.length === 0 && advisory.every((question) => wasAgreed(question, input));
+  if (isAgreed) return { kind: "allow", reasons: [] };
+  // All of them, also those with a yes: the next yes takes the place of that one.
+  return { kind: "ask", reasons: [...chain.questions, ...advisory] as [Reason, ...Reason[]] };
 }
+
+/**
+ * Only what this runtime asks for itself: what the chain asks for, it is shown. Word for word: who said that this is not Monday's bill
+ * has not said that it is not Tuesday's.
+ */
+const wasAgreed = ({ code, words }: Reason, { circumstances: { agreed = [] } }: JudgeInput): boolean =>
+  agreed.some((one) => one.code === code && one.words === words);
 
 /** What the contracts would refuse, in their order, and what an approver could still allow. */
 function chainReasons(input: JudgeInput): ChainReasons {

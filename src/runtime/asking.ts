@@ -13,7 +13,8 @@ import {
 } from "../core/approval.ts";
 import type { Observation } from "../core/observation.ts";
 import type { Call } from "../core/operation.ts";
-import type { Verdict } from "../core/verdict.ts";
+import type { Reason, Verdict } from "../core/verdict.ts";
+import { askOfLeaf } from "../journal/asks.ts";
 import type { CompiledPolicy } from "../policy/compile.ts";
 import { payeeProof, payeeTree } from "../policy/payeeTree.ts";
 import type { SentApproval } from "../policy/request.ts";
@@ -84,7 +85,7 @@ function approversOf(policy: CompiledPolicy, observation: Observation): readonly
 /** A yes that fits what is about to be done. */
 export type Agreement = {
   /** Reasons that were put before the one who said yes. */
-  readonly agreed: ReadonlySet<string>;
+  readonly agreed: readonly Reason[];
   /** The co-signature, where the chain wants one for this amount. */
   readonly approval?: Approval;
   /** What the chain has on record of it. */
@@ -99,9 +100,14 @@ export const consentIn = ({ facts }: Observation): Consent | undefined =>
  * What the yes in an observation is worth for a deed: nothing, unless it was said to exactly these calls under this very policy, by one
  * who may, and its time is not over. Where it is worth nothing, everything is judged as if nobody had said anything.
  */
-export function agreementOn(house: Where, deed: Deed, observation: Observation): Agreement | undefined {
+export function agreementOn(
+  house: Where & Pick<House, "journal">,
+  deed: Deed,
+  observation: Observation,
+): Agreement | undefined {
   const consent = consentIn(observation);
-  if (!consent) return undefined;
+  const asked = consent && askOfLeaf(house.journal, consent.ask)?.ask;
+  if (!asked) return undefined;
   const { calls, limit } = deed;
   const entitled = approversOf(house.policy, observation).some(({ address }) =>
     isAddressEqual(address, consent.approver),
@@ -112,7 +118,7 @@ export function agreementOn(house: Where, deed: Deed, observation: Observation):
     consent.callHash === keccak256(encodeCalls(calls)) &&
     claimAt(observation.blockTimestamp).validUntil <= BigInt(consent.deadline);
   if (!fits) return undefined;
-  const agreed = new Set(consent.agreed);
+  const agreed = asked.reasons;
   const state = (observation.facts[consentStateFact]?.value ?? "none") as Agreement["state"];
   if (deed.payment.amountUnits <= limit.grant.perCall) return { agreed, state };
   const path = payeeProof(payeeTree(house.policy.approvers.map(({ address }) => address)), consent.approver);

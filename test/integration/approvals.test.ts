@@ -286,6 +286,49 @@ describe("a question of the runtime's own", () => {
   });
 });
 
+describe("a yes to what looks as if it was paid", () => {
+  const billed = (reference: string, part: Partial<Bill> = {}) =>
+    billMail({ to: "acme", amount: "42.50", reference, ...part });
+  const openAsks = ({ journal }: House): readonly Ask[] =>
+    asksIn(journal).flatMap(({ ask, state }) => (state === "open" ? [ask] : []));
+
+  test("is none to what was paid since: the same bill twice, under two numbers, is paid once", async () => {
+    const { again, house, world } = await asking("since", billed("INV-1001"));
+    await again({
+      "2.eml": billed("INV-2002"),
+      "3.eml": billed("REM-9", { greeting: "Reminder of INV-2002:" }),
+    });
+    const asks = openAsks(house);
+    expect(asks).toHaveLength(2);
+    for (const ask of asks) await answer(house, ask.leaf, world.owner.address, await yes(ask, world.owner));
+    await again();
+    expect(inShort(house).slice(3)).toEqual([
+      ["allow", "paid"],
+      ["ask", "asked", "looks-already-paid"],
+    ]);
+    expect(await paidTo(world, "acme")).toBe(85_000_000n);
+    expect(openAsks(house)[0]!.reasons[0]!.words).toMatch(/2\.eml.*1\.eml/);
+    expect(await verified(house)).toEqual([]);
+    house.journal.close();
+  });
+
+  test("is asked for once, together with what was agreed to before", async () => {
+    const { again, house, world } = await asking("in-turn", billed("INV-2002", { authenticated: false }));
+    await again({ "2.eml": billed("INV-3003") });
+    for (let round = 0; round < 2; round++) {
+      const [ask] = openAsks(house);
+      await answer(house, ask!.leaf, world.owner.address, await yes(ask!, world.owner));
+      await again();
+    }
+    expect(inShort(house).slice(2)).toEqual([
+      ["ask", "asked", "sender-unauthenticated", "looks-already-paid"],
+      ["allow", "paid"],
+    ]);
+    expect(await verified(house)).toEqual([]);
+    house.journal.close();
+  });
+});
+
 test("what was asked in a backup is closed when it is restored: the lost journal may have had the yes", async () => {
   const unvouched = billMail({ to: "acme", amount: "42.50", reference: "INV-1", authenticated: false });
   const { again, house, state, world } = await asking("restored", unvouched);
@@ -326,5 +369,27 @@ describe("a forged journal is found out", () => {
     });
     expect(await verified(reopened)).toContain("The journal's ask is not what the decision asked.");
     reopened.journal.close();
+  });
+
+  test("by a yes to other words than the judge's", async () => {
+    const world = await makeWorld(chain, "reworded");
+    const state = join(folder, "reworded");
+    const bill = (reference: string, part: Partial<Bill> = {}) =>
+      billMail({ to: "acme", amount: "42.50", reference, ...part });
+    writeInbox(state, { "1.eml": bill("INV-1"), "2.eml": bill("INV-2") });
+    let house = openHouse(world, { state });
+    await decideAll(house, state);
+    const [ask] = asksOf(house);
+    house.journal.close();
+    // As if he had been told of a bill that was not there yet.
+    const raw = new DatabaseSync(join(state, "journal.db"));
+    for (const [table, column] of Object.entries({ ask: "body", output: "value" }))
+      raw.exec(`update ${table} set ${column} = replace(${column}, 'paid before: ', 'paid before: more; ')`);
+    raw.close();
+    house = openHouse(world, { state });
+    await answer(house, ask!.leaf, world.owner.address, await yes(ask!, world.owner));
+    await decideAll(house, state);
+    expect(await verified(house)).toEqual(["What the yes was said to is not what the judge asks."]);
+    house.journal.close();
   });
 });

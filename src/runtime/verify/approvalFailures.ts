@@ -1,12 +1,16 @@
 import { signedApproval } from "../../chain/checkApproval.ts";
+import type { Action } from "../../core/action.ts";
 import { consentStateFact } from "../../core/approval.ts";
+import type { Observation } from "../../core/observation.ts";
+import type { Reason } from "../../core/verdict.ts";
 import { askOfDecisionId, askOfLeaf } from "../../journal/asks.ts";
 import { outputOf } from "../../journal/decisions.ts";
 import { consentIn, questionOf } from "../asking.ts";
 import type { House } from "../house.ts";
 import { approvalNameOf } from "../takeAnswer.ts";
+import { verdictOf } from "../steps/judge.ts";
 import type { Evidence } from "./evidence.ts";
-import { same } from "./recordFailures.ts";
+import { same, withHistory } from "./recordFailures.ts";
 
 /** Was what the decision asked kept as it asked it, and is the yes that it carries on with one to what an earlier decision asked? */
 export async function approvalFailures(
@@ -27,10 +31,11 @@ function askFailures(house: House, evidence: Evidence): readonly string[] {
 }
 
 async function consentFailures(
-  { journal }: House,
+  house: House,
   { observation, thought }: Evidence,
   earlier: ReadonlySet<string>,
 ): Promise<readonly string[]> {
+  const { journal } = house;
   const consent = consentIn(observation);
   if (!consent) return [];
   const asked = askOfLeaf(journal, consent.ask)?.ask;
@@ -41,6 +46,8 @@ async function consentFailures(
   const { callHash, deadline, leaf, nonce, policyId, reasons } = asked;
   const put = { ask: leaf, callHash, deadline, nonce, policyId, agreed: reasons.map(({ code }) => code) };
   if (!same(said, put)) failures.push("The yes was said to something else than was asked.");
+  if (!same(advisory(reasons), advisory(askedAgain(house, asked.decision, earlier))))
+    failures.push("What the yes was said to is not what the judge asks.");
   if (!same(thought, outputOf(journal, asked.decision, "infer")))
     failures.push("The decision carries on with another thought than the one that asked.");
   const signed =
@@ -52,3 +59,16 @@ async function consentFailures(
     failures.push("None of those who were asked said yes.");
   return failures;
 }
+
+/** A yes is to the very words, and no record holds those: the judge finds them again. */
+function askedAgain(house: House, decision: string, earlier: ReadonlySet<string>): readonly Reason[] {
+  const action = outputOf(house.journal, decision, "parse") as unknown as Action;
+  const observation = outputOf(house.journal, decision, "observe") as unknown as Observation;
+  const ids = [...earlier];
+  const before = new Set(ids.slice(0, ids.indexOf(decision)));
+  return verdictOf(withHistory(house, before), action, observation).reasons;
+}
+
+/** What the chain asks for is shown to the chain; what it is called is no part of it. */
+const advisory = (reasons: readonly Reason[]) =>
+  reasons.filter(({ enforcedBy }) => enforcedBy === "advisory");

@@ -119,7 +119,7 @@ function turnFailures(
  * The journal as it was when the decision was judged. An agent decides one thing at a time, so every earlier decision
  * had ended, and its payment stood then if and only if it stands now.
  */
-function withHistory(house: House, earlier: ReadonlySet<string>): House {
+export function withHistory(house: House, earlier: ReadonlySet<string>): House {
   const { journal } = house;
   return {
     ...house,

@@ -64,6 +64,23 @@ describe("findEarlier", () => {
     expect(kindOf({ reference: "A1 -- 12" }, [{ ...paid, ...parted }])).toBe("same");
   });
 
+  it("names all that it looks like, so that one more is another question", () => {
+    const like = (number: number): EarlierPayment => ({
+      ...paid,
+      reference: `AC-55${number}`,
+      references: [],
+      at: bill.at - day * (9 - number),
+      words: `bill ${number}`,
+    });
+    const wordsOf = (...numbers: readonly number[]) => findEarlier(bill, numbers.map(like))?.words;
+    expect(wordsOf(1)).toBe("This may have been paid before: bill 1.");
+    expect(wordsOf(1, 2)).toBe("This may have been paid before: bill 2; bill 1.");
+    expect(wordsOf(2, 1)).toBe(wordsOf(1, 2));
+    const many = "This may have been paid before: bill 7; bill 6; bill 5; bill 4; bill 3";
+    expect(wordsOf(3, 4, 5, 6, 7)).toBe(`${many}.`);
+    expect(wordsOf(1, 2, 3, 4, 5, 6, 7)).toBe(`${many}; 2 more.`);
+  });
+
   it.each<readonly [string, Partial<typeof bill>, readonly EarlierPayment[]]>([
     ["whose digits agree", { reference: "1042" }, [paid]],
     ["whose letters differ only", { reference: "RE-1042" }, [paid]],

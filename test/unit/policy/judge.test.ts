@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import type { Transfer } from "../../../src/core/action.ts";
+import type { Reason } from "../../../src/core/verdict.ts";
 import { changeCap } from "../../../src/policy/cap.ts";
 import { limitFor } from "../../../src/policy/compile.ts";
 import { judge, occursAsAmount, type JudgeInput } from "../../../src/policy/judge.ts";
@@ -162,22 +163,27 @@ describe("judge", () => {
     expect(codes({ ...paying(60_000_000n), usage: full })).toEqual(["deny", "over-window"]);
   });
 
-  it("asks nothing again that somebody agreed to, and lets no yes lift a denial or stand for an approval", () => {
-    const agreed = (...said: readonly string[]) => ({ agreed: new Set(said) });
+  it("asks no more when somebody agreed to all of it, and lets no yes lift a denial or stand for an approval", () => {
+    const agreed = (...said: readonly (readonly [string, string])[]) => ({
+      agreed: said.map(([code, words]) => ({ code, words, enforcedBy: "advisory" }) as const),
+    });
+    const unvouched = ["sender-unauthenticated", sender.detail] as const;
+    const like = (day: string) => ["looks-already-paid", `It looks like one of ${day}.`] as const;
     const doubtful = {
       sender: { ...sender, authenticated: false },
-      earlier: { kind: "similar", words: "It looks like one of Monday." },
+      earlier: { kind: "similar", words: like("Monday")[1] },
     } as const;
-    expect(codes(circumstances(doubtful))).toEqual(["ask", "sender-unauthenticated", "looks-already-paid"]);
-    expect(codes(circumstances({ ...doubtful, ...agreed("looks-already-paid") }))).toEqual([
-      "ask",
-      "sender-unauthenticated",
-    ]);
-    expect(
-      codes(circumstances({ ...doubtful, ...agreed("sender-unauthenticated", "looks-already-paid") })),
-    ).toEqual(["allow"]);
+    const both = ["ask", "sender-unauthenticated", "looks-already-paid"];
+    expect(codes(circumstances(doubtful))).toEqual(both);
+    expect(codes(circumstances({ ...doubtful, ...agreed(unvouched, like("Monday")) }))).toEqual(["allow"]);
+    // All of it: the next yes takes the place of this one, and would lack what it was said to.
+    expect(codes(circumstances({ ...doubtful, ...agreed(like("Monday")) }))).toEqual(both);
+    expect(codes(circumstances({ ...doubtful, ...agreed(unvouched, like("Tuesday")) }))).toEqual(both);
     const paid = { earlier: { kind: "same", words: "It was paid." } } as const;
-    expect(codes(circumstances({ ...paid, ...agreed("already-paid") }))).toEqual(["deny", "already-paid"]);
+    expect(codes(circumstances({ ...paid, ...agreed(["already-paid", "It was paid."]) }))).toEqual([
+      "deny",
+      "already-paid",
+    ]);
     const { grant } = limit;
     const extras = { ...grant.extras, approvers: `0x${"11".repeat(32)}`, ceiling: 60_000_000n } as const;
     const payment = {
@@ -185,7 +191,9 @@ describe("judge", () => {
       limit: { ...limit, grant: { ...grant, extras } },
       amountUnits: 60_000_000n,
     };
-    expect(codes({ payment, ...circumstances({ source: null, ...agreed("needs-approval") }) })).toEqual([
+    const asking = { payment, ...circumstances({ source: null }) };
+    const [{ code, words }] = judge({ ...base, ...asking }).reasons as readonly [Reason];
+    expect(codes({ payment, ...circumstances({ source: null, ...agreed([code, words]) }) })).toEqual([
       "ask",
       "needs-approval",
     ]);
