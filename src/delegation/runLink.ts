@@ -36,7 +36,7 @@ const closeMs = 500;
 const pairingMs = 5000;
 
 const cut = (text: unknown, length: number): string =>
-  (typeof text === "string" ? text : (JSON.stringify(text) ?? "")).slice(0, length);
+  (typeof text === "string" ? text : (JSON.stringify(text) ?? "")).slice(0, length).toWellFormed();
 /** A stranger's number as the parent takes it: a whole one, or 0. What the schema refused would end this process at every start. */
 const whole = (value: unknown): number =>
   typeof value === "number" && Number.isSafeInteger(Math.trunc(value)) ? Math.trunc(value) : 0;

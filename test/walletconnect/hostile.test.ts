@@ -133,16 +133,18 @@ describe("a hostile wallet", () => {
     expect([...link.events, ...next.events].filter(({ kind }) => kind === "crashed")).toEqual([]);
   });
 
-  test("that refuses with a number that is none has refused, and the link stands", async () => {
+  test.each([
+    ["with a number that is none", "wildRefusal", { code: 0, message: "no" }],
+    ["in half a character", "halfRefusal", { code: 4001, message: `${"a".repeat(399)}\ufffd` }],
+  ] as const)("that refuses %s has refused, and the link stands", async (_, onRequest, refusal) => {
     const link = await world.link();
     const wallet = await world.wallet();
     const session = await world.pair(link, wallet);
-    await wallet.do({ do: "mode", onRequest: "wildRefusal" });
+    await wallet.do({ do: "mode", onRequest });
     const ask = { id: "one", deadlineMs: 10_000 };
     expect(await link.requestTypedData(session.topic, wallet.address, grant("1"), ask)).toEqual({
       outcome: "rejected",
-      code: 0,
-      message: "no",
+      ...refusal,
     });
     expect(link.events.filter(({ kind }) => kind === "crashed")).toEqual([]);
   });

@@ -162,7 +162,9 @@ async function answer({ id, params, topic }: Request): Promise<void> {
       ? { id, jsonrpc: "2.0", error: getSdkError("USER_REJECTED") }
       : onRequest === "wildRefusal"
         ? { id, jsonrpc: "2.0", error: { code: 1e300, message: "no" } }
-        : { id, jsonrpc: "2.0", result: await resultOf(method, given as readonly unknown[]) };
+        : onRequest === "halfRefusal"
+          ? { id, jsonrpc: "2.0", error: { code: 4001, message: `${"a".repeat(399)}\u{1f600}` } }
+          : { id, jsonrpc: "2.0", result: await resultOf(method, given as readonly unknown[]) };
   await kit.respondSessionRequest({ topic, response });
   say({ word: "answered", id });
 }

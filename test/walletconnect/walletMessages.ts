@@ -12,6 +12,8 @@ export type AnswerMode =
   | "notHex"
   | "tooLong"
   | "wildRefusal"
+  /** In words that end, where they are cut, in the middle of a character. */
+  | "halfRefusal"
   | PermissionMode;
 
 /** Answers to ERC-7715 that differ from what was asked, each in one thing. */

@@ -45,7 +45,8 @@ export async function readAddress(options: {
     clean: (text: string) =>
       (key === undefined ? text : text.replaceAll(key, "[key]"))
         .replaceAll(/\p{C}+/gu, " ")
-        .slice(0, mostSaid),
+        .slice(0, mostSaid)
+        .toWellFormed(),
   });
 }
 
