@@ -1,6 +1,7 @@
 import { defineCommand } from "citty";
 
 import type { Check } from "../runtime/doctor/check.ts";
+import { oneLine } from "./oneLine.ts";
 
 export const doctorCommand = defineCommand({
   meta: {
@@ -33,5 +34,6 @@ export const doctorCommand = defineCommand({
   },
 });
 
+/** Details hold what relays, servers and nodes say of themselves. */
 const inWords = ({ detail, name, ok, remedy, unseen }: Check): string =>
-  `${ok ? "ok    " : unseen ? "?     " : "WRONG "} ${name.padEnd(14)} ${detail}\n${remedy === null ? "" : `${" ".repeat(22)}${remedy}\n`}`;
+  `${ok ? "ok    " : unseen ? "?     " : "WRONG "} ${name.padEnd(14)} ${oneLine(detail)}\n${remedy === null ? "" : `${" ".repeat(22)}${oneLine(remedy)}\n`}`;

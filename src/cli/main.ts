@@ -20,6 +20,7 @@ import { modelCommand } from "./model.ts";
 import { policyCommand } from "./policy.ts";
 import { relayCommand } from "./relay.ts";
 import { runAgentCommand } from "./run.ts";
+import { withoutPaths } from "./withoutPaths.ts";
 import { findCommand, findNamed, refuseUnknown, type FoundCommand } from "./strictArguments.ts";
 import { verifyCommand } from "./verify.ts";
 
@@ -97,11 +98,11 @@ try {
     // Nothing of ours says this: a fault of the program's, told in full.
     if (json)
       process.stdout.write(
-        `${JSON.stringify({ error: { name: "InternalError", message: error instanceof Error ? error.message : String(error), remedy: "It is a fault of the program: please report it.", facts: {}, retry: "never" } })}\n`,
+        `${JSON.stringify({ error: { name: "InternalError", message: withoutPaths(error instanceof Error ? error.message : String(error)), remedy: "It is a fault of the program: please report it.", facts: {}, retry: "never" } })}\n`,
       );
     process.stderr.write(
       forTerminal(
-        `A fault of the program; please report it with what follows.\n${error instanceof Error ? error.stack : String(error)}\n`,
+        `A fault of the program; please report it with what follows.\n${withoutPaths(error instanceof Error ? (error.stack ?? error.message) : String(error))}\n`,
       ),
     );
   }

@@ -3,6 +3,7 @@ import type { Hex } from "viem";
 
 import { BaseError } from "../core/errors.ts";
 import type { AddedModel, ModelManifest, StoreListing } from "../runtime/models.ts";
+import { oneLine } from "./oneLine.ts";
 
 const json = { type: "boolean", description: "One JSON document on stdout.", default: false } as const;
 const store = {
@@ -12,7 +13,7 @@ const store = {
 } as const;
 
 const print = (lines: readonly string[]): void =>
-  void process.stdout.write(lines.map((line) => `${line}\n`).join(""));
+  void process.stdout.write(lines.map((line) => `${oneLine(line)}\n`).join(""));
 const printJson = (value: unknown): void => void process.stdout.write(`${JSON.stringify(value)}\n`);
 
 /** A bar or lines on stderr: stdout is for the result. */
