@@ -129,23 +129,25 @@ const nonsenseErrors = new Set([
   "AbiDecodingDataSizeTooSmallError",
   "ContractFunctionZeroDataError",
   "IntegerOutOfRangeError",
+  "InvalidBytesBooleanError",
   "PositionOutOfBoundsError",
 ]);
 
-/** JSON-RPC codes under which a node says that it can't say: it has not (or no longer) the block or its state, or has no time. */
-const unsureCodes: ReadonlySet<unknown> = new Set([-32_000, -32_001, -32_002]);
-/** What nodes say under the same codes of what they were asked to run or take: it stays so, however often they are asked. */
+/** JSON-RPC's code of a call that reverted. Under any other a node says for itself: it lacks a block, a method, an account that is paid for. */
+const revertedCode = 3;
+/** What nodes say under other codes of what they were asked to run or take: it stays so, however often they are asked. */
 const verdict =
   /revert|insufficient|nonce|underpriced|\bgas\b|\bfee|invalid (opcode|jump|argument)|stack|\bAA\d\d\b/i;
 
-/** Does a node lag, or lack what it was asked for? Balanced over several, as most RPCs are, the next one may have it. */
+/** Does a node lag, lack what it was asked for, or refuse to serve? Balanced over several, as most RPCs are, the next one may have it. */
 function isUnsure(error: unknown): boolean {
   if (revertDataOf(error) !== undefined) return false;
   let unsure = false;
   for (let cause = error, depth = 0; cause instanceof Error && depth < 16; cause = cause.cause, depth++) {
     // A caller's own words of the call ("The contract function … reverted") are not the node's.
     const { code, details } = cause as { readonly code?: unknown; readonly details?: unknown };
-    if (!unsureCodes.has(code)) continue;
+    if (code === revertedCode) return false;
+    if (typeof code !== "number") continue;
     unsure = true;
     if (verdict.test(typeof details === "string" ? details : cause.message)) return false;
   }
@@ -165,14 +167,23 @@ export type FinalBlock = { readonly number: bigint; readonly timestamp: bigint; 
 /** The newest block that counts as final. */
 export async function finalBlock(chain: Chain): Promise<FinalBlock> {
   const { finality } = chain;
-  if ("tag" in finality) return ask(chain, () => chain.client.getBlock({ blockTag: "finalized" }));
-  const head = await ask(chain, () => chain.client.getBlock({ blockTag: "latest" }));
+  if ("tag" in finality) return blockAt(chain, { blockTag: "finalized" });
+  const head = await newestBlock(chain);
   if (finality.depth === 0) return head;
   const number = head.number - BigInt(finality.depth);
-  return number < 0n
-    ? { number: -1n, timestamp: 0n, hash: null }
-    : ask(chain, () => chain.client.getBlock({ blockNumber: number }));
+  return number < 0n ? { number: -1n, timestamp: 0n, hash: null } : blockAt(chain, { blockNumber: number });
 }
 
 /** The newest block of our own node. */
-export const newestBlock = (chain: Chain) => ask(chain, () => chain.client.getBlock({ blockTag: "latest" }));
+export const newestBlock = (chain: Chain) => blockAt(chain, { blockTag: "latest" });
+
+async function blockAt(
+  chain: Chain,
+  which: { readonly blockTag: "latest" | "finalized" } | { readonly blockNumber: bigint },
+) {
+  const block = await ask(chain, () => chain.client.getBlock(which));
+  // Whatever is no block is read as one that has nothing.
+  const { hash, number, timestamp } = block as { [Key in "hash" | "number" | "timestamp"]: unknown };
+  if (typeof hash === "string" && typeof number === "bigint" && typeof timestamp === "bigint") return block;
+  throw new RpcAnswerError(chain.url, new Error("a block without number, hash or time"));
+}

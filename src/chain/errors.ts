@@ -17,11 +17,11 @@ export class RpcUnreachableError extends BaseError {
   }
 }
 
-/** The RPC answers something that is no answer: half a response, a page of a proxy, a block that it does not know. */
+/** The RPC answers something that is no answer: half a response, a page of a proxy, a block that it does not know, that it is not paid. */
 export class RpcAnswerError extends BaseError {
   override readonly name = "RpcAnswerError";
   constructor(url: string, cause: unknown) {
-    super("The chain's RPC answers nonsense.", {
+    super("The chain's RPC gives no answer that can be used.", {
       remedy:
         "It is asked again. If it stays so, use another node; nothing is lost, the runtime continues where it was.",
       facts: { rpc: withoutCredentials(url), detail: firstLine(cause) },

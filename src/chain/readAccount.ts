@@ -5,7 +5,7 @@ import type { AccountOrigin } from "./accountOrigin.ts";
 import { isDeployed } from "./isDeployed.ts";
 import { agentAccountAbi } from "./abi/agentAccount.ts";
 import { entryPointAbi } from "./abi/entryPoint.ts";
-import { ask, type Chain } from "./connectChain.ts";
+import { ask, newestBlock, type Chain } from "./connectChain.ts";
 import { entryPointAddress } from "./entryPoint.ts";
 import { laneOf } from "./signOperation.ts";
 
@@ -54,7 +54,7 @@ export async function readAccount(
 ): Promise<AccountState> {
   const { client } = chain;
   return ask(chain, async () => {
-    const block = await client.getBlock({ blockTag: "latest" });
+    const block = await newestBlock(chain);
     const blockNumber = block.number;
     const at = { blockNumber };
     const unmade = origin && !(await isDeployed(chain, account, blockNumber)) ? origin : undefined;

@@ -108,7 +108,7 @@ test("one that can't be read from the chain is listed as unknown, and the others
   const state = await stateOf("unknown", [{ delegation: bad }, { delegation: good }]);
   const { status, stdout } = await bursarIn(state, "delegations");
   expect(lineWith(stdout, bad)).toMatch(
-    /left unknown, until .* unknown: .*answers nonsense.* \(spendGrant\)$/,
+    /left unknown, until .* unknown: .*gives no answer that can be used.* \(spendGrant\)$/,
   );
   expect(lineWith(stdout, good)).toMatch(/left 0\.00 USDC now.*there is no allowance/);
   expect(status).toBe(1);

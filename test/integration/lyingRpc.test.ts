@@ -194,6 +194,19 @@ test.each(nonsense)(
   },
 );
 
+const wide = `0x${"f".repeat(80)}`;
+test.each<readonly [string, string, unknown]>([
+  ["a block that is none", "eth_getBlockByNumber", "0x"],
+  ["a block that is a number", "eth_getBlockByNumber", wide],
+  ["more bytes than were asked for", "eth_call", wide],
+])("an RPC that answers %s is asked again", async (name, method, answer) => {
+  const stage = await setStage(name.replaceAll(" ", "-"));
+  stage.rpc.lie = ({ honest, method: asked }) => (asked === method ? answer : honest());
+  await expect(stage.decide()).rejects.toMatchObject({ retry: "safe" });
+  stage.rpc.lie = undefined;
+  await expectPaidOnce(stage);
+});
+
 test("an RPC that takes requests and says nothing does not answer", async () => {
   const silent = createServer().listen(0, "127.0.0.1");
   await once(silent, "listening");

@@ -23,6 +23,7 @@ import { checkTrace } from "./checkTrace.ts";
 import { frameOf, validationFrame, type ValidationFrame } from "./erc7562.ts";
 
 const name = "in-process";
+const untraced = "could not trace the operation (the RPC has to offer debug_traceCall with erc7562Tracer)";
 
 /** Gas of handleOps that the EntryPoint does not meter for one operation: beneficiary payment, event, loops. Measured 41k with the base. */
 const bundleOverheadGas = 42_000n;
@@ -85,12 +86,10 @@ export function ownBundler(chain: Chain, options: OwnBundlerOptions): Bundler {
       );
     } catch (error) {
       if (error instanceof RpcUnreachableError) throw error;
-      throw new BundlerError(
-        name,
-        "could not trace the operation (the RPC has to offer debug_traceCall with erc7562Tracer)",
-        error,
-      );
+      throw new BundlerError(name, untraced, error);
     }
+    if (typeof trace !== "object" || trace === null)
+      throw new BundlerError(name, untraced, "it says nothing");
     const frame = validationFrame(trace, userOp.sender);
     const refused = frame?.error ? decodeRefusal((frame.output as Hex | undefined) ?? "0x") : undefined;
     if (refused) throw new ChainRefusalError({ ...refused, code: "AA23" });

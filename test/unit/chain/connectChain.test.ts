@@ -59,6 +59,11 @@ describe("a node that says that it can't say", () => {
     { code: -32_001, message: "Resource not found." },
     { code: -32_002, message: "the node is syncing" },
     { code: -32_000, message: "something went wrong, try again later" },
+    { code: -32_600, message: "Must be authenticated!" },
+    { code: -32_601, message: "the method eth_getLogs does not exist" },
+    { code: -32_602, message: "query returned more than 10000 results" },
+    { code: -32_097, message: "Your app has exceeded its compute units per second capacity" },
+    { code: 429, message: "Too many requests" },
   ])("is asked again: $message", async (answer) => {
     for (const error of await told(answer)) {
       expect(error).toBeInstanceOf(RpcAnswerError);
@@ -74,8 +79,7 @@ describe("a node's verdict", () => {
     { code: -32_000, message: "insufficient funds for gas * price + value" },
     { code: -32_000, message: "nonce too low" },
     { code: -32_000, message: "intrinsic gas too low" },
-    { code: -32_602, message: "invalid argument 0" },
-    { code: -32_601, message: "the method eth_getLogs does not exist" },
+    { code: 3, message: "execution failed" },
   ])("passes through: $message", async (answer) => {
     for (const error of await told(answer)) {
       expect(error).toBeInstanceOf(Error);
