@@ -100,7 +100,8 @@ function inWords({ account, made }: OwnAccount, file: string, chainId: number): 
     renderUnicodeCompact(link),
     "",
     `Run the agent on it with: bursar run AGENT --config ${file}`,
-    "Run it there alone: two runs of one agent's file take in the same messages, each with a journal of its own.",
+    "Run it there alone: two runs of one agent's file take in the same messages, each with a journal of its own, and both would pay the same bill.",
+    "For each further payer copy the agent's file into a folder of its own, with an inbox of its own, and run that copy.",
   ].join("\n");
 }
 

@@ -6,26 +6,26 @@ import { ConfigError } from "./configError.ts";
 import type { OpenRuntimeOptions } from "./openRuntime.ts";
 
 /**
- * Each agent remembers for itself what it has paid: two that read the same bills out of one account would pay each of them twice. Who
+ * Each agent remembers for itself what it has paid: two that read the same bills would each pay them, also out of two accounts. Who
  * only reads pays nothing, and may read along. Seen is what has one name: not a mailbox that a server has under two.
  *
  * @throws ConfigError
  */
 export async function requireOwnInboxes(
-  members: readonly Pick<OpenRuntimeOptions, "agent" | "agentFile" | "config">[],
+  members: readonly Pick<OpenRuntimeOptions, "agent" | "agentFile">[],
 ): Promise<void> {
   const readers = new Map<string, string>();
-  for (const { agent, agentFile, config } of members) {
+  for (const { agent, agentFile } of members) {
     if (!mayPay(agent)) continue;
     for (const inbox of await inboxesOf(agent, agentFile)) {
-      const key = JSON.stringify([config.chain.chainId, config.account, inbox]);
+      const key = JSON.stringify(inbox);
       const other = readers.get(key);
       if (other !== undefined && other !== agent.name)
         throw new ConfigError(
-          `The agents ${other} and ${agent.name} read the same inbox and pay out of the same account: each could pay the same bill.`,
+          `The agents ${other} and ${agent.name} read the same inbox: each could pay the same bill, whichever account it pays out of.`,
           {
             remedy: "Give each an inbox of its own, e.g. a folder that the mail server sorts its mail into.",
-            facts: { inbox: inbox.join(", "), account: config.account },
+            facts: { inbox: inbox.join(", ") },
           },
         );
       readers.set(key, agent.name);

@@ -160,11 +160,8 @@ test.each<readonly [string, (members: readonly Member[]) => readonly Member[], R
     /different relays/,
   ],
   [
-    "one inbox for two who pay out of one account",
-    ([one, two]) => [
-      one!,
-      { ...two!, agentFile: one!.agentFile, config: { ...two!.config, account: one!.config.account } },
-    ],
+    "one inbox for two who pay, also out of two accounts",
+    ([one, two]) => [one!, { ...two!, agentFile: one!.agentFile }],
     /clerk and buyer read the same inbox/,
   ],
   ["nobody", () => [], /no agent to run/],

@@ -8,7 +8,7 @@ import * as z from "zod";
 import { defineAction } from "../../../src/agents/defineAction.ts";
 import { defineAgent } from "../../../src/agents/defineAgent.ts";
 import type { Agent, TriggerSource } from "../../../src/core/agent.ts";
-import { ConfigError, type Config } from "../../../src/runtime/config.ts";
+import { ConfigError } from "../../../src/runtime/config.ts";
 import { requireOwnInboxes } from "../../../src/runtime/requireOwnInboxes.ts";
 
 const home = mkdtempSync(join(tmpdir(), "bursar-inboxes-"));
@@ -27,19 +27,16 @@ const mailbox = (where: { host?: string; user?: string; folder?: string; port?: 
   ...where,
 });
 
-const one = "0x1111111111111111111111111111111111111111";
-const other = "0x2222222222222222222222222222222222222222";
 const note = defineAction({
   words: "Notes it.",
   input: z.strictObject({ topic: z.enum(["bill", "other"]) }),
 });
 
-function member(name: string, source: TriggerSource, account: string, actions?: Agent["actions"]) {
+function member(name: string, source: TriggerSource, actions?: Agent["actions"]) {
   const draft = { name, purpose: "Reads mail.", triggers: [source], prompt: () => ({}) as never };
   return {
     agent: defineAgent(actions === undefined ? draft : { ...draft, actions }),
     agentFile: join(home, `${name}.ts`),
-    config: { account, chain: { chainId: 31337 } } as unknown as Config,
   };
 }
 
@@ -49,25 +46,24 @@ test.each<readonly [string, TriggerSource, TriggerSource]>([
   ["a folder and a link to it", folder("bills"), folder("link")],
   ["one mailbox", mailbox({}), mailbox({ folder: "inbox", host: "Mail.Example", user: "Bills@example.com" })],
   ["one mailbox by two ports", mailbox({ port: 993 }), mailbox({ port: 143 })],
-])("two that pay out of one account can't read %s", async (_, first, second) => {
-  const members = [member("clerk", first, one), member("buyer", second, one)];
+])("two that pay can't read %s", async (_, first, second) => {
+  const members = [member("clerk", first), member("buyer", second)];
   const error = await requireOwnInboxes(members).catch((thrown: unknown) => thrown);
   expect(error).toBeInstanceOf(ConfigError);
   expect((error as Error).message).toMatch(/clerk and buyer read the same inbox[^]*an inbox of its own/);
 });
 
 test.each<readonly [string, ReturnType<typeof member>]>([
-  ["another folder", member("buyer", folder("orders"), one)],
-  ["the same folder for another account", member("buyer", folder("bills"), other)],
-  ["the same folder to take notes, and pays nothing", member("buyer", folder("bills"), one, { note })],
-  ["a mailbox", member("buyer", mailbox({}), one)],
+  ["another folder", member("buyer", folder("orders"))],
+  ["the same folder to take notes, and pays nothing", member("buyer", folder("bills"), { note })],
+  ["a mailbox", member("buyer", mailbox({}))],
 ])("one may read %s", async (_, second) => {
-  await expect(requireOwnInboxes([member("clerk", folder("bills"), one), second])).resolves.toBeUndefined();
+  await expect(requireOwnInboxes([member("clerk", folder("bills")), second])).resolves.toBeUndefined();
 });
 
 test("two may read two folders of one mailbox, whose names differ in their case", async () => {
   const members = ["Bills", "bills"].map((name, index) =>
-    member(`clerk-${index}`, mailbox({ folder: name }), one),
+    member(`clerk-${index}`, mailbox({ folder: name })),
   );
   await expect(requireOwnInboxes(members)).resolves.toBeUndefined();
 });
