@@ -307,7 +307,7 @@ describe("a yes to what looks as if it was paid", () => {
       ["ask", "asked", "looks-already-paid"],
     ]);
     expect(await paidTo(world, "acme")).toBe(85_000_000n);
-    expect(openAsks(house)[0]!.reasons[0]!.words).toMatch(/2\.eml.*1\.eml/);
+    expect(openAsks(house)[0]!.reasons[0]!.words).toMatch(/[23]\.eml.*1\.eml/);
     expect(await verified(house)).toEqual([]);
     house.journal.close();
   });
