@@ -97,8 +97,8 @@ export const consentIn = ({ facts }: Observation): Consent | undefined =>
   facts[consentFact]?.value as Consent | undefined;
 
 /**
- * What the yes in an observation is worth for a deed: nothing, unless it was said to exactly these calls under this very policy, by one
- * who may, and its time is not over. Where it is worth nothing, everything is judged as if nobody had said anything.
+ * What the yes in an observation is worth for a deed: nothing, unless it was said to exactly these calls of this account under this very
+ * policy, by one who may, and its time is not over. Where it is worth nothing, everything is judged as if nobody had said anything.
  */
 export function agreementOn(
   house: Where & Pick<House, "journal">,
@@ -114,6 +114,9 @@ export function agreementOn(
   );
   const fits =
     entitled &&
+    // A policy's id holds neither, and the configuration may name another account by now.
+    asked.chainId === observation.chainId &&
+    isAddressEqual(asked.account, house.account) &&
     consent.policyId === limit.policyId &&
     consent.callHash === keccak256(encodeCalls(calls)) &&
     claimAt(observation.blockTimestamp).validUntil <= BigInt(consent.deadline);

@@ -3,13 +3,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
-import { encodeFunctionData, type Address, type Hex } from "viem";
+import { encodeFunctionData, parseEther, type Address, type Hex } from "viem";
 import { privateKeyToAccount, type PrivateKeyAccount } from "viem/accounts";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import { agentAccountAbi } from "../../src/chain/abi/agentAccount.ts";
+import { entryPointAbi } from "../../src/chain/abi/entryPoint.ts";
 import { approvalTypedData } from "../../src/chain/checkApproval.ts";
-import { sendTransaction } from "../../src/chain/deploy.ts";
+import { ensureAccount, grantByOwner, sendTransaction } from "../../src/chain/deploy.ts";
+import { entryPointAddress } from "../../src/chain/entryPoint.ts";
 import { recordApproval } from "../../src/chain/recordApproval.ts";
 import type { Ask } from "../../src/core/approval.ts";
 import { asksIn } from "../../src/journal/asks.ts";
@@ -19,11 +21,11 @@ import { restoreJournal } from "../../src/journal/restoreJournal.ts";
 import type { House } from "../../src/runtime/house.ts";
 import { approvalNameOf, takeAnswer } from "../../src/runtime/takeAnswer.ts";
 import { verifyDecisions } from "../../src/runtime/verifyDecisions.ts";
-import { startLocalChain, type LocalChain } from "../../src/testing/localChain.ts";
+import { localFaucet, startLocalChain, type LocalChain } from "../../src/testing/localChain.ts";
 import { decideAll, openHouse, reportsOf } from "./house.ts";
 import { billMail, writeInbox, type Bill } from "./mails.ts";
 import { place } from "./smallContracts.ts";
-import { findWorld, keyOf, makeWorld, operationsOf, paidTo, tokenAddress } from "./world.ts";
+import { findWorld, keyOf, makeWorld, mint, operationsOf, paidTo, tokenAddress } from "./world.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "bursar-approvals-"));
 let chain: LocalChain;
@@ -329,6 +331,39 @@ describe("a yes to what looks as if it was paid", () => {
   });
 });
 
+test("a yes to a payment out of one account is none to the same out of another, which is asked about", async () => {
+  const unvouched = billMail({ to: "acme", amount: "42.50", reference: "INV-1", authenticated: false });
+  const { house, state, world } = await asking("moved", unvouched);
+  const [ask] = asksOf(house);
+  await answer(house, ask!.leaf, world.owner.address, await yes(ask!, world.owner));
+  // The configuration names another account of the same owner from now on; the policy's id is the same.
+  const account = await ensureAccount(world.chain, localFaucet, world.owner.address, 7n);
+  await sendTransaction(world.chain, localFaucet, {
+    to: entryPointAddress,
+    valueWei: parseEther("1"),
+    data: encodeFunctionData({ abi: entryPointAbi, functionName: "depositTo", args: [account] }),
+  });
+  await mint(world, account, 10_000_000_000n);
+  for (const { grant } of world.policy.limits) await grantByOwner(world.chain, world.owner, account, grant);
+  const moved = { ...house, account };
+  await decideAll(moved, state);
+  expect(inShort(house)).toEqual([
+    ["ask", "asked", "sender-unauthenticated"],
+    ["ask", "asked", "sender-unauthenticated"],
+  ]);
+  expect(await operationsOf({ ...world, account })).toEqual([]);
+
+  const again = asksOf(house).find(({ leaf }) => leaf !== ask!.leaf)!;
+  expect(again.account).toBe(account.toLowerCase());
+  await answer(moved, again.leaf, world.owner.address, await yes(again, world.owner));
+  await decideAll(moved, state);
+  expect(inShort(house).at(-1)).toEqual(["allow", "paid"]);
+  expect(await operationsOf({ ...world, account })).toHaveLength(1);
+  const { decisions } = await verifyDecisions(moved);
+  expect(decisions.slice(1).map(({ failures }) => failures)).toEqual([[], []]);
+  house.journal.close();
+});
+
 test("what was asked in a backup is closed when it is restored: the lost journal may have had the yes", async () => {
   const unvouched = billMail({ to: "acme", amount: "42.50", reference: "INV-1", authenticated: false });
   const { again, house, state, world } = await asking("restored", unvouched);
@@ -368,6 +403,24 @@ describe("a forged journal is found out", () => {
       state: join(folder, "forged"),
     });
     expect(await verified(reopened)).toContain("The journal's ask is not what the decision asked.");
+    reopened.journal.close();
+  });
+
+  test("by a yes to a payment out of another account", async () => {
+    const unvouched = billMail({ to: "acme", amount: "42.50", reference: "INV-1", authenticated: false });
+    const { again, house, state, world } = await asking("elsewhere", unvouched);
+    const [ask] = asksOf(house);
+    await answer(house, ask!.leaf, world.owner.address, await yes(ask!, world.owner));
+    await again();
+    expect(await verified(house)).toEqual([]);
+    house.journal.close();
+    const raw = new DatabaseSync(join(state, "journal.db"));
+    raw.exec(`update ask set body = replace(body, '${ask!.account}', '${mallory.address.toLowerCase()}')`);
+    raw.close();
+    const reopened = openHouse(world, { state });
+    expect(await verified(reopened)).toContain(
+      'The verdict is "allow"; the judge says "ask, sender-unauthenticated".',
+    );
     reopened.journal.close();
   });
 
