@@ -8,6 +8,8 @@ import type { Tables } from "./tables.ts";
 export type PaymentRow = {
   readonly decision: string;
   readonly payee: string;
+  /** The payee's address in lower case; empty where nobody is paid, null in a row of an earlier version. */
+  readonly address: string | null;
   readonly reference: string;
   /** Everything in the bill's whole message that could be a reference. */
   readonly references: readonly string[];
@@ -31,6 +33,25 @@ const standing = query((tables, { agent, payee }: { agent: string; payee: string
     .where("payee", "=", payee)
     .where("state", "<>", "void"),
 );
+type Paid = { readonly agent: string; readonly payee: string; readonly address: string };
+const standingUnderOtherNames = query((tables, { address, agent, payee }: Paid) =>
+  tables
+    .selectFrom("payment")
+    .selectAll()
+    .where("agent", "=", agent)
+    .where("payee_address", "=", address)
+    .where("payee", "<>", payee)
+    .where("state", "<>", "void"),
+);
+const standingToSomebody = query((tables, { agent, payee }: Omit<Paid, "address">) =>
+  tables
+    .selectFrom("payment")
+    .selectAll()
+    .where("agent", "=", agent)
+    .where("payee_address", "is", null)
+    .where("payee", "<>", payee)
+    .where("state", "<>", "void"),
+);
 const paymentOfDecision = query((tables, { decision }: { decision: string }) =>
   tables.selectFrom("payment").selectAll().where("decision", "=", decision),
 );
@@ -40,11 +61,12 @@ export function putPayment(
   agent: string,
   payment: Omit<PaymentRow, "state">,
 ): void {
-  const { amountUnits, references, ...same } = payment;
+  const { address, amountUnits, references, ...same } = payment;
   database.run(
     insertPayment({
       ...same,
       agent,
+      payee_address: address,
       references_: canonicalize(references),
       amount_units: amountUnits,
       state: "pending",
@@ -66,15 +88,29 @@ export const paymentRowOf = (
   decision: string,
 ): Tables["payment"] | undefined => database.get(paymentOfDecision({ decision }));
 
-/** Payments to a payee that count against a duplicate: paid and under way. */
+/**
+ * Payments that count against a duplicate, paid and under way: to a payee by its name, to its address under any other name, and, where
+ * the address was not kept yet, under names that the policy no longer has (`names` are those it has).
+ */
 export function standingPayments(
   database: Pick<JournalDatabase, "all">,
   agent: string,
-  payee: string,
+  { address, payee }: Pick<PaymentRow, "payee"> & { readonly address: string },
+  names: readonly string[],
 ): readonly PaymentRow[] {
-  return database.all(standing({ agent, payee })).map((row) => ({
+  const gone = (row: Tables["payment"]) => !names.includes(row.payee) && !row.payee.startsWith("act:");
+  const rows =
+    address === ""
+      ? database.all(standing({ agent, payee }))
+      : [
+          ...database.all(standing({ agent, payee })),
+          ...database.all(standingUnderOtherNames({ agent, address, payee })),
+          ...database.all(standingToSomebody({ agent, payee })).filter(gone),
+        ];
+  return rows.map((row) => ({
     decision: row.decision,
     payee: row.payee,
+    address: row.payee_address,
     reference: row.reference,
     references: JSON.parse(row.references_) as readonly string[],
     at: row.at,

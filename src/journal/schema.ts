@@ -6,6 +6,7 @@ import { builder, query, statementOf, type Dialect } from "./query.ts";
 import { version1 } from "./version1.ts";
 import { version2 } from "./version2.ts";
 import { version3 } from "./version3.ts";
+import { version4 } from "./version4.ts";
 
 /** What a store calls the types of the tables, and what else it wants to be told. */
 export type Words = {
@@ -38,7 +39,7 @@ export type Version = (
  * In order; one that was released never changes: what comes later is a version of its own. The first is an exception, because tables
  * were added to it: it makes what is not there, and is run on journals of its own version too.
  */
-const versions: readonly Version[] = [version1, version2, version3];
+const versions: readonly Version[] = [version1, version2, version3, version4];
 
 /** The schema's version, kept in `meta`. */
 export const schemaVersion = versions.length;

@@ -107,6 +107,8 @@ export type Tables = {
     readonly amount_units: string;
     readonly words: string;
     readonly state: "pending" | "paid" | "void";
+    /** Lower case; empty for an action that is no transfer, null in a row of an earlier version. */
+    readonly payee_address: string | null;
   };
 
   /** What decisions ask of people, by the leaf of the decision. The first answer counts. */

@@ -19,6 +19,8 @@ function partsOf(reference: string): readonly string[] {
 /** A payment that was made or is under way, as the duplicate check sees it. */
 export type EarlierPayment = {
   readonly payee: string;
+  /** Lower case; null: it was not kept. One payee may have had several names. */
+  readonly address: string | null;
   readonly reference: string;
   /** Everything in the whole message that could have been its reference. */
   readonly references: readonly string[];
@@ -29,7 +31,7 @@ export type EarlierPayment = {
   readonly words: string;
 };
 
-export type Bill = Omit<EarlierPayment, "words">;
+export type Bill = Omit<EarlierPayment, "address" | "words"> & { readonly address: string };
 
 /** Two bills of one payee over one amount within this time are asked about: monthly ones lie further apart. */
 const sameAmountSeconds = 25 * 86_400;
@@ -60,12 +62,13 @@ function spell({ reference, references }: Pick<Bill, "reference" | "references">
 }
 
 /**
- * One bill is never paid twice. `same`: payee and normalised reference are equal.
+ * One bill is never paid twice. `same`: payee, by its name or its address, and normalised reference are equal.
  *
  * `similar`: a person has to look. A model picks one of the references in a message and may pick another one in the
  * reminder, so the whole messages count: the earlier reference occurs in this message or the other way round, as a
  * whole or as a part (`AH-20391-R1`), or their digits agree. And where the references say nothing: the same amount
- * to the same payee within 25 days, or ever if one of the two has no reference.
+ * to the same payee within 25 days, or ever if one of the two has no reference. Whom a payment went to whose address was
+ * not kept, and whose name is not this payee's, nobody knows: then it is never more than `similar`.
  */
 export function findEarlier(
   bill: Bill,
@@ -73,9 +76,12 @@ export function findEarlier(
 ): { readonly kind: "same" | "similar"; readonly words: string } | null {
   const asked = spell(bill);
   const ofPayee = earlier
-    .filter(({ payee }) => payee === bill.payee)
+    .filter(({ address, payee }) => payee === bill.payee || address === null || address === bill.address)
     .map((payment) => ({ payment, paid: spell(payment) }));
-  const same = ofPayee.find(({ paid }) => isSame(paid, asked));
+  const same = ofPayee.find(
+    ({ paid, payment: { address, payee } }) =>
+      (payee === bill.payee || address !== null) && isSame(paid, asked),
+  );
   if (same)
     return { kind: "same", words: `${bill.payee} ${bill.reference} was paid before: ${same.payment.words}.` };
   const similar = ofPayee
@@ -109,7 +115,7 @@ function sharesReference(paid: Spelled, asked: Spelled): boolean {
   return paid.digits.length >= 3 && paid.digits === asked.digits;
 }
 
-function sharesAmount(payment: Bill, paid: Spelled, bill: Bill, asked: Spelled): boolean {
+function sharesAmount(payment: EarlierPayment, paid: Spelled, bill: Bill, asked: Spelled): boolean {
   if (payment.amountUnits !== bill.amountUnits || payment.asset !== bill.asset) return false;
   const unnamed = paid.whole === "" || asked.whole === "";
   return unnamed || Math.abs(bill.at - payment.at) < sameAmountSeconds;

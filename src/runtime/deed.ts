@@ -56,6 +56,7 @@ export function deedOf(house: Where, action: Action, observation: Observation): 
     transfer: true,
     bill: {
       payee: payment.payee.name,
+      address: to.toLowerCase(),
       reference: payment.reference,
       references: (observation.facts["mail.references"]?.value ?? []) as readonly string[],
       amountUnits: amountUnits.toString(),
@@ -97,6 +98,7 @@ function deedOfAct(
         ? undefined
         : {
             payee: `act:${act.name}`,
+            address: "",
             reference: once,
             references: [],
             amountUnits: amountUnits.toString(),

@@ -15,6 +15,8 @@ import type { Observation } from "../../src/core/observation.ts";
 import { outputOf } from "../../src/journal/decisions.ts";
 import { readEntries } from "../../src/journal/entries.ts";
 import { openJournal } from "../../src/journal/openJournal.ts";
+import { compilePolicy } from "../../src/policy/compile.ts";
+import { parsePolicy } from "../../src/policy/parse.ts";
 import type { DecisionReport } from "../../src/runtime/report.ts";
 import { verifyDecisions } from "../../src/runtime/verifyDecisions.ts";
 import { startLocalChain, type LocalChain } from "../../src/testing/localChain.ts";
@@ -128,6 +130,21 @@ describe("one bill is paid once", () => {
     const world = await makeWorld(chain, "again");
     const again = billMail({ ...invoice, reference: "inv 1042", greeting: "A friendly reminder:" });
     expect(inShort(await decide(world, { "1.eml": billMail(invoice), "2.eml": again }))).toEqual([
+      ["allow", "paid"],
+      ["deny", "refused", "already-paid"],
+    ]);
+    expect(await paidTo(world, "acme")).toBe(42_500_000n);
+  });
+
+  test("when the policy calls its payee otherwise by then", async () => {
+    const world = await makeWorld(chain, "renamed");
+    await decide(world, { "1.eml": billMail(invoice) });
+    const policyText = world.policyText.replace("  acme:", "  acme-hosting:");
+    const policy = compilePolicy(parsePolicy(policyText), world.agent.address);
+    // The chain knows no names, so the grant is the one that there is.
+    expect(policy.limits[0]!.policyId).toBe(world.policy.limits[0]!.policyId);
+    const again = billMail({ ...invoice, to: "acme-hosting", domain: "acme.example", greeting: "Reminder:" });
+    expect(inShort(await decide({ ...world, policy, policyText }, { "2.eml": again }))).toEqual([
       ["allow", "paid"],
       ["deny", "refused", "already-paid"],
     ]);

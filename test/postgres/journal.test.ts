@@ -52,6 +52,7 @@ const alarm = { agent: "clerk", lane: "0xAA/0xBB", next: "0x2", foreign: null } 
 const payment = (decision: string, payee: string) => ({
   decision,
   payee,
+  address: "0xac",
   reference: "INV-1",
   references: ["INV-1", "AC 7"],
   at: 1_700_000_000,
@@ -147,7 +148,8 @@ const life: Readonly<Record<string, (journal: JournalDatabase) => unknown>> = {
     ["one", "two", "three"].map((decision) => putPayment(journal, "clerk", payment(decision, "acme"))),
     setPaymentState(journal, "one", "paid"),
     setPaymentState(journal, "two", "void"),
-    standingPayments(journal, "clerk", "acme"),
+    standingPayments(journal, "clerk", { payee: "acme", address: "0xac" }, ["acme"]),
+    standingPayments(journal, "clerk", { payee: "acme-hosting", address: "0xac" }, ["acme-hosting"]),
     paymentRowOf(journal, "two"),
   ],
   "memories, replaced as a whole": (journal) => {

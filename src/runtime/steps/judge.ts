@@ -173,7 +173,8 @@ function circumstancesOf(house: House, deed: Deed, observation: Observation): Ci
     detail: (fact("mail.authentication") as string | undefined) ?? "Nobody vouches for the sender.",
   };
   const { bill, transfer } = deed;
-  const earlier = bill === undefined ? [] : standingPayments(house.journal, house.agent.name, bill.payee);
+  const names = house.policy.payees.map(({ name }) => name);
+  const earlier = bill === undefined ? [] : standingPayments(house.journal, house.agent.name, bill, names);
   if (!transfer) {
     const done = earlier.find(({ reference }) => reference === bill?.reference);
     return {

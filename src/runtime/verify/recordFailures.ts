@@ -142,6 +142,7 @@ function paymentRowFailures({ journal }: House, evidence: Evidence): readonly st
   const holds =
     row?.payee === bill.payee &&
     row.agent === decision.agent &&
+    (row.payee_address === null || row.payee_address === bill.address) &&
     row.reference === bill.reference &&
     row.references_ === canonicalize(bill.references) &&
     row.at === bill.at &&

@@ -117,8 +117,8 @@ describe("the schema", () => {
     expect(outputOf(journal, "one", "parse")).toEqual({ action: "hold" });
     expect(leavesOf(journal, "clerk")).toHaveLength(1);
     expect(operationRowOf(journal, "one")).toMatchObject({ lane: "lane", nonce: "0x10", state: "signed" });
-    expect(standingPayments(journal, "clerk", "acme")).toMatchObject([
-      { reference: "INV-1", state: "pending" },
+    expect(standingPayments(journal, "clerk", { payee: "acme", address: "0xac" }, [])).toMatchObject([
+      { address: null, reference: "INV-1", state: "pending" },
     ]);
     expect(memoriesIn(journal, "clerk")).toMatchObject([{ name: "lucky", value: 7, provenance: "history" }]);
     expect(isPaused(journal, "clerk")).toBe(true);

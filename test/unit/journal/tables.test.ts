@@ -369,25 +369,47 @@ describe("outputs", () => {
 });
 
 describe("payments", () => {
+  const payment = {
+    payee: "acme",
+    address: "0xac",
+    reference: "INV-1",
+    references: ["INV-1", "AC 7"],
+    at: 1,
+    asset: "0x01",
+    amountUnits: "1",
+    words: "1 for a.eml",
+  };
+  const acme = { payee: "acme", address: "0xac" };
+
   it("stand while they are pending or paid, and not when they are void", () => {
     const journal = temporaryJournal();
-    const payment = {
-      payee: "acme",
-      reference: "INV-1",
-      references: ["INV-1", "AC 7"],
-      at: 1,
-      asset: "0x01",
-      amountUnits: "1",
-      words: "1 for a.eml",
-    };
     for (const decision of ["pending", "paid", "void"])
       putPayment(journal, "clerk", { ...payment, decision });
     setPaymentState(journal, "paid", "paid");
     setPaymentState(journal, "void", "void");
     expect(
-      standingPayments(journal, "clerk", "acme").map(({ decision, state }) => `${decision} ${state}`),
+      standingPayments(journal, "clerk", acme, []).map(({ decision, state }) => `${decision} ${state}`),
     ).toEqual(["pending pending", "paid paid"]);
-    expect(standingPayments(journal, "clerk", "northwind")).toEqual([]);
-    expect(standingPayments(journal, "other", "acme")).toEqual([]);
+    expect(standingPayments(journal, "clerk", { payee: "northwind", address: "0x0f" }, [])).toEqual([]);
+    expect(standingPayments(journal, "other", acme, [])).toEqual([]);
+  });
+
+  it("are a payee's under any name that its address ever had", () => {
+    const journal = temporaryJournal();
+    for (const [decision, payee, address] of [
+      ["renamed", "acme-hosting", "0xac"],
+      ["moved", "acme", "0x01"],
+      ["of nobody knows whom", "old-acme", null],
+      ["of a payee that there is", "northwind", null],
+      ["that pays nobody", "act:vote", null],
+    ] as const)
+      putPayment(journal, "clerk", { ...payment, decision, payee, address });
+    const found = (payee: string, address: string) =>
+      standingPayments(journal, "clerk", { payee, address }, ["acme", "northwind"]).map(
+        ({ decision }) => decision,
+      );
+    expect(found("acme", "0xac")).toEqual(["moved", "renamed", "of nobody knows whom"]);
+    expect(found("northwind", "0x0f")).toEqual(["of a payee that there is", "of nobody knows whom"]);
+    expect(found("act:vote", "")).toEqual(["that pays nobody"]);
   });
 });

@@ -5,6 +5,7 @@ import { findEarlier, normaliseReference, type EarlierPayment } from "../../../s
 
 const paid: EarlierPayment = {
   payee: "acme",
+  address: "0xac",
   reference: "INV-1042",
   references: ["INV-1042"],
   amountUnits: "42500000",
@@ -15,6 +16,7 @@ const paid: EarlierPayment = {
 const day = 86_400;
 const bill = {
   payee: "acme",
+  address: "0xac",
   reference: "INV-1042",
   references: ["INV-1042"] as readonly string[],
   amountUnits: "42500000",
@@ -81,6 +83,19 @@ describe("findEarlier", () => {
     expect(wordsOf(1, 2, 3, 4, 5, 6, 7)).toBe(`${many}; 2 more.`);
   });
 
+  it("knows a payee by its address, whatever the policy calls it now", () => {
+    expect(kindOf({ payee: "acme-hosting" })).toBe("same");
+    expect(kindOf({ payee: "acme-hosting", reference: "1042" })).toBe("similar");
+    expect(kindOf({ address: "0x0f" })).toBe("same");
+  });
+
+  it("leaves a bill to a person when nobody knows whether it was the same payee's", () => {
+    const unknown = { ...paid, address: null };
+    expect(kindOf({ payee: "acme-hosting" }, [unknown])).toBe("similar");
+    expect(kindOf({ payee: "acme-hosting", reference: "B-7", references: [] }, [unknown])).toBeNull();
+    expect(kindOf({}, [unknown])).toBe("same");
+  });
+
   it.each<readonly [string, Partial<typeof bill>, readonly EarlierPayment[]]>([
     ["whose digits agree", { reference: "1042" }, [paid]],
     ["whose letters differ only", { reference: "RE-1042" }, [paid]],
@@ -144,7 +159,7 @@ describe("findEarlier", () => {
   });
 
   it.each<readonly [string, Partial<typeof bill>, readonly EarlierPayment[]]>([
-    ["of another payee", { payee: "northwind" }, [paid]],
+    ["of another payee", { payee: "northwind", address: "0x0f" }, [paid]],
     ["with another number, a month later", { reference: "INV-1043", references: ["INV-1043"] }, [paid]],
     ["without a reference, of another amount", { reference: "", references: [], amountUnits: "1" }, [paid]],
     ["without a reference, in another asset", { reference: "", references: [], asset: "0x02" }, [paid]],
