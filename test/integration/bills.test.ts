@@ -125,6 +125,34 @@ describe("a bill is asked about and not paid", () => {
   });
 });
 
+describe("a mail that names a paid bill is asked about", () => {
+  test("where the paid one's number is short: grown, or in the reminder's text", async () => {
+    const world = await makeWorld(chain, "short");
+    await decide(world, { "1.eml": billMail({ ...invoice, reference: "123" }) });
+    const reports = await decide(world, {
+      "2.eml": billMail({ ...invoice, amount: "43.50", reference: "123-R1" }),
+      "3.eml": billMail({ ...invoice, amount: "44.50", reference: "REM-9001", greeting: "Of invoice 123:" }),
+    });
+    expect(inShort(reports)).toEqual([
+      ["allow", "paid"],
+      ["ask", "asked", "looks-already-paid"],
+      ["ask", "asked", "looks-already-paid"],
+    ]);
+    expect(await paidTo(world, "acme")).toBe(42_500_000n);
+  });
+
+  test("where both mails have a number of their own beside the bill's", async () => {
+    const world = await makeWorld(chain, "two-numbers");
+    const numbered = (reference: string, amount: string) =>
+      billMail({ ...invoice, reference, amount, greeting: "Invoice INV-1042" });
+    await decide(world, { "1.eml": numbered("PO-7719", "42.50") });
+    expect(inShort(await decide(world, { "2.eml": numbered("REM-0088", "47.50") })).slice(1)).toEqual([
+      ["ask", "asked", "looks-already-paid"],
+    ]);
+    expect(await paidTo(world, "acme")).toBe(42_500_000n);
+  });
+});
+
 describe("one bill is paid once", () => {
   test("when it comes again in another mail, with its reference written differently", async () => {
     const world = await makeWorld(chain, "again");

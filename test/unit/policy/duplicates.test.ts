@@ -147,6 +147,26 @@ describe("findEarlier", () => {
       { reference: "AC-55", references: ["AC-55"], amountUnits: "1" },
       [{ ...paid, references: ["INV-1042", "AC-55"] }],
     ],
+    [
+      "whose short reference grew a tail",
+      { reference: "123-R1", references: ["123-R1"], amountUnits: "1" },
+      [{ ...paid, reference: "123", references: ["123"] }],
+    ],
+    [
+      "that speaks of a paid one's short reference",
+      { reference: "REM-9001", references: ["REM-9001", "123"], amountUnits: "1" },
+      [{ ...paid, reference: "123", references: ["123"] }],
+    ],
+    [
+      "whose short reference stands in the paid one's message, without its separator",
+      { reference: "A-5", references: ["A-5"], amountUnits: "1" },
+      [{ ...paid, references: ["INV-1042", "A5"] }],
+    ],
+    [
+      "that speaks of a third number, as the paid one's message did",
+      { reference: "REM-0088", references: ["REM-0088", "inv 104"], amountUnits: "1" },
+      [{ ...paid, reference: "PO-7719", references: ["PO-7719", "INV-104", "INV-104"] }],
+    ],
     ["without a letter or a digit in its reference", { reference: "#", references: [] }, [paid]],
     [
       "of the same amount a second before the month is over",
@@ -182,6 +202,31 @@ describe("findEarlier", () => {
       "whose three letters stand in the paid one's message",
       { reference: "A-5", references: ["A-5"], amountUnits: "1" },
       [{ ...paid, references: ["INV-1042", "A-55"] }],
+    ],
+    [
+      "that only begins with the letters of a short reference",
+      { reference: "AB-7", references: ["AB-7"], amountUnits: "1" },
+      [{ ...paid, reference: "AB", references: ["AB"] }],
+    ],
+    [
+      "whose short reference is the end of another",
+      { reference: "7-123", references: ["7-123", "1234"], amountUnits: "1" },
+      [{ ...paid, reference: "123", references: ["123"] }],
+    ],
+    ...["0449128", "ABCDEF", "VAT 19"].map(
+      (third): readonly [string, Partial<typeof bill>, readonly EarlierPayment[]] => [
+        `that has ${third} in common with the paid one's message`,
+        { reference: "B-7", references: ["B-7", third], amountUnits: "1" },
+        [{ ...paid, references: ["INV-1042", third] }],
+      ],
+    ),
+    [
+      "that has a number in common with each message of the payee",
+      { reference: "B-7", references: ["B-7", "K1102938"], amountUnits: "1" },
+      [
+        { ...paid, references: ["INV-1042", "K1102938"] },
+        { ...paid, reference: "INV-1043", references: ["INV-1043", "K1102938"] },
+      ],
     ],
     ["when nothing was paid", {}, []],
   ])("lets a bill pass %s", (_, part, earlier) => {
