@@ -8,6 +8,7 @@ import type { Hex } from "viem";
 
 import { verifyEntries } from "./entries.ts";
 import { JournalBrokenError, JournalOpenError } from "./errors.ts";
+import { followLog } from "./followLog.ts";
 import { readJournal } from "./readJournal.ts";
 
 /** What a backup holds. */
@@ -69,7 +70,7 @@ export async function backupJournal(
 }
 
 /**
- * SQLite's own check and the hash chain.
+ * SQLite's own check, the hash chain, and whether the tables hold what the log tells of.
  *
  * @throws JournalBrokenError
  */
@@ -78,7 +79,12 @@ export function checkJournal(file: string): { readonly entries: number; readonly
   try {
     const sound = journal.get("pragma integrity_check")?.["integrity_check"];
     if (sound !== "ok") throw new JournalBrokenError(0, `SQLite finds ${String(sound).split("\n")[0]}`);
-    return verifyEntries(journal);
+    // One state of a journal that an agent may run on.
+    journal.get("begin");
+    const log = followLog(journal);
+    const verified = verifyEntries(journal, (entry) => log.read(entry));
+    log.end();
+    return verified;
   } finally {
     journal.close();
   }

@@ -65,10 +65,14 @@ export function readEntries(database: Reads, after = 0, limit = 1000): readonly 
 /**
  * Recomputes the whole hash chain.
  *
+ * @param read called with each entry that holds
  * @returns how many entries were checked, and the hash of the last one.
  * @throws JournalBrokenError at the first entry that does not fit.
  */
-export function verifyEntries(database: Reads): { readonly entries: number; readonly head: Hex } {
+export function verifyEntries(
+  database: Reads,
+  read: (entry: Entry) => void = () => undefined,
+): { readonly entries: number; readonly head: Hex } {
   let head = genesisHash;
   let count = 0;
   for (;;) {
@@ -81,6 +85,7 @@ export function verifyEntries(database: Reads): { readonly entries: number; read
         throw new JournalBrokenError(entry.sequence, "it does not name the entry before it");
       if (entryHash(entry) !== entry.hash)
         throw new JournalBrokenError(entry.sequence, "its content does not match its hash");
+      read(entry);
       head = entry.hash;
       count++;
     }

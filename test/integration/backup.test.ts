@@ -1,6 +1,7 @@
-import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
@@ -157,6 +158,16 @@ describe("an old backup", () => {
   });
 });
 
+/** Of one paid bill, and one that is under way. */
+async function soundBackup(name: string): Promise<string> {
+  const { state, world } = await setStage(name);
+  await decide(world, state);
+  writeInbox(state, bills);
+  await decide(world, state, "sign committed").catch(() => undefined);
+  return (await backupJournal(journalIn(state), join(folder, `${name}.db`))).file;
+}
+let sound: Promise<string> | undefined;
+
 describe("bursar journal", () => {
   test("backs up a journal in use, for its owner only, and checks, exports and restores it", async () => {
     const { state, world } = await setStage("command");
@@ -220,5 +231,29 @@ describe("bursar journal", () => {
       JournalOpenError,
     );
     expect(existsSync(join(folder, "new", "journal.db"))).toBe(false);
+  });
+
+  test.each<readonly [string, string, RegExp]>([
+    ["has lost a payment", "delete from payment", /the payment that it decides/],
+    ["calls a payment void", "update payment set state = 'void'", /the payment that it decides/],
+    ["gives a payment to another agent", "update payment set agent = 'clerk'", /the payment that it decides/],
+    ["knows a bill by another number", "update payment set reference = 'X-1'", /the payment that it decides/],
+    ["has lost an operation", "delete from operation", /the operation that it tells of/],
+    ["has lost a decision", "delete from decision", /the decision that it tells of/],
+    ["takes a decision for unfinished", "update decision set done = 0", /the decision that it tells of/],
+    ["has lost a trigger", "delete from trigger_", /the trigger that it tells of/],
+  ])("refuses a backup that %s, which its log tells of", async (_, doctor, words) => {
+    const copy = join(folder, "doctored.db");
+    copyFileSync(await (sound ??= soundBackup("sound")), copy);
+    checkJournal(copy);
+    const database = new DatabaseSync(copy);
+    database.exec(doctor);
+    database.close();
+    const target = join(folder, "from-doctored", "journal.db");
+    await expect(restoreJournal(copy, target)).rejects.toThrow(words);
+    await expect(restoreJournal(copy, target)).rejects.toThrow(JournalBrokenError);
+    expect(existsSync(target)).toBe(false);
+    const verified = await bursarIn(folder, "journal", "verify", "doctored.db");
+    expect([verified.status, verified.stderr]).toEqual([1, expect.stringMatching(words)]);
   });
 });
