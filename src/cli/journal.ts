@@ -41,7 +41,7 @@ const verifyCommand = defineCommand({
   meta: {
     name: "verify",
     description:
-      "Checks a journal's or a backup's hash chain, and SQLite's own checks. Example: bursar journal verify copy.db",
+      "Checks a journal's or a backup's hash chain, its tables against it, and SQLite's own checks. Example: bursar journal verify copy.db",
   },
   args: {
     path: { type: "positional", description: "A journal, a backup, or a state folder.", required: true },
