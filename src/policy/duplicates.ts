@@ -38,7 +38,7 @@ const sameAmountSeconds = 25 * 86_400;
 /** Shorter references are parts of others by chance: they count as a whole, or where another one begins with them. */
 const tellingLength = 4;
 /** A number with letters in it. One of digits alone may be a phone, a customer or an order of every month. */
-const telling = /^(?=.*\p{L})(?:\P{N}*\p{N}){3}/u;
+const telling = /(?=.*\p{L})(?:\P{N}*\p{N}){3}/u;
 /** A person reads so many; the newest come first. */
 const mostListed = 5;
 

@@ -78,6 +78,9 @@ describe("findEarlier", () => {
     expect(wordsOf(1)).toBe("This may have been paid before: bill 1.");
     expect(wordsOf(1, 2)).toBe("This may have been paid before: bill 2; bill 1.");
     expect(wordsOf(2, 1)).toBe(wordsOf(1, 2));
+    const [one, other] = [1, 2].map((number) => ({ ...like(number), at: bill.at }));
+    expect(findEarlier(bill, [one!, other!])?.words).toBe("This may have been paid before: bill 1; bill 2.");
+    expect(findEarlier(bill, [other!, one!])?.words).toBe("This may have been paid before: bill 1; bill 2.");
     const many = "This may have been paid before: bill 7; bill 6; bill 5; bill 4; bill 3";
     expect(wordsOf(3, 4, 5, 6, 7)).toBe(`${many}.`);
     expect(wordsOf(1, 2, 3, 4, 5, 6, 7)).toBe(`${many}; 2 more.`);
@@ -166,6 +169,21 @@ describe("findEarlier", () => {
       "that speaks of a third number, as the paid one's message did",
       { reference: "REM-0088", references: ["REM-0088", "inv 104"], amountUnits: "1" },
       [{ ...paid, reference: "PO-7719", references: ["PO-7719", "INV-104", "INV-104"] }],
+    ],
+    [
+      "that speaks of a third number that ends in a letter",
+      { reference: "REM-0088", references: ["REM-0088", "104-A"], amountUnits: "1" },
+      [{ ...paid, reference: "PO-7719", references: ["PO-7719", "104-A"] }],
+    ],
+    [
+      "whose four letters are a part of another's",
+      { reference: "AC-55", references: ["AC-55"], amountUnits: "1" },
+      [{ ...paid, references: ["INV-1042", "BAC-55"] }],
+    ],
+    [
+      "of letters alone whose separators stand elsewhere",
+      { reference: "A/BC", references: [], amountUnits: "1" },
+      [{ ...paid, reference: "AB/C", references: [] }],
     ],
     ["without a letter or a digit in its reference", { reference: "#", references: [] }, [paid]],
     [
