@@ -1,5 +1,5 @@
 import { compile } from "html-to-text";
-import { isHidden, type StyledElement } from "./hidden.ts";
+import { isHidden, withoutComments, type StyledElement } from "./hidden.ts";
 
 export type HtmlText = {
   readonly text: string;
@@ -122,16 +122,4 @@ function styleSheets(html: string): string {
     at = lower.indexOf("<style", close);
   }
   return sheets;
-}
-
-function withoutComments(css: string): string {
-  let kept = "";
-  for (let at = 0; at < css.length;) {
-    const open = css.indexOf("/*", at);
-    kept += css.slice(at, open < 0 ? css.length : open);
-    const close = open < 0 ? -1 : css.indexOf("*/", open + 2);
-    if (close < 0) break;
-    at = close + 2;
-  }
-  return kept;
 }

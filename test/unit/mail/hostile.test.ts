@@ -90,6 +90,10 @@ describe("bombs are cheap", () => {
     ["unclosed style sheets", filled(typed("text/html"), "<style>")],
     ["unclosed CSS comments", filled(`${typed("text/html")}<style>`, "/*")],
     ["a style attribute without end", filled(`${typed("text/html")}<p style='`, "/*")],
+    [
+      "styles within styles, their comments unclosed",
+      filled(typed("text/html"), `<div style="color:#111111;${"/*a".repeat(1_300)}">`),
+    ],
     ["angle brackets", filled(typed("text/html"), "&lt;")],
     [
       "digits",
