@@ -57,7 +57,11 @@ function fakeChain(blocks: Block[], finality: Finality, beforeAnswer: (request: 
   const answers: Record<string, (params: readonly unknown[]) => unknown> = {
     eth_getBlockByNumber([at]) {
       const number = at === "latest" ? blocks.length - 1 : Number(at);
-      return { number: numberToHex(number), timestamp: numberToHex(blocks[number]!.timestamp) };
+      return {
+        hash: hashOf(number),
+        number: numberToHex(number),
+        timestamp: numberToHex(blocks[number]!.timestamp),
+      };
     },
     eth_blockNumber: () => numberToHex(blocks.length - 1),
     eth_getLogs([filter]) {
