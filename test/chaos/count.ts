@@ -9,6 +9,7 @@ import { localChainId } from "../../src/testing/localChain.ts";
 import { allDecisions } from "../../src/journal/decisions.ts";
 import { operationsFor } from "../../src/journal/operations.ts";
 import { verifyEntries } from "../../src/journal/entries.ts";
+import { followLog } from "../../src/journal/followLog.ts";
 import type { Outcome } from "../../src/runtime/decisionMachine.ts";
 import { reportOf } from "../../src/runtime/report.ts";
 import { verifyDecisions } from "../../src/runtime/verifyDecisions.ts";
@@ -107,7 +108,9 @@ async function count({ acknowledged, bills, changed, finalityDepth, state, world
     const twice: string[] = [];
     let journalIntact = journal.get("pragma integrity_check")?.["integrity_check"] === "ok";
     try {
-      verifyEntries(journal);
+      const log = followLog(journal);
+      verifyEntries(journal, (entry) => log.read(entry));
+      log.end();
     } catch (error) {
       journalIntact = false;
       conflicts.push((error as Error).message);
