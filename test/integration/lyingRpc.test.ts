@@ -207,6 +207,17 @@ test.each<readonly [string, string, unknown]>([
   await expectPaidOnce(stage);
 });
 
+test("an RPC that has no trace for our own bundler is asked again", async () => {
+  const stage = await setStage("no-trace");
+  const { house, rpc, world } = stage;
+  const bundler = ownBundler(house.chain, { executor: world.purse });
+  rpc.lie = ({ honest, method }) => (method === "debug_traceCall" ? null : honest());
+  await expect(
+    decideAll({ ...house, bundler }, join(folder, "no-trace"), { backOffMs: [] }),
+  ).rejects.toMatchObject({ name: "BundlerError", retry: "safe", message: expect.stringContaining("trace") });
+  await expectPaidOnce(stage);
+});
+
 test("an RPC that takes requests and says nothing does not answer", async () => {
   const silent = createServer().listen(0, "127.0.0.1");
   await once(silent, "listening");
