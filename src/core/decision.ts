@@ -2,7 +2,7 @@ import type { Hex } from "viem";
 
 import { canonicalize, NotCanonicalError } from "./canonical.ts";
 import { BaseError } from "./errors.ts";
-import { keyedSha256, sha256Concat, utf8 } from "./hash.ts";
+import { isHash, keyedSha256, sha256Concat, utf8 } from "./hash.ts";
 import { inclusionProof, treeRoot, verifyInclusion } from "./merkle.ts";
 import type { Json } from "./json.ts";
 
@@ -62,7 +62,6 @@ export class FieldShapeError extends BaseError {
   }
 }
 
-const isSalt = (salt: string): boolean => /^0x[0-9a-f]{64}$/.test(salt);
 const isPath = (path: string): boolean => path.isWellFormed() && !path.includes("\0");
 
 /**
@@ -72,7 +71,7 @@ const isPath = (path: string): boolean => path.isWellFormed() && !path.includes(
  * @throws FieldShapeError · NotCanonicalError
  */
 export function fieldCommitment(path: string, salt: Hex, value: Json): Hex {
-  if (!isPath(path) || !isSalt(salt)) throw new FieldShapeError(path);
+  if (!isPath(path) || !isHash(salt)) throw new FieldShapeError(path);
   return sha256Concat(FIELD, utf8(path), SEPARATOR, salt, utf8(canonicalize(value)));
 }
 

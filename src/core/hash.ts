@@ -24,4 +24,7 @@ export function keyedSha256(key: Hex): (text: string) => Hex {
   return (text) => toHex(keyed.clone().update(utf8ToBytes(text)).digest());
 }
 
+/** 32 bytes as we write them: lower case. */
+export const isHash = (text: string): boolean => /^0x[0-9a-f]{64}$/.test(text);
+
 export const utf8 = utf8ToBytes;

@@ -1,7 +1,7 @@
 import type { Hex } from "viem";
 
 import { BaseError } from "./errors.ts";
-import { sha256Concat } from "./hash.ts";
+import { isHash, sha256Concat } from "./hash.ts";
 
 const NODE = new Uint8Array([1]);
 
@@ -42,9 +42,6 @@ export function inclusionProof(leaves: readonly Hex[], index: number): readonly 
     : [...inclusionProof(leaves.slice(k), index - k), treeRoot(leaves.slice(0, k))];
 }
 
-/** What a stranger calls a hash may be anything. */
-const isHash = (text: string): boolean => /^0x[0-9a-f]{64}$/.test(text);
-
 /** RFC 9162 §2.1.3.2: does the proof lead from the leaf to the root of a tree of `size` leaves? */
 export function verifyInclusion(input: {
   readonly leaf: Hex;
@@ -59,6 +56,7 @@ export function verifyInclusion(input: {
   let last = size - 1;
   let hash = leaf;
   for (const sibling of proof) {
+    // What a stranger calls a hash may be anything.
     if (last === 0 || !isHash(sibling)) return false;
     if (first % 2 === 1 || first === last) {
       hash = sha256Concat(NODE, sibling, hash);
